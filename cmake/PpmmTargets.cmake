@@ -1,0 +1,44 @@
+# ppmm_library, ppmm_test: the two kinds of target this project has, with our warnings.
+
+set(PPMM_WARNINGS
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual
+    -Wimplicit-fallthrough -Wextra-semi -Wcast-qual -Wformat=2 -Wundef -Wold-style-cast
+    -Wsuggest-override)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  list(APPEND PPMM_WARNINGS -Wthread-safety)
+else()
+  list(APPEND PPMM_WARNINGS -Wduplicated-cond -Wlogical-op)
+endif()
+if(WERROR)
+  list(APPEND PPMM_WARNINGS -Werror)
+endif()
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
+# ppmm_library(NAME SOURCES a.cc b.cc [LIBS x y])
+function(ppmm_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${PPMM_WARNINGS}>)
+  target_link_libraries(${name} PUBLIC ${ARG_LIBS})
+endfunction()
+
+# ppmm_test(NAME SOURCES a_test.cc [LIBS x] [LABELS unit threads bpf servers e2e world]
+#           [TIMEOUT seconds] [SERIAL])
+# One program a test file. SERIAL: nothing else runs beside it (kernel, ports, whole-system load).
+function(ppmm_test name)
+  cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  target_compile_options(${name} PRIVATE ${PPMM_WARNINGS})
+  target_compile_definitions(${name} PRIVATE PPMM_TESTDATA="${CMAKE_SOURCE_DIR}/tests/testdata")
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gmock_main)
+  add_dependencies(tests ${name})
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    RUN_SERIAL $<BOOL:${ARG_SERIAL}> SKIP_RETURN_CODE 77)
+endfunction()

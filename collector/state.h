@@ -1,0 +1,183 @@
+// The committed state in memory: what /metrics, API, rules and page read. The writer alone changes it, under the
+// exclusive lock that it holds until its commit is durable; so a reader never sees what a crash can take back.
+//
+// There is one way into the state, LoadFrom(), at start and after a commit that failed.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+#include "collector/latest_steps.h"
+#include "collector/minute_row.h"
+#include "collector/store/store.h"
+#include "common/metrics.h"
+#include "common/mutex.h"
+#include "common/sketch.h"
+
+namespace ppmm {
+
+// A series is absent for rules, /metrics and API this long after the newest step; later increments do not make exposed
+// totals grow.
+inline constexpr absl::Duration kFresh = absl::Minutes(5);
+
+// Increments of one metric and label values, pooled over the instances of an application, whichever exist.
+struct PooledTotal {
+  std::int64_t total = 0;        // of a counter, in the metric's scale
+  Sketch sketch;                 // of a histogram
+  std::int64_t newest_step = 0;  // seconds
+  bool operator==(const PooledTotal&) const = default;
+};
+
+// A histogram's recent past: slices of 10 s, the six last full ones and the running one.
+struct SketchRing {
+  static constexpr std::int64_t kSliceSeconds = 10;
+  static constexpr std::size_t kSlices = 7;
+  struct Slice {
+    std::int64_t number = 0;  // seconds since 1970 / 10; 0: empty
+    Sketch sketch;
+  };
+  std::array<Slice, kSlices> slices;
+
+  void Add(std::int64_t step, const Sketch& sketch);
+  // The merge of the slices with numbers in [from, to).
+  Sketch Merged(std::int64_t from, std::int64_t to) const;
+};
+
+struct HistogramState {
+  Sketch total;
+  Sketch last;  // the increments of the newest step
+  SketchRing ring;
+};
+
+struct SeriesState {
+  SeriesId id = 0;
+  EntityId entity = 0;
+  HostKey host = 0;
+  const Metric* metric = nullptr;  // of the metric list
+  std::string labels;              // values, each ended by "\x1f": LabelValues()
+  std::int64_t last = 0;           // value of a gauge, newest increment of a counter
+  std::int64_t last_step = 0;      // seconds since 1970; 0: none yet
+  std::int64_t total = 0;          // of a counter, as exposed
+  LatestSteps latest;
+  std::unique_ptr<HistogramState> histogram;  // of histograms
+  PooledTotal* pooled = nullptr;              // of counters and histograms of an instance
+  std::vector<absl::string_view> LabelValues() const;
+};
+
+struct EntityState {
+  EntityRow row;
+  // Of instances.
+  InstanceRow instance;
+  std::vector<InstanceLifeRow> lives;  // in order
+  std::vector<ListenerRow> listeners;
+  std::vector<SeriesId> series;
+};
+
+struct ApplicationState {
+  ApplicationRow row;
+  std::string display_name;  // the alias in force, else empty
+  std::vector<EntityId> instances;
+  // By metric and label values; node-based, since SeriesState points into it.
+  std::map<std::pair<absl::string_view, std::string>, PooledTotal> totals;
+
+  // The label `application`: the name, or the whole key outside group `default`.
+  const std::string& label() const { return row.group == "default" ? row.name : row.key; }
+};
+
+struct CursorState {
+  std::uint64_t number = 0;
+  std::int64_t newest_step = 0;
+};
+
+struct AgentState {
+  AgentRow row;
+  absl::flat_hash_map<std::uint64_t, CursorState> cursors;  // by epoch
+};
+
+struct HostState {
+  HostRow row;
+  MinuteRow open;  // the row of row.open_minute; `totals` are made when it is written
+  std::vector<EntityId> entities;
+  std::map<std::string, SourceStateRow> sources;
+  std::vector<HostLifeRow> lives;  // off, proven; in order
+  std::uint64_t late_samples_total = 0;
+  // Receipt of the newest live batch; not kept over a restart.
+  absl::Time last_receipt = absl::InfinitePast();
+};
+
+// Everything, by id. Pointers and references stay good until the next LoadFrom().
+struct Tables {
+  std::string store_id;         // 8 bytes
+  std::int64_t commit = 0;      // number of the last commit, ever growing
+  std::int64_t sealed_day = 0;  // days before it are sealed
+  std::int64_t store_time_us = 0;
+  std::map<HostKey, HostState> hosts;
+  std::map<std::string, AgentState> agents;  // by agent_id, 16 bytes
+  std::map<ApplicationId, ApplicationState> applications;
+  std::vector<std::unique_ptr<EntityState>> entities;  // [id - 1]
+  std::vector<std::unique_ptr<SeriesState>> series;    // [id - 1]
+  std::vector<ReleaseRow> releases;
+
+  absl::flat_hash_map<std::string, HostKey> host_by_id;  // host_id, 16 bytes
+  absl::flat_hash_map<std::string, HostKey> host_by_label;
+  absl::flat_hash_map<std::string, ApplicationId> application_by_key;
+  absl::flat_hash_map<std::string, EntityId> entity_by_key;  // EntityLookupKey()
+  absl::flat_hash_map<std::string, SeriesId> series_by_key;  // SeriesLookupKey()
+
+  const EntityState* Entity(EntityId id) const;
+  EntityState* Entity(EntityId id);
+  const SeriesState* Series(SeriesId id) const;
+  SeriesState* Series(SeriesId id);
+  const ApplicationState* Application(ApplicationId id) const;
+};
+
+std::string EntityLookupKey(HostKey host, EntityKind kind, absl::string_view key);
+std::string SeriesLookupKey(EntityId entity, absl::string_view metric, absl::string_view labels);
+
+// The blob of a row of `total`.
+std::string EncodePooledTotals(const ApplicationState& application);
+
+// Thread-safe.
+//
+//   ReaderLock lock(&state.mutex());
+//   const Tables& tables = state.tables();   // copy what one host or application needs, a few milliseconds at most
+class State {
+ public:
+  SharedMutex& mutex() ABSL_LOCK_RETURNED(mutex_) { return mutex_; }
+  const Tables& tables() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return tables_; }
+  // For the writer.
+  Tables& mutable_tables() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return tables_; }
+
+  // False: answer 503. The state is being built, or nothing can be committed; Readiness() says why.
+  bool ready() const { return ready_.load(std::memory_order_acquire); }
+  absl::Status Readiness() const;
+  void SetReadiness(const absl::Status& status);
+
+  // Builds everything anew from committed rows.
+  // Errors: those of the store; DataLoss also for rows that contradict each other. The state is then empty.
+  absl::Status LoadFrom(Store& store) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // All that survives a restart, as text, one fact a line: equal states give equal dumps.
+  std::string Dump() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+
+ private:
+  SharedMutex mutex_;
+  Tables tables_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<bool> ready_{false};
+  mutable Mutex status_mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(status_mutex_) = absl::UnavailableError("starting");
+};
+
+}  // namespace ppmm

@@ -1,0 +1,222 @@
+// The rows of the store as plain values, one struct a table. Columns have the names of the members. Times are
+// microseconds since 1970 unless the name says otherwise, 0: unknown or not yet. A minute is a number since 1970.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ppmm {
+
+using HostKey = std::uint32_t;        // 1 to 2^24 - 1
+using EntityId = std::uint32_t;       // from 1
+using SeriesId = std::uint32_t;       // from 1
+using ApplicationId = std::uint32_t;  // from 1
+
+struct HostRow {
+  HostKey key = 0;
+  std::string host_id;  // 16 bytes
+  std::string label;    // unique for ever
+  std::string name;     // as the agent says
+  std::string group;
+  std::int64_t first_seen_us = 0;
+  std::int64_t open_minute = 0;  // 0: none
+  std::int64_t newest_step = 0;  // seconds
+  bool duplicate = false;        // two agents deliver for one host_id
+  std::string boot_id;
+  std::int64_t boot_us = 0;
+  std::string agent_version;
+  std::string attributes;  // wire.Host, serialized
+};
+
+// A name by which a host is known besides its host_id (SPIFFE ID).
+struct HostAliasRow {
+  std::string alias;
+  HostKey host = 0;
+};
+
+struct AgentRow {
+  std::string agent_id;  // 16 bytes
+  HostKey host = 0;
+  std::string version;
+  std::uint64_t current_epoch = 0;
+  std::string past_epochs;  // 8 bytes each, little endian, the newest 64 that were current
+  std::int64_t last_hello_us = 0;
+  // Samples: the conservation law, over all epochs.
+  std::uint64_t produced = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t late = 0;
+};
+
+struct CursorRow {
+  std::uint64_t epoch = 0;
+  std::string agent_id;
+  std::uint64_t number = 0;
+  std::int64_t newest_step = 0;  // seconds
+};
+
+enum class EntityKind : std::uint8_t { kHost = 1, kInstance = 2, kDevice = 3, kRemote = 4 };
+
+struct EntityRow {
+  EntityId id = 0;
+  HostKey host = 0;
+  EntityKind kind = EntityKind::kHost;
+  std::string key;  // unique within host and kind: "", "application/slot", "disk/sda", "10.0.0.1:5432"
+  std::int64_t first_seen_us = 0;
+  std::int64_t started_us = 0;
+  std::string attributes;  // wire.Entity, serialized, its id 0
+};
+
+struct SeriesRow {
+  SeriesId id = 0;
+  EntityId entity = 0;
+  std::string metric;
+  std::string labels;  // values, each ended by "\x1f"
+};
+
+struct ApplicationRow {
+  ApplicationId id = 0;
+  std::string key;  // group "/" name
+  std::string group;
+  std::string name;
+  std::int64_t first_seen_us = 0;
+};
+
+struct ApplicationAliasRow {
+  ApplicationId application = 0;
+  std::string display_name;
+  std::int64_t valid_from_us = 0;
+};
+
+struct InstanceRow {
+  EntityId entity = 0;
+  ApplicationId application = 0;
+  HostKey host = 0;
+  std::string slot;
+  std::string product;
+  std::string version;
+  std::string code_digest;
+};
+
+// When an instance ran, by the agent's word. `to_minute` 0: runs still. Both ends belong to it.
+struct InstanceLifeRow {
+  EntityId entity = 0;
+  std::int64_t from_minute = 0;
+  std::int64_t to_minute = 0;
+};
+
+struct ReleaseRow {
+  EntityId entity = 0;
+  std::int64_t at_us = 0;
+  ApplicationId application = 0;
+  std::string version;
+  std::string code_digest;
+  std::string previous_version;
+  std::string previous_code_digest;
+};
+
+struct ListenerRow {
+  EntityId entity = 0;
+  std::string address;
+  std::uint32_t port = 0;
+  std::string protocol;
+  std::int64_t first_seen_us = 0;
+  std::int64_t gone_us = 0;  // 0: in force
+};
+
+struct PeerDayRow {
+  std::int64_t day = 0;  // since 1970
+  HostKey host = 0;
+  EntityId entity = 0;         // the instance; 0: unknown
+  std::int32_t direction = 0;  // wire.Peer.Direction
+  std::string address;         // or the path of a Unix socket
+  std::uint32_t port = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t bytes = 0;
+};
+
+// When a host was off, proven.
+struct HostLifeRow {
+  HostKey host = 0;
+  std::int64_t from_us = 0;
+  std::int64_t to_us = 0;
+  std::string why;
+};
+
+struct SourceStateRow {
+  HostKey host = 0;
+  std::string source;
+  std::int32_t state = 0;  // wire.SourceState.State
+  std::string reason;
+  std::int64_t since_us = 0;
+};
+
+struct MinuteRecord {
+  std::int64_t minute = 0;
+  HostKey host = 0;
+  std::string blob;  // collector/minute_row.h
+};
+
+struct ApplicationMinuteRow {
+  std::int64_t minute = 0;
+  ApplicationId application = 0;
+  std::int64_t requests = 0;
+  std::int64_t errors = 0;
+  std::int64_t timed = 0;        // requests with a response time
+  std::int64_t independent = 0;  // connections, counted by sockets
+  std::int64_t in_flight_sum = 0;
+  std::int64_t in_flight_count = 0;
+  std::int64_t response_sum = 0;  // nanoseconds
+  std::int64_t traffic = 0;       // bytes, counted by sockets
+};
+
+struct TotalRow {
+  ApplicationId application = 0;
+  std::string blob;
+};
+
+struct DayBitsRow {
+  std::int64_t day = 0;
+  HostKey host = 0;
+  std::string blob;  // collector/facts/bits.h
+};
+
+struct BlockRow {
+  std::int64_t day = 0;
+  EntityId entity = 0;
+  std::int32_t step_seconds = 0;
+  std::int64_t keep_until_day = 0;
+  std::string blob;
+};
+
+struct RatingDayRow {
+  std::int64_t day = 0;
+  std::string published;  // rung
+  std::string low;
+  std::string high;
+  std::string body;  // the result, serialized
+};
+
+// Everything that a start reads (design: state, "at start"), in order of keys.
+struct StoreContents {
+  std::vector<HostRow> hosts;
+  std::vector<HostAliasRow> host_aliases;
+  std::vector<AgentRow> agents;
+  std::vector<CursorRow> cursors;
+  std::vector<EntityRow> entities;
+  std::vector<SeriesRow> series;
+  std::vector<ApplicationRow> applications;
+  std::vector<ApplicationAliasRow> application_aliases;
+  std::vector<InstanceRow> instances;
+  std::vector<InstanceLifeRow> instance_lives;
+  std::vector<ReleaseRow> releases;
+  std::vector<ListenerRow> listeners;
+  std::vector<HostLifeRow> host_lives;
+  std::vector<SourceStateRow> sources;
+  std::vector<MinuteRecord> open_minutes;  // of the hosts' open_minute
+  std::vector<TotalRow> totals;
+};
+
+}  // namespace ppmm

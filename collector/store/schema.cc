@@ -1,0 +1,150 @@
+#include "collector/store/schema.h"
+
+#include <cstdlib>
+#include <random>
+#include <string>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+#include "common/failpoint.h"
+#include "common/log.h"
+#include "common/status.h"
+
+namespace ppmm {
+namespace {
+
+// One script a version; a released script is never changed. Ids of 16 bytes are hexadecimal text, so that a person can
+// read and join them; blobs are rollups and serialized messages. Key of `minute` and `application_minute`: minute since
+// 1970 * 2^24 + host or application, so that a commit writes its rows in order.
+constexpr const char* kMigrations[] = {
+    // 1
+    R"sql(
+CREATE TABLE host (
+  key INTEGER PRIMARY KEY, host_id TEXT NOT NULL UNIQUE, label TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+  "group" TEXT NOT NULL, first_seen_us BIGINT NOT NULL, open_minute BIGINT NOT NULL, newest_step BIGINT NOT NULL,
+  duplicate INTEGER NOT NULL, boot_id TEXT NOT NULL, boot_us BIGINT NOT NULL, agent_version TEXT NOT NULL,
+  attributes BLOB NOT NULL);
+CREATE TABLE host_alias (alias TEXT PRIMARY KEY, host INTEGER NOT NULL);
+CREATE TABLE agent (
+  agent_id TEXT PRIMARY KEY, host INTEGER NOT NULL, version TEXT NOT NULL, current_epoch BIGINT NOT NULL,
+  past_epochs BLOB NOT NULL, last_hello_us BIGINT NOT NULL, produced BIGINT NOT NULL, committed BIGINT NOT NULL,
+  dropped BIGINT NOT NULL, refused BIGINT NOT NULL, late BIGINT NOT NULL);
+CREATE TABLE cursor (
+  epoch BIGINT NOT NULL, agent_id TEXT NOT NULL, number BIGINT NOT NULL, newest_step BIGINT NOT NULL,
+  PRIMARY KEY (epoch, agent_id));
+CREATE TABLE entity (
+  id INTEGER PRIMARY KEY, host INTEGER NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL,
+  first_seen_us BIGINT NOT NULL, started_us BIGINT NOT NULL, attributes BLOB NOT NULL, UNIQUE (host, kind, key));
+CREATE TABLE series (
+  id INTEGER PRIMARY KEY, entity INTEGER NOT NULL, metric TEXT NOT NULL, labels TEXT NOT NULL,
+  UNIQUE (entity, metric, labels));
+CREATE TABLE application (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, "group" TEXT NOT NULL, name TEXT NOT NULL,
+  first_seen_us BIGINT NOT NULL);
+CREATE TABLE application_alias (
+  application INTEGER NOT NULL, display_name TEXT NOT NULL, valid_from_us BIGINT NOT NULL,
+  PRIMARY KEY (application, valid_from_us));
+CREATE TABLE instance (
+  entity INTEGER PRIMARY KEY, application INTEGER NOT NULL, host INTEGER NOT NULL, slot TEXT NOT NULL,
+  product TEXT NOT NULL, version TEXT NOT NULL, code_digest TEXT NOT NULL);
+CREATE TABLE instance_life (
+  entity INTEGER NOT NULL, from_minute BIGINT NOT NULL, to_minute BIGINT NOT NULL, PRIMARY KEY (entity, from_minute));
+CREATE TABLE release (
+  entity INTEGER NOT NULL, at_us BIGINT NOT NULL, application INTEGER NOT NULL, version TEXT NOT NULL,
+  code_digest TEXT NOT NULL, previous_version TEXT NOT NULL, previous_code_digest TEXT NOT NULL,
+  PRIMARY KEY (entity, at_us));
+CREATE TABLE listener (
+  entity INTEGER NOT NULL, address TEXT NOT NULL, port INTEGER NOT NULL, protocol TEXT NOT NULL,
+  first_seen_us BIGINT NOT NULL, gone_us BIGINT NOT NULL, PRIMARY KEY (entity, address, port, protocol));
+CREATE TABLE peer_day (
+  day BIGINT NOT NULL, host INTEGER NOT NULL, entity INTEGER NOT NULL, direction INTEGER NOT NULL,
+  address TEXT NOT NULL, port INTEGER NOT NULL, connections BIGINT NOT NULL, bytes BIGINT NOT NULL,
+  PRIMARY KEY (day, host, entity, direction, address, port));
+CREATE TABLE host_life (
+  host INTEGER NOT NULL, from_us BIGINT NOT NULL, to_us BIGINT NOT NULL, why TEXT NOT NULL,
+  PRIMARY KEY (host, from_us));
+CREATE TABLE source_state (
+  host INTEGER NOT NULL, source TEXT NOT NULL, state INTEGER NOT NULL, reason TEXT NOT NULL, since_us BIGINT NOT NULL,
+  PRIMARY KEY (host, source));
+CREATE TABLE minute (id INTEGER PRIMARY KEY, blob BLOB NOT NULL);
+CREATE TABLE application_minute (
+  id INTEGER PRIMARY KEY, requests BIGINT NOT NULL, errors BIGINT NOT NULL, timed BIGINT NOT NULL,
+  independent BIGINT NOT NULL, in_flight_sum BIGINT NOT NULL, in_flight_count BIGINT NOT NULL,
+  response_sum BIGINT NOT NULL, traffic BIGINT NOT NULL);
+CREATE TABLE block (
+  entity INTEGER NOT NULL, step_seconds INTEGER NOT NULL, day BIGINT NOT NULL, keep_until_day BIGINT NOT NULL,
+  blob BLOB NOT NULL, PRIMARY KEY (entity, step_seconds, day));
+CREATE INDEX block_keep ON block (keep_until_day);
+CREATE TABLE total (application INTEGER PRIMARY KEY, blob BLOB NOT NULL);
+CREATE TABLE day_bits (day BIGINT NOT NULL, host INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY (day, host));
+CREATE TABLE rating_day (
+  day INTEGER PRIMARY KEY, published TEXT NOT NULL, low TEXT NOT NULL, high TEXT NOT NULL, body BLOB NOT NULL);
+)sql",
+};
+
+std::string RandomStoreId() {
+  std::random_device random;
+  std::string bytes;
+  for (int i = 0; i < 2; ++i) {
+    const unsigned word = random();
+    for (int shift = 0; shift < 32; shift += 8) {
+      bytes.push_back(static_cast<char>((word >> shift) & 0xffU));
+    }
+  }
+  return absl::BytesToHexString(bytes);
+}
+
+absl::StatusOr<int> Version(SqliteConnection& connection) {
+  RETURN_IF_ERROR(connection.Execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"));
+  ASSIGN_OR_RETURN(SqliteStatement statement,
+                   connection.Prepare("SELECT value FROM meta WHERE key = 'schema_version'"));
+  ASSIGN_OR_RETURN(const bool found, statement.Step());
+  int version = 0;
+  if (found && !absl::SimpleAtoi(statement.View(0), &version)) {
+    return absl::DataLossError("store: schema_version in meta is no number");
+  }
+  return version;
+}
+
+absl::Status Forward(SqliteConnection& connection, int to) {
+  RETURN_IF_ERROR(connection.Execute("BEGIN IMMEDIATE"));
+  RETURN_IF_ERROR(connection.Execute(kMigrations[to - 1]));
+  if (to == 1) {
+    RETURN_IF_ERROR(
+        connection.Execute(absl::StrCat("INSERT INTO meta (key, value) VALUES ('store_id', '", RandomStoreId(), "')")));
+  }
+  RETURN_IF_ERROR(connection.Execute(absl::StrCat("INSERT INTO meta (key, value) VALUES ('schema_version', '", to,
+                                                  "') ON CONFLICT (key) DO UPDATE SET value = excluded.value")));
+  Failpoint("migration");
+  return connection.Execute("COMMIT");
+}
+
+}  // namespace
+
+int NewestSchemaVersion() {
+  return static_cast<int>(std::size(kMigrations));
+}
+
+absl::Status MigrateSchema(SqliteConnection& connection) {
+  ASSIGN_OR_RETURN(int version, Version(connection));
+  if (version > NewestSchemaVersion()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "store: schema ", version, " was made by a newer version; this one knows ", NewestSchemaVersion()));
+  }
+  while (version < NewestSchemaVersion()) {
+    ++version;
+    const absl::Status status = Forward(connection, version);
+    if (!status.ok()) {
+      if (connection.in_transaction()) {
+        connection.Execute("ROLLBACK").IgnoreError();  // the first error is the one to tell
+      }
+      return Annotate(status, absl::StrCat("migration to schema ", version));
+    }
+    LogInfo("store", "schema ", version);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace ppmm

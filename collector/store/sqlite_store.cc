@@ -1,0 +1,578 @@
+#include "collector/store/sqlite_store.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+#include "collector/store/schema.h"
+#include "collector/store/sqlite_connection.h"
+#include "common/log.h"
+#include "common/mutex.h"
+#include "common/status.h"
+
+namespace ppmm {
+namespace {
+
+constexpr int kRowBits = 24;  // of host or application in the key of minute and application_minute
+constexpr int kWalTruncatePages = (64 << 20) / 8192;
+
+std::int64_t RowId(std::int64_t minute, std::uint32_t low) {
+  return (minute << kRowBits) | low;
+}
+std::int64_t MinuteOf(std::int64_t id) {
+  return id >> kRowBits;
+}
+std::uint32_t LowOf(std::int64_t id) {
+  return static_cast<std::uint32_t>(id & ((1 << kRowBits) - 1));
+}
+
+std::string Hex(absl::string_view bytes) {
+  return absl::BytesToHexString(bytes);
+}
+std::string Bytes(const SqliteStatement& row, int column) {
+  return absl::HexStringToBytes(row.View(column));
+}
+SqliteBlob Blob(absl::string_view bytes) {
+  return {bytes};
+}
+
+// Prepares, binds, and runs a statement without rows.
+template <class... Values>
+absl::Status Run(SqliteConnection& connection, const char* sql, const Values&... values) {
+  ASSIGN_OR_RETURN(SqliteStatement statement, connection.Prepare(sql));
+  return statement.Bind(values...).Run();
+}
+
+// Calls `take(row)` for each row.
+template <class Take, class... Values>
+absl::Status Each(SqliteConnection& connection, const char* sql, const Take& take, const Values&... values) {
+  ASSIGN_OR_RETURN(SqliteStatement statement, connection.Prepare(sql));
+  statement.Bind(values...);
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, statement.Step());
+    if (!row) {
+      return absl::OkStatus();
+    }
+    take(static_cast<const SqliteStatement&>(statement));
+  }
+}
+
+template <class... Values>
+absl::StatusOr<std::optional<std::string>> One(SqliteConnection& connection, const char* sql, const Values&... values) {
+  std::optional<std::string> result;
+  RETURN_IF_ERROR(Each(
+      connection, sql, [&](const SqliteStatement& row) { result = row.Text(0); }, values...));
+  return result;
+}
+
+// The read methods, for the writer's connection and for readers' own.
+template <class Base>
+class Reads : public Base {
+ public:
+  explicit Reads(std::unique_ptr<SqliteConnection> connection) : connection_(std::move(connection)) {}
+
+  absl::StatusOr<std::optional<std::string>> GetMeta(absl::string_view key) override {
+    return One(*connection_, "SELECT value FROM meta WHERE key = ?", key);
+  }
+  absl::StatusOr<std::optional<std::string>> GetMinute(std::int64_t minute, HostKey host) override {
+    return One(*connection_, "SELECT blob FROM minute WHERE id = ?", RowId(minute, host));
+  }
+  absl::Status ScanMinutes(std::int64_t from, std::int64_t to, HostKey host, const MinuteVisitor& visit) override {
+    ASSIGN_OR_RETURN(SqliteStatement scan,
+                     connection_->Prepare("SELECT id, blob FROM minute WHERE id >= ? AND id < ? ORDER BY id"));
+    if (host != 0) {
+      // Each minute is one probe of the primary key: cheaper than passing over the rows of all other hosts.
+      for (std::int64_t minute = from; minute < to; ++minute) {
+        ASSIGN_OR_RETURN(const std::optional<std::string> blob, GetMinute(minute, host));
+        if (blob.has_value()) {
+          RETURN_IF_ERROR(visit(minute, host, *blob));
+        }
+      }
+      return absl::OkStatus();
+    }
+    scan.Bind(RowId(from, 0), RowId(to, 0));
+    while (true) {
+      ASSIGN_OR_RETURN(const bool row, scan.Step());
+      if (!row) {
+        return absl::OkStatus();
+      }
+      RETURN_IF_ERROR(visit(MinuteOf(scan.Int(0)), LowOf(scan.Int(0)), scan.View(1)));
+    }
+  }
+  absl::StatusOr<std::optional<std::string>> GetDayBits(std::int64_t day, HostKey host) override {
+    return One(*connection_, "SELECT blob FROM day_bits WHERE day = ? AND host = ?", day, host);
+  }
+  absl::StatusOr<std::vector<DayBitsRow>> DayBitsOf(std::int64_t day) override {
+    std::vector<DayBitsRow> rows;
+    RETURN_IF_ERROR(Each(
+        *connection_, "SELECT host, blob FROM day_bits WHERE day = ? ORDER BY host",
+        [&](const SqliteStatement& row) {
+          rows.push_back({day, row.As<HostKey>(0), row.Text(1)});
+        },
+        day));
+    return rows;
+  }
+  absl::StatusOr<std::vector<ApplicationMinuteRow>> ApplicationMinutes(ApplicationId application, std::int64_t from,
+                                                                       std::int64_t to) override {
+    std::vector<ApplicationMinuteRow> rows;
+    RETURN_IF_ERROR(Each(
+        *connection_,
+        "SELECT id, requests, errors, timed, independent, in_flight_sum, in_flight_count, response_sum, traffic "
+        "FROM application_minute WHERE id >= ? AND id < ? ORDER BY id",
+        [&](const SqliteStatement& row) {
+          const ApplicationId found = LowOf(row.Int(0));
+          if (application == 0 || application == found) {
+            rows.push_back({MinuteOf(row.Int(0)), found, row.Int(1), row.Int(2), row.Int(3), row.Int(4), row.Int(5),
+                            row.Int(6), row.Int(7), row.Int(8)});
+          }
+        },
+        RowId(from, 0), RowId(to, 0)));
+    return rows;
+  }
+  absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t day) override {
+    std::vector<PeerDayRow> rows;
+    RETURN_IF_ERROR(Each(
+        *connection_,
+        "SELECT host, entity, direction, address, port, connections, bytes FROM peer_day WHERE day = ? "
+        "ORDER BY host, entity, direction, address, port",
+        [&](const SqliteStatement& row) {
+          rows.push_back({day, row.As<HostKey>(0), row.As<EntityId>(1), row.As<std::int32_t>(2), row.Text(3),
+                          row.As<std::uint32_t>(4), row.As<std::uint64_t>(5), row.As<std::uint64_t>(6)});
+        },
+        day));
+    return rows;
+  }
+  absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds, std::int64_t from_day,
+                                               std::int64_t to_day) override {
+    std::vector<BlockRow> rows;
+    RETURN_IF_ERROR(Each(
+        *connection_,
+        "SELECT day, keep_until_day, blob FROM block WHERE entity = ? AND step_seconds = ? AND day >= ? AND day < ? "
+        "ORDER BY day",
+        [&](const SqliteStatement& row) {
+          rows.push_back({row.Int(0), entity, step_seconds, row.Int(1), row.Text(2)});
+        },
+        entity, step_seconds, from_day, to_day));
+    return rows;
+  }
+  absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t from_day, std::int64_t to_day) override {
+    std::vector<RatingDayRow> rows;
+    RETURN_IF_ERROR(Each(
+        *connection_, "SELECT day, published, low, high, body FROM rating_day WHERE day >= ? AND day < ? ORDER BY day",
+        [&](const SqliteStatement& row) {
+          rows.push_back({row.Int(0), row.Text(1), row.Text(2), row.Text(3), row.Text(4)});
+        },
+        from_day, to_day));
+    return rows;
+  }
+
+ protected:
+  std::unique_ptr<SqliteConnection> connection_;
+};
+
+// One read transaction as long as it lives: an unchanging picture.
+class SqliteReader : public Reads<StoreReader> {
+ public:
+  using Reads::Reads;
+  ~SqliteReader() override {
+    connection_->Execute("ROLLBACK").IgnoreError();  // ends reading; nothing was written
+  }
+};
+
+class SqliteStore : public Reads<Store> {
+ public:
+  SqliteStore(std::string path, std::unique_ptr<SqliteConnection> connection,
+              std::unique_ptr<SqliteConnection> checkpoints)
+      : Reads(std::move(connection)),
+        path_(std::move(path)),
+        checkpoints_(std::move(checkpoints)),
+        thread_([this] { CheckpointLoop(); }) {}
+  ~SqliteStore() override {
+    {
+      MutexLock lock(&mutex_);
+      stopping_ = true;
+      wake_.NotifyAll();
+    }
+    thread_.join();
+  }
+
+  absl::StatusOr<std::unique_ptr<StoreReader>> OpenReader() override {
+    ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection, SqliteConnection::Open(path_, false));
+    RETURN_IF_ERROR(connection->Execute("PRAGMA query_only = 1; BEGIN"));
+    return std::make_unique<SqliteReader>(std::move(connection));
+  }
+
+  absl::Status Begin() override { return connection_->Execute("BEGIN IMMEDIATE"); }
+  absl::Status Commit() override { return connection_->Execute("COMMIT"); }
+  void Rollback() override {
+    // A failed statement may have rolled back already.
+    if (connection_->in_transaction()) {
+      const absl::Status status = connection_->Execute("ROLLBACK");
+      if (!status.ok()) {
+        LogError("store", "roll back: ", status.ToString());
+      }
+    }
+  }
+
+  absl::StatusOr<StoreContents> LoadContents() override;
+
+  absl::Status PutMeta(absl::string_view key, absl::string_view value) override {
+    return Run(*connection_,
+               "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+               key, value);
+  }
+  absl::Status Put(const HostRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO host (key, host_id, label, name, \"group\", first_seen_us, open_minute, newest_step, "
+               "duplicate, boot_id, boot_us, agent_version, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+               "ON CONFLICT (key) DO UPDATE SET host_id = excluded.host_id, label = excluded.label, "
+               "name = excluded.name, \"group\" = excluded.\"group\", first_seen_us = excluded.first_seen_us, "
+               "open_minute = excluded.open_minute, newest_step = excluded.newest_step, "
+               "duplicate = excluded.duplicate, boot_id = excluded.boot_id, boot_us = excluded.boot_us, "
+               "agent_version = excluded.agent_version, attributes = excluded.attributes",
+               row.key, Hex(row.host_id), row.label, row.name, row.group, row.first_seen_us, row.open_minute,
+               row.newest_step, row.duplicate, Hex(row.boot_id), row.boot_us, row.agent_version, Blob(row.attributes));
+  }
+  absl::Status Put(const HostAliasRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO host_alias (alias, host) VALUES (?, ?) ON CONFLICT (alias) DO UPDATE SET "
+               "host = excluded.host",
+               row.alias, row.host);
+  }
+  absl::Status Put(const AgentRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO agent (agent_id, host, version, current_epoch, past_epochs, last_hello_us, produced, "
+               "committed, dropped, refused, late) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (agent_id) DO "
+               "UPDATE SET host = excluded.host, version = excluded.version, current_epoch = excluded.current_epoch, "
+               "past_epochs = excluded.past_epochs, last_hello_us = excluded.last_hello_us, "
+               "produced = excluded.produced, committed = excluded.committed, dropped = excluded.dropped, "
+               "refused = excluded.refused, late = excluded.late",
+               Hex(row.agent_id), row.host, row.version, row.current_epoch, Blob(row.past_epochs), row.last_hello_us,
+               row.produced, row.committed, row.dropped, row.refused, row.late);
+  }
+  absl::Status Put(const CursorRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO cursor (epoch, agent_id, number, newest_step) VALUES (?, ?, ?, ?) "
+               "ON CONFLICT (epoch, agent_id) DO UPDATE SET number = excluded.number, "
+               "newest_step = excluded.newest_step",
+               row.epoch, Hex(row.agent_id), row.number, row.newest_step);
+  }
+  absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) override {
+    return Run(*connection_, "DELETE FROM cursor WHERE epoch = ? AND agent_id = ?", epoch, Hex(agent_id));
+  }
+  absl::Status Put(const EntityRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO entity (id, host, kind, key, first_seen_us, started_us, attributes) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET host = excluded.host, "
+               "kind = excluded.kind, key = excluded.key, first_seen_us = excluded.first_seen_us, "
+               "started_us = excluded.started_us, attributes = excluded.attributes",
+               row.id, row.host, static_cast<int>(row.kind), row.key, row.first_seen_us, row.started_us,
+               Blob(row.attributes));
+  }
+  absl::Status Put(const SeriesRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO series (id, entity, metric, labels) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+               "entity = excluded.entity, metric = excluded.metric, labels = excluded.labels",
+               row.id, row.entity, row.metric, row.labels);
+  }
+  absl::Status Put(const ApplicationRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO application (id, key, \"group\", name, first_seen_us) VALUES (?, ?, ?, ?, ?) "
+               "ON CONFLICT (id) DO UPDATE SET key = excluded.key, \"group\" = excluded.\"group\", "
+               "name = excluded.name, first_seen_us = excluded.first_seen_us",
+               row.id, row.key, row.group, row.name, row.first_seen_us);
+  }
+  absl::Status Put(const ApplicationAliasRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO application_alias (application, display_name, valid_from_us) VALUES (?, ?, ?) "
+               "ON CONFLICT (application, valid_from_us) DO UPDATE SET display_name = excluded.display_name",
+               row.application, row.display_name, row.valid_from_us);
+  }
+  absl::Status Put(const InstanceRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO instance (entity, application, host, slot, product, version, code_digest) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entity) DO UPDATE SET application = excluded.application, "
+               "host = excluded.host, slot = excluded.slot, product = excluded.product, version = excluded.version, "
+               "code_digest = excluded.code_digest",
+               row.entity, row.application, row.host, row.slot, row.product, row.version, row.code_digest);
+  }
+  absl::Status PutInstanceLives(EntityId entity, absl::Span<const InstanceLifeRow> rows) override {
+    RETURN_IF_ERROR(Run(*connection_, "DELETE FROM instance_life WHERE entity = ?", entity));
+    for (const InstanceLifeRow& row : rows) {
+      RETURN_IF_ERROR(Run(*connection_, "INSERT INTO instance_life (entity, from_minute, to_minute) VALUES (?, ?, ?)",
+                          entity, row.from_minute, row.to_minute));
+    }
+    return absl::OkStatus();
+  }
+  absl::Status Put(const ReleaseRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO release (entity, at_us, application, version, code_digest, previous_version, "
+               "previous_code_digest) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entity, at_us) DO UPDATE SET "
+               "application = excluded.application, version = excluded.version, code_digest = excluded.code_digest, "
+               "previous_version = excluded.previous_version, previous_code_digest = excluded.previous_code_digest",
+               row.entity, row.at_us, row.application, row.version, row.code_digest, row.previous_version,
+               row.previous_code_digest);
+  }
+  absl::Status Put(const ListenerRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO listener (entity, address, port, protocol, first_seen_us, gone_us) "
+               "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (entity, address, port, protocol) DO UPDATE SET "
+               "first_seen_us = excluded.first_seen_us, gone_us = excluded.gone_us",
+               row.entity, row.address, row.port, row.protocol, row.first_seen_us, row.gone_us);
+  }
+  absl::Status Add(const PeerDayRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO peer_day (day, host, entity, direction, address, port, connections, bytes) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, host, entity, direction, address, port) DO UPDATE "
+               "SET connections = peer_day.connections + excluded.connections, bytes = peer_day.bytes + excluded.bytes",
+               row.day, row.host, row.entity, row.direction, row.address, row.port, row.connections, row.bytes);
+  }
+  absl::Status Put(const HostLifeRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO host_life (host, from_us, to_us, why) VALUES (?, ?, ?, ?) "
+               "ON CONFLICT (host, from_us) DO UPDATE SET to_us = excluded.to_us, why = excluded.why",
+               row.host, row.from_us, row.to_us, row.why);
+  }
+  absl::Status Put(const SourceStateRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO source_state (host, source, state, reason, since_us) VALUES (?, ?, ?, ?, ?) "
+               "ON CONFLICT (host, source) DO UPDATE SET state = excluded.state, reason = excluded.reason, "
+               "since_us = excluded.since_us",
+               row.host, row.source, row.state, row.reason, row.since_us);
+  }
+  absl::Status PutMinute(std::int64_t minute, HostKey host, absl::string_view blob) override {
+    return Run(*connection_,
+               "INSERT INTO minute (id, blob) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET blob = excluded.blob",
+               RowId(minute, host), Blob(blob));
+  }
+  absl::Status Add(const ApplicationMinuteRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO application_minute AS old (id, requests, errors, timed, independent, in_flight_sum, "
+               "in_flight_count, response_sum, traffic) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+               "SET requests = old.requests + excluded.requests, errors = old.errors + excluded.errors, "
+               "timed = old.timed + excluded.timed, independent = old.independent + excluded.independent, "
+               "in_flight_sum = old.in_flight_sum + excluded.in_flight_sum, "
+               "in_flight_count = old.in_flight_count + excluded.in_flight_count, "
+               "response_sum = old.response_sum + excluded.response_sum, traffic = old.traffic + excluded.traffic",
+               RowId(row.minute, row.application), row.requests, row.errors, row.timed, row.independent,
+               row.in_flight_sum, row.in_flight_count, row.response_sum, row.traffic);
+  }
+  absl::Status Put(const TotalRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO total (application, blob) VALUES (?, ?) ON CONFLICT (application) DO UPDATE SET "
+               "blob = excluded.blob",
+               row.application, Blob(row.blob));
+  }
+  absl::Status Put(const DayBitsRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO day_bits (day, host, blob) VALUES (?, ?, ?) ON CONFLICT (day, host) DO UPDATE SET "
+               "blob = excluded.blob",
+               row.day, row.host, Blob(row.blob));
+  }
+  absl::Status Put(const BlockRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO block (entity, step_seconds, day, keep_until_day, blob) VALUES (?, ?, ?, ?, ?) "
+               "ON CONFLICT (entity, step_seconds, day) DO UPDATE SET keep_until_day = excluded.keep_until_day, "
+               "blob = excluded.blob",
+               row.entity, row.step_seconds, row.day, row.keep_until_day, Blob(row.blob));
+  }
+  absl::Status Put(const RatingDayRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO rating_day (day, published, low, high, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (day) DO "
+               "UPDATE SET published = excluded.published, low = excluded.low, high = excluded.high, "
+               "body = excluded.body",
+               row.day, row.published, row.low, row.high, Blob(row.body));
+  }
+
+  absl::StatusOr<int> DeleteMinutesBefore(std::int64_t minute,
+                                          absl::Span<const std::pair<std::int64_t, HostKey>> except,
+                                          int limit) override {
+    std::vector<std::int64_t> kept;
+    for (const auto& [kept_minute, host] : except) {
+      kept.push_back(RowId(kept_minute, host));
+    }
+    std::sort(kept.begin(), kept.end());
+    std::vector<std::int64_t> doomed;
+    ASSIGN_OR_RETURN(SqliteStatement scan, connection_->Prepare("SELECT id FROM minute WHERE id < ? ORDER BY id"));
+    scan.Bind(RowId(minute, 0));
+    while (static_cast<int>(doomed.size()) < limit) {
+      ASSIGN_OR_RETURN(const bool row, scan.Step());
+      if (!row) {
+        break;
+      }
+      if (!std::binary_search(kept.begin(), kept.end(), scan.Int(0))) {
+        doomed.push_back(scan.Int(0));
+      }
+    }
+    for (const std::int64_t id : doomed) {
+      RETURN_IF_ERROR(Run(*connection_, "DELETE FROM minute WHERE id = ?", id));
+    }
+    return static_cast<int>(doomed.size());
+  }
+  absl::StatusOr<int> DeleteApplicationMinutesBefore(std::int64_t minute, int limit) override {
+    return Delete(
+        "DELETE FROM application_minute WHERE id IN (SELECT id FROM application_minute WHERE id < ? "
+        "ORDER BY id LIMIT ?)",
+        RowId(minute, 0), limit);
+  }
+  absl::StatusOr<int> DeleteDayRowsBefore(std::int64_t day, int limit) override {
+    ASSIGN_OR_RETURN(const int bits, Delete("DELETE FROM day_bits WHERE (day, host) IN (SELECT day, host FROM day_bits "
+                                            "WHERE day < ? ORDER BY day LIMIT ?)",
+                                            day, limit));
+    ASSIGN_OR_RETURN(const int peers,
+                     Delete("DELETE FROM peer_day WHERE (day, host, entity, direction, address, port) IN (SELECT day, "
+                            "host, entity, direction, address, port FROM peer_day WHERE day < ? ORDER BY day LIMIT ?)",
+                            day, limit - bits));
+    return bits + peers;
+  }
+  absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) override {
+    return Delete(
+        "DELETE FROM block WHERE (entity, step_seconds, day) IN (SELECT entity, step_seconds, day FROM block "
+        "WHERE keep_until_day < ? LIMIT ?)",
+        day, limit);
+  }
+
+ private:
+  absl::StatusOr<int> Delete(const char* sql, std::int64_t bound, int limit) {
+    RETURN_IF_ERROR(Run(*connection_, sql, bound, limit));
+    return connection_->changes();
+  }
+
+  // PASSIVE never waits for anybody; only a WAL that grew over its bound, because some reader stayed long, is cut with
+  // a short wait.
+  void CheckpointLoop() {
+    bool truncate = false;
+    while (true) {
+      {
+        MutexLock lock(&mutex_);
+        if (!stopping_) {
+          wake_.WaitFor(&mutex_, std::chrono::seconds(1));
+        }
+        if (stopping_) {
+          return;
+        }
+      }
+      const absl::StatusOr<int> pages = checkpoints_->Checkpoint(truncate);
+      if (!pages.ok() && pages.status().code() != absl::StatusCode::kUnavailable &&
+          pages.status().code() != checkpoint_error_) {
+        LogError("store", pages.status().ToString());
+      }
+      checkpoint_error_ = pages.status().code();
+      truncate = pages.ok() && *pages > kWalTruncatePages;
+    }
+  }
+
+  const std::string path_;
+  std::unique_ptr<SqliteConnection> checkpoints_;  // the checkpoint thread's
+  absl::StatusCode checkpoint_error_ = absl::StatusCode::kOk;
+  Mutex mutex_;
+  CondVar wake_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+absl::StatusOr<StoreContents> SqliteStore::LoadContents() {
+  StoreContents all;
+  SqliteConnection& c = *connection_;
+  using Row = const SqliteStatement&;
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT key, host_id, label, name, \"group\", first_seen_us, open_minute, newest_step, "
+                       "duplicate, boot_id, boot_us, agent_version, attributes FROM host ORDER BY key",
+                       [&](Row r) {
+                         all.hosts.push_back({r.As<HostKey>(0), Bytes(r, 1), r.Text(2), r.Text(3), r.Text(4), r.Int(5),
+                                              r.Int(6), r.Int(7), r.Int(8) != 0, Bytes(r, 9), r.Int(10), r.Text(11),
+                                              r.Text(12)});
+                       }));
+  RETURN_IF_ERROR(Each(c, "SELECT alias, host FROM host_alias ORDER BY alias", [&](Row r) {
+    all.host_aliases.push_back({r.Text(0), r.As<HostKey>(1)});
+  }));
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT agent_id, host, version, current_epoch, past_epochs, last_hello_us, produced, "
+                       "committed, dropped, refused, late FROM agent ORDER BY agent_id",
+                       [&](Row r) {
+                         all.agents.push_back({Bytes(r, 0), r.As<HostKey>(1), r.Text(2), r.As<std::uint64_t>(3),
+                                               r.Text(4), r.Int(5), r.As<std::uint64_t>(6), r.As<std::uint64_t>(7),
+                                               r.As<std::uint64_t>(8), r.As<std::uint64_t>(9),
+                                               r.As<std::uint64_t>(10)});
+                       }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT epoch, agent_id, number, newest_step FROM cursor ORDER BY agent_id, epoch", [&](Row r) {
+        all.cursors.push_back({r.As<std::uint64_t>(0), Bytes(r, 1), r.As<std::uint64_t>(2), r.Int(3)});
+      }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT id, host, kind, key, first_seen_us, started_us, attributes FROM entity ORDER BY id", [&](Row r) {
+        all.entities.push_back(
+            {r.As<EntityId>(0), r.As<HostKey>(1), r.As<EntityKind>(2), r.Text(3), r.Int(4), r.Int(5), r.Text(6)});
+      }));
+  RETURN_IF_ERROR(Each(c, "SELECT id, entity, metric, labels FROM series ORDER BY id", [&](Row r) {
+    all.series.push_back({r.As<SeriesId>(0), r.As<EntityId>(1), r.Text(2), r.Text(3)});
+  }));
+  RETURN_IF_ERROR(Each(c, "SELECT id, key, \"group\", name, first_seen_us FROM application ORDER BY id", [&](Row r) {
+    all.applications.push_back({r.As<ApplicationId>(0), r.Text(1), r.Text(2), r.Text(3), r.Int(4)});
+  }));
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT application, display_name, valid_from_us FROM application_alias "
+                       "ORDER BY application, valid_from_us",
+                       [&](Row r) {
+                         all.application_aliases.push_back({r.As<ApplicationId>(0), r.Text(1), r.Int(2)});
+                       }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT entity, application, host, slot, product, version, code_digest FROM instance ORDER BY entity",
+           [&](Row r) {
+             all.instances.push_back({r.As<EntityId>(0), r.As<ApplicationId>(1), r.As<HostKey>(2), r.Text(3), r.Text(4),
+                                      r.Text(5), r.Text(6)});
+           }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT entity, from_minute, to_minute FROM instance_life ORDER BY entity, from_minute", [&](Row r) {
+        all.instance_lives.push_back({r.As<EntityId>(0), r.Int(1), r.Int(2)});
+      }));
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT entity, at_us, application, version, code_digest, previous_version, "
+                       "previous_code_digest FROM release ORDER BY entity, at_us",
+                       [&](Row r) {
+                         all.releases.push_back({r.As<EntityId>(0), r.Int(1), r.As<ApplicationId>(2), r.Text(3),
+                                                 r.Text(4), r.Text(5), r.Text(6)});
+                       }));
+  RETURN_IF_ERROR(Each(
+      c,
+      "SELECT entity, address, port, protocol, first_seen_us, gone_us FROM listener "
+      "ORDER BY entity, address, port, protocol",
+      [&](Row r) {
+        all.listeners.push_back({r.As<EntityId>(0), r.Text(1), r.As<std::uint32_t>(2), r.Text(3), r.Int(4), r.Int(5)});
+      }));
+  RETURN_IF_ERROR(Each(c, "SELECT host, from_us, to_us, why FROM host_life ORDER BY host, from_us", [&](Row r) {
+    all.host_lives.push_back({r.As<HostKey>(0), r.Int(1), r.Int(2), r.Text(3)});
+  }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT host, source, state, reason, since_us FROM source_state ORDER BY host, source", [&](Row r) {
+        all.sources.push_back({r.As<HostKey>(0), r.Text(1), r.As<std::int32_t>(2), r.Text(3), r.Int(4)});
+      }));
+  for (const HostRow& host : all.hosts) {
+    if (host.open_minute == 0) {
+      continue;
+    }
+    ASSIGN_OR_RETURN(std::optional<std::string> blob, GetMinute(host.open_minute, host.key));
+    if (blob.has_value()) {
+      all.open_minutes.push_back({host.open_minute, host.key, *std::move(blob)});
+    }
+  }
+  RETURN_IF_ERROR(Each(c, "SELECT application, blob FROM total ORDER BY application", [&](Row r) {
+    all.totals.push_back({r.As<ApplicationId>(0), r.Text(1)});
+  }));
+  return all;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection, SqliteConnection::Open(path, true));
+  RETURN_IF_ERROR(MigrateSchema(*connection));
+  ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> checkpoints, SqliteConnection::Open(path, false));
+  return std::make_unique<SqliteStore>(path, std::move(connection), std::move(checkpoints));
+}
+
+}  // namespace ppmm

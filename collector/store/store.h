@@ -1,0 +1,105 @@
+// What the collector keeps, behind one narrow interface: typed rows in, typed rows out. Embedded SQLite is behind it
+// (store/sqlite_store.h); the same tables move to a PostgreSQL-compatible database.
+//
+// The writer owns the Store and its one transaction. Everybody else reads committed rows through a StoreReader of his
+// own (OpenReader), which sees one unchanging picture while it lives; so keep it for seconds only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+#include "collector/store/rows.h"
+
+namespace ppmm {
+
+// Return an error to end a scan; the scan returns it.
+using MinuteVisitor = std::function<absl::Status(std::int64_t minute, HostKey host, absl::string_view blob)>;
+
+// Ranges include `from` and exclude `to`.
+// Errors of all methods: DataLoss: the file is damaged; Unavailable: busy, try again; Internal: our bug.
+// One thread only.
+class StoreReader {
+ public:
+  virtual ~StoreReader() = default;
+
+  // nullopt: no such key.
+  virtual absl::StatusOr<std::optional<std::string>> GetMeta(absl::string_view key) = 0;
+  virtual absl::StatusOr<std::optional<std::string>> GetMinute(std::int64_t minute, HostKey host) = 0;
+  // In order of minute, then host. `host` 0: all.
+  virtual absl::Status ScanMinutes(std::int64_t from, std::int64_t to, HostKey host, const MinuteVisitor& visit) = 0;
+  virtual absl::StatusOr<std::optional<std::string>> GetDayBits(std::int64_t day, HostKey host) = 0;
+  virtual absl::StatusOr<std::vector<DayBitsRow>> DayBitsOf(std::int64_t day) = 0;
+  // In order of minute; `application` 0: all.
+  virtual absl::StatusOr<std::vector<ApplicationMinuteRow>> ApplicationMinutes(ApplicationId application,
+                                                                               std::int64_t from, std::int64_t to) = 0;
+  virtual absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t day) = 0;
+  virtual absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds,
+                                                       std::int64_t from_day, std::int64_t to_day) = 0;
+  virtual absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t from_day, std::int64_t to_day) = 0;
+};
+
+// Errors of what writes, besides: ResourceExhausted: the disk is full; FailedPrecondition: read-only, or no
+// transaction. After an error the transaction is only good for Rollback().
+// One thread only.
+class Store : public StoreReader {
+ public:
+  // A reader with a connection of its own. Thread-safe.
+  virtual absl::StatusOr<std::unique_ptr<StoreReader>> OpenReader() = 0;
+
+  virtual absl::StatusOr<StoreContents> LoadContents() = 0;
+
+  virtual absl::Status Begin() = 0;
+  // OK: durable.
+  virtual absl::Status Commit() = 0;
+  // Also without a transaction.
+  virtual void Rollback() = 0;
+
+  // Each inserts or replaces the row of that key.
+  virtual absl::Status PutMeta(absl::string_view key, absl::string_view value) = 0;
+  virtual absl::Status Put(const HostRow& row) = 0;
+  virtual absl::Status Put(const HostAliasRow& row) = 0;
+  virtual absl::Status Put(const AgentRow& row) = 0;
+  virtual absl::Status Put(const CursorRow& row) = 0;
+  virtual absl::Status Put(const EntityRow& row) = 0;
+  virtual absl::Status Put(const SeriesRow& row) = 0;
+  virtual absl::Status Put(const ApplicationRow& row) = 0;
+  virtual absl::Status Put(const ApplicationAliasRow& row) = 0;
+  virtual absl::Status Put(const InstanceRow& row) = 0;
+  // Replaces all intervals of the instance.
+  virtual absl::Status PutInstanceLives(EntityId entity, absl::Span<const InstanceLifeRow> rows) = 0;
+  virtual absl::Status Put(const ReleaseRow& row) = 0;
+  virtual absl::Status Put(const ListenerRow& row) = 0;
+  // Adds to the row of that key.
+  virtual absl::Status Add(const PeerDayRow& row) = 0;
+  virtual absl::Status Put(const HostLifeRow& row) = 0;
+  virtual absl::Status Put(const SourceStateRow& row) = 0;
+  virtual absl::Status PutMinute(std::int64_t minute, HostKey host, absl::string_view blob) = 0;
+  // Adds to the row of that minute and application.
+  virtual absl::Status Add(const ApplicationMinuteRow& row) = 0;
+  virtual absl::Status Put(const TotalRow& row) = 0;
+  virtual absl::Status Put(const DayBitsRow& row) = 0;
+  virtual absl::Status Put(const BlockRow& row) = 0;
+  virtual absl::Status Put(const RatingDayRow& row) = 0;
+
+  virtual absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) = 0;
+
+  // Retention, a slice at a time: deletes at most `limit` rows older than the bound and tells how many.
+  // `except`: (minute, host) pairs that stay: the hosts' open minutes.
+  virtual absl::StatusOr<int> DeleteMinutesBefore(std::int64_t minute,
+                                                  absl::Span<const std::pair<std::int64_t, HostKey>> except,
+                                                  int limit) = 0;
+  virtual absl::StatusOr<int> DeleteApplicationMinutesBefore(std::int64_t minute, int limit) = 0;
+  virtual absl::StatusOr<int> DeleteDayRowsBefore(std::int64_t day, int limit) = 0;  // day_bits, peer_day
+  virtual absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) = 0;
+};
+
+}  // namespace ppmm

@@ -97,10 +97,18 @@ void Spool::WriteRecord(const SpoolHeader& header, absl::string_view frame) {
   }
 }
 
+// As records.
+std::string Spool::CompleteDictionary() const {
+  std::string records;
+  for (const std::string& frame : dictionary_ ? dictionary_() : std::vector<std::string>()) {
+    records += EncodeSpoolRecord({.type = SpoolRecordType::kDictionary, .epoch = current_epoch_}, frame);
+  }
+  return records;
+}
+
 // Begins a segment with the dictionary in force; in memory if told, or if the disk does not take it.
 Spool::Segment& Spool::StartSegment(std::uint64_t room, bool in_memory) {
-  const std::string dictionary = EncodeSpoolRecord({.type = SpoolRecordType::kDictionary, .epoch = current_epoch_},
-                                                   dictionary_ ? dictionary_() : std::string());
+  const std::string dictionary = CompleteDictionary();
   Segment segment{.number = ++state_.newest_segment, .epoch = current_epoch_, .in_memory = true};
   if (!in_memory && MakeRoom(dictionary.size() + room)) {
     const std::string path = SegmentPath(segment.number, segment.epoch);
@@ -200,8 +208,7 @@ void Spool::RebuildMemory(Segment* segment) {
       waiting.push_back(*record);
     }
   }
-  std::string image = EncodeSpoolRecord({.type = SpoolRecordType::kDictionary, .epoch = segment->epoch},
-                                        dictionary_ ? dictionary_() : "");
+  std::string image = CompleteDictionary();
   std::uint64_t bytes = image.size();
   auto first = waiting.end();
   while (first != waiting.begin() &&

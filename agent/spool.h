@@ -82,9 +82,10 @@ absl::Status SetSpoolAside(SpoolDirectory* directory, absl::Time now);
 
 class Spool {
  public:
-  // Gives the complete dictionary in force as a serialized AgentFrame; called within AppendBatch, on its thread and
-  // under the spool's lock, so it must not call the spool.
-  using DictionarySource = std::function<std::string()>;
+  // Gives the complete dictionary in force as serialized AgentFrames, one or more so that each stays below what the
+  // collector takes as a message (1 MiB). Called within AppendBatch or AppendDictionary, on their thread and under the
+  // spool's lock, so it must not call the spool.
+  using DictionarySource = std::function<std::vector<std::string>()>;
 
   // Takes over what earlier runs left. `directory` outlives the spool. Never fails: with a broken disk it works from
   // memory and says so in Stats().
@@ -140,6 +141,7 @@ class Spool {
   void FindInherited(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void WriteRecord(const SpoolHeader& header, absl::string_view frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string CompleteDictionary() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Segment& StartSegment(std::uint64_t room, bool in_memory) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CloseActive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MakeRoom(std::uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -110,7 +110,7 @@ TEST_F(SpoolFileTest, ASpoolWorksOnTheRealDisk) {
   const absl::Time now = absl::FromUnixSeconds(1700000000);
   {
     Spool spool(disk->get(), {.segment_bytes = 1000}, now);
-    spool.BeginEpoch(1, [] { return "dictionary"; });
+    spool.BeginEpoch(1, [] { return std::vector<std::string>{"dictionary"}; });
     for (std::uint64_t seq = 1; seq <= 20; ++seq) {
       spool.AppendBatch(seq, 5, now, std::string(100, 'x'));
     }

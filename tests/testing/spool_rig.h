@@ -37,7 +37,7 @@ class SpoolRig {
   void NewEpoch() {
     ++epoch;
     seq = 0;
-    spool->BeginEpoch(epoch, [e = epoch] { return Dictionary(e); });
+    spool->BeginEpoch(epoch, [e = epoch] { return std::vector<std::string>{Dictionary(e)}; });
   }
   // Appends `count` batches of `samples` samples.
   void Append(int count, std::uint32_t samples = 10, std::size_t padding = 0) {

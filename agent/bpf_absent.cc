@@ -1,9 +1,17 @@
 // Stands for the BPF scanners in a build without BPF (WITH_BPF=OFF): the same classes, which cannot be created.
 #include <utility>
 
+#include "agent/socket_scanner.h"
 #include "agent/task_scanner.h"
 
 namespace ppmm {
+namespace {
+
+absl::Status BuiltWithoutBpf() {
+  return absl::FailedPreconditionError("built without BPF (WITH_BPF=OFF)");
+}
+
+}  // namespace
 
 struct TaskScanner::Impl {};
 
@@ -11,11 +19,36 @@ TaskScanner::TaskScanner(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TaskScanner::~TaskScanner() = default;
 
 absl::StatusOr<std::unique_ptr<TaskScanner>> TaskScanner::Create() {
-  return absl::FailedPreconditionError("BPF tasks: built without BPF (WITH_BPF=OFF)");
+  return BuiltWithoutBpf();
 }
 
 absl::Status TaskScanner::Scan(std::vector<ProcessSample>*) {
-  return absl::FailedPreconditionError("BPF tasks: built without BPF (WITH_BPF=OFF)");
+  return BuiltWithoutBpf();
+}
+
+struct SocketScanner::Impl {};
+
+SocketScanner::SocketScanner(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SocketScanner::~SocketScanner() = default;
+
+absl::StatusOr<std::unique_ptr<SocketScanner>> SocketScanner::Create() {
+  return BuiltWithoutBpf();
+}
+
+absl::Status SocketScanner::Seed() {
+  return BuiltWithoutBpf();
+}
+
+absl::Status SocketScanner::Poll(std::vector<ListenerSample>*) {
+  return BuiltWithoutBpf();
+}
+
+absl::Status SocketScanner::ReadPeers(std::vector<PeerSample>*) {
+  return BuiltWithoutBpf();
+}
+
+SocketScanner::Losses SocketScanner::losses() const {
+  return Losses{};
 }
 
 }  // namespace ppmm

@@ -167,6 +167,68 @@ struct task_struct {
 	struct task_io_accounting ioac;
 };
 
+/* --- sockets --- */
+
+struct in6_addr {
+	__u8 u6_addr8[16];
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+/* Fields of anonymous unions stand here without them. */
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num; /* local port, order of the host */
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	unsigned long skc_flags;
+};
+
+struct sk_buff_head {
+	__u32 qlen;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
+	__u16 sk_type;
+	__u16 sk_protocol;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
+};
+
+struct tcp_sock {
+	__u64 bytes_received;
+	__u64 bytes_sent;
+	__u64 bytes_retrans;
+	__u32 srtt_us; /* eight times the smoothed round trip */
+	__u32 total_retrans;
+};
+
+struct sockaddr_un {
+	char sun_path[108];
+};
+
+struct unix_address {
+	int len;		    /* with the two bytes of the family */
+	struct sockaddr_un name[1]; /* a flexible array */
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
 #pragma clang attribute pop
 
 /* Contexts of iterators: fixed layout, part of the user space interface. */
@@ -181,4 +243,18 @@ struct bpf_iter_meta {
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd __attribute__((aligned(8)));
+	struct file *file;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	struct sock *sk;
+	void *value;
 };

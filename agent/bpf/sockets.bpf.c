@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Listening sockets, connections and peers, of all network namespaces.
+ *
+ * Each TCP socket carries a note (socket storage) that a connection inherits from its listener, so nothing is looked up
+ * by address. Three programs:
+ *   on_state   each change of state: new listeners, opened and closed connections; exact counts
+ *   seed       all open files, at start and now and then: sockets older than we, owners of listeners
+ *   poll       all sockets with a note, each second: bytes, accept queues
+ * Bytes are added as differences to what the note already counted. The difference is taken by an atomic exchange, so
+ * that poll and the closing of a connection may meet on two CPUs and the sum is still exact.
+ */
+#include "kernel_types.h"
+#include "sockets.h"
+
+#include <bpf/bpf_endian.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+enum {
+	IPPROTO_TCP = 6,
+	ROLE_UNKNOWN = 0, /* older than we: decided at the next poll */
+	ROLE_LISTENER,
+	ROLE_ACCEPTED,
+	ROLE_OUTBOUND,
+	ROLE_CLOSED,
+};
+
+struct note {
+	__u64 bytes_in;
+	__u64 bytes_out;
+	__u64 retransmits;
+	__u32 slot;
+	__u32 owner_tgid;
+	__u32 role;
+	__u32 local_port; /* of an accepted connection: the socket itself loses it before it tells that it is closed */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct note);
+} notes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PPMM_SLOTS);
+	__type(key, __u32);
+	__type(value, struct ppmm_slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, PPMM_SLOTS);
+	__type(value, __u32);
+} free_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PPMM_SLOTS);
+	__type(key, struct ppmm_listen_key);
+	__type(value, __u32);
+} listen_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PPMM_PEERS);
+	__type(key, struct ppmm_peer_key);
+	__type(value, struct ppmm_peer);
+} peers SEC(".maps");
+
+/* Set by user space before each run. */
+__u64 poll_number = 1;
+__u64 seed_number = 0;
+__u64 count_number = 0; /* not 0: poll counts the open connections of each peer */
+
+struct ppmm_socket_losses losses = {};
+
+static __always_inline __u32 net_ns_of(const struct sock *sk)
+{
+	return sk->__sk_common.skc_net.net->ns.inum;
+}
+
+static __always_inline void copy_address(const struct sock *sk, bool remote, __u8 out[16])
+{
+	const struct sock_common *c = &sk->__sk_common;
+
+	__builtin_memset(out, 0, 16);
+	if (c->skc_family == AF_INET) {
+		__be32 v4 = remote ? c->skc_daddr : c->skc_rcv_saddr;
+
+		if (v4) {
+			out[10] = 0xff;
+			out[11] = 0xff;
+			__builtin_memcpy(out + 12, &v4, sizeof(v4));
+		}
+	} else if (c->skc_family == AF_INET6) {
+		const struct in6_addr *v6 = remote ? &c->skc_v6_daddr : &c->skc_v6_rcv_saddr;
+
+		bpf_probe_read_kernel(out, 16, v6);
+	}
+}
+
+static __always_inline struct ppmm_slot *slot_at(__u32 number)
+{
+	return bpf_map_lookup_elem(&slots, &number);
+}
+
+static __always_inline void describe_listener(struct ppmm_slot *slot, const struct sock *sk)
+{
+	slot->family = sk->__sk_common.skc_family;
+	slot->net_ns = net_ns_of(sk);
+	slot->polled = poll_number;
+	slot->max_backlog = sk->sk_max_ack_backlog;
+	if (slot->family == AF_UNIX) {
+		slot->backlog = sk->sk_receive_queue.qlen;
+		return;
+	}
+	slot->backlog = sk->sk_ack_backlog;
+	slot->port = sk->__sk_common.skc_num; /* 0 within a listen() that binds by itself */
+	copy_address(sk, false, slot->address);
+}
+
+/* Gives the note of a listening socket its slot. */
+static __always_inline struct ppmm_slot *take_slot(struct note *note, struct sock *sk, __u32 tgid)
+{
+	struct ppmm_slot *slot;
+	__u32 number = 0;
+
+	if (bpf_map_pop_elem(&free_slots, &number)) {
+		number = 0;
+		__sync_fetch_and_add(&losses.listeners, 1);
+	}
+	note->slot = number;
+	note->role = ROLE_LISTENER;
+	note->owner_tgid = tgid;
+	slot = slot_at(number);
+	if (!slot || !number)
+		return 0;
+	slot->owner_tgid = tgid;
+	describe_listener(slot, sk);
+	slot->cookie = bpf_get_socket_cookie(sk); /* last: the slot counts from here on */
+	return slot;
+}
+
+static __always_inline struct ppmm_peer *peer_of(const struct sock *sk, const struct note *note)
+{
+	struct ppmm_peer_key key = {};
+	struct ppmm_peer *peer;
+
+	copy_address(sk, true, key.address);
+	key.net_ns = net_ns_of(sk);
+	if (note->role == ROLE_OUTBOUND) {
+		key.direction = PPMM_OUTBOUND;
+		key.port = bpf_ntohs(sk->__sk_common.skc_dport);
+		key.owner_tgid = note->owner_tgid;
+	} else {
+		struct ppmm_slot *slot = slot_at(note->slot);
+
+		key.direction = PPMM_INBOUND;
+		key.port = note->local_port;
+		key.owner_tgid = slot && note->slot ? slot->owner_tgid : note->owner_tgid;
+	}
+	peer = bpf_map_lookup_elem(&peers, &key);
+	if (!peer) {
+		struct ppmm_peer empty = {};
+
+		bpf_map_update_elem(&peers, &key, &empty, BPF_NOEXIST);
+		peer = bpf_map_lookup_elem(&peers, &key);
+	}
+	if (!peer) {
+		__sync_fetch_and_add(&losses.peers, 1);
+		return 0;
+	}
+	peer->used_ns = bpf_ktime_get_boot_ns();
+	return peer;
+}
+
+struct traffic {
+	__u64 bytes_in;
+	__u64 bytes_out;
+	__u64 retransmits;
+	__u32 srtt_us;
+};
+
+static __always_inline bool read_traffic(struct sock *sk, struct traffic *now)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tcp)
+		return false;
+	now->bytes_in = tcp->bytes_received;
+	now->bytes_out = tcp->bytes_sent - tcp->bytes_retrans;
+	now->retransmits = tcp->total_retrans;
+	now->srtt_us = tcp->srtt_us >> 3;
+	/* A received FIN takes one number of the sequence and is counted as a byte. */
+	if (now->bytes_in && sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1)
+		now->bytes_in--;
+	return true;
+}
+
+/* Adds what went through the connection since the last time. */
+static __always_inline void account(struct sock *sk, struct note *note)
+{
+	struct traffic now = {};
+	struct ppmm_slot *slot;
+	struct ppmm_peer *peer;
+	__u64 in, out, retransmits;
+
+	if (!read_traffic(sk, &now))
+		return;
+	in = now.bytes_in - __sync_lock_test_and_set(&note->bytes_in, now.bytes_in);
+	out = now.bytes_out - __sync_lock_test_and_set(&note->bytes_out, now.bytes_out);
+	retransmits = now.retransmits - __sync_lock_test_and_set(&note->retransmits, now.retransmits);
+	if (!in && !out && !retransmits)
+		return;
+	if (note->role == ROLE_ACCEPTED) {
+		slot = slot_at(note->slot);
+		if (slot) {
+			__sync_fetch_and_add(&slot->bytes_in, in);
+			__sync_fetch_and_add(&slot->bytes_out, out);
+			__sync_fetch_and_add(&slot->retransmits, retransmits);
+		}
+	}
+	peer = peer_of(sk, note);
+	if (peer) {
+		__sync_fetch_and_add(&peer->bytes_in, in);
+		__sync_fetch_and_add(&peer->bytes_out, out);
+		peer->srtt_us = now.srtt_us;
+	}
+}
+
+static __always_inline void connection_opened(struct sock *sk, struct note *note, int old_state)
+{
+	struct ppmm_slot *slot;
+	struct ppmm_peer *peer;
+
+	if (note->role == ROLE_LISTENER && old_state == TCP_SYN_RECV) {
+		note->local_port = sk->__sk_common.skc_num;
+		note->role = ROLE_ACCEPTED; /* the note is a copy of the listener's */
+		slot = slot_at(note->slot);
+		if (slot) {
+			__sync_fetch_and_add(&slot->accepted, 1);
+			__sync_fetch_and_add(&slot->open, 1);
+		}
+	} else if (note->role != ROLE_OUTBOUND) {
+		return;
+	}
+	peer = peer_of(sk, note);
+	if (peer)
+		__sync_fetch_and_add(&peer->connections, 1);
+}
+
+static __always_inline void socket_closed(struct sock *sk, struct note *note, int old_state)
+{
+	struct ppmm_slot *slot;
+	struct ppmm_peer *peer;
+
+	if (note->role == ROLE_OUTBOUND && old_state == TCP_SYN_SENT) {
+		peer = peer_of(sk, note);
+		if (peer)
+			__sync_fetch_and_add(&peer->failed, 1);
+	} else if (note->role == ROLE_OUTBOUND || note->role == ROLE_ACCEPTED) {
+		account(sk, note);
+		slot = slot_at(note->slot);
+		if (slot && note->role == ROLE_ACCEPTED)
+			__sync_fetch_and_add(&slot->open, -1);
+	}
+	note->role = ROLE_CLOSED;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, const struct sock *socket, const int old_state, const int new_state)
+{
+	struct sock *sk = (struct sock *)socket;
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct note *note;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+
+	switch (new_state) {
+	case TCP_LISTEN:   /* within listen() */
+	case TCP_SYN_SENT: /* within connect() */
+		note = bpf_sk_storage_get(&notes, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!note) {
+			__sync_fetch_and_add(&losses.storage, 1);
+			return 0;
+		}
+		note->bytes_in = 0;
+		note->bytes_out = 0;
+		note->retransmits = 0;
+		if (new_state == TCP_LISTEN) {
+			take_slot(note, sk, tgid);
+		} else {
+			note->slot = 0;
+			note->role = ROLE_OUTBOUND;
+			note->owner_tgid = tgid;
+		}
+		break;
+	case TCP_ESTABLISHED:
+		note = bpf_sk_storage_get(&notes, sk, 0, 0);
+		if (note)
+			connection_opened(sk, note, old_state);
+		else if (old_state == TCP_SYN_RECV)
+			__sync_fetch_and_add(&losses.connections, 1);
+		break;
+	case TCP_CLOSE:
+		note = bpf_sk_storage_get(&notes, sk, 0, 0);
+		if (note)
+			socket_closed(sk, note, old_state);
+		break;
+	}
+	return 0;
+}
+
+/*
+ * Of several processes that hold a listener the one with the lowest id is the owner: a prefork parent comes before its
+ * workers. Process 1 only if nobody else holds it: it hands its sockets to services.
+ */
+static __always_inline void claim_listener(struct ppmm_slot *slot, __u32 tgid)
+{
+	if (slot->seeded != seed_number) {
+		slot->seeded = seed_number;
+		slot->owner_tgid = tgid;
+	} else if (slot->owner_tgid == 1 || (tgid != 1 && tgid < slot->owner_tgid)) {
+		slot->owner_tgid = tgid;
+	}
+}
+
+static __always_inline void read_unix_path(struct ppmm_slot *slot, struct sock *sk)
+{
+	struct unix_sock *un = bpf_skc_to_unix_sock(sk);
+	struct unix_address *address;
+	int length;
+
+	if (!un)
+		return;
+	address = un->addr;
+	if (!address)
+		return;
+	length = address->len - (int)sizeof(__u16);
+	if (length <= 0)
+		return;
+	if (length > PPMM_UNIX_PATH)
+		length = PPMM_UNIX_PATH;
+	slot->path_length = length;
+	bpf_probe_read_kernel(slot->path, sizeof(slot->path),
+			      (void *)address + bpf_core_field_offset(struct unix_address, name[0].sun_path));
+}
+
+static __always_inline void seed_listener(struct sock *sk, __u32 tgid, bool is_unix)
+{
+	struct ppmm_slot *slot;
+	struct note *note = bpf_sk_storage_get(&notes, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!note) {
+		__sync_fetch_and_add(&losses.storage, 1);
+		return;
+	}
+	if (note->role != ROLE_LISTENER) {
+		slot = take_slot(note, sk, tgid);
+		if (slot && is_unix)
+			read_unix_path(slot, sk);
+	} else {
+		slot = note->slot ? slot_at(note->slot) : 0;
+	}
+	if (!slot)
+		return;
+	claim_listener(slot, tgid);
+	if (!is_unix) {
+		struct ppmm_listen_key key = {.net_ns = slot->net_ns, .port = sk->__sk_common.skc_num};
+
+		copy_address(sk, false, key.address);
+		bpf_map_update_elem(&listen_slots, &key, &note->slot, BPF_NOEXIST);
+	}
+}
+
+SEC("iter/task_file")
+int seed(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct traffic now = {};
+	struct socket *socket;
+	struct note *note;
+	struct sock *sk;
+	__u32 tgid, state;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk)
+		return 0;
+	tgid = task->tgid;
+	state = sk->__sk_common.skc_state;
+
+	if (sk->__sk_common.skc_family == AF_UNIX) {
+		if (state == TCP_LISTEN)
+			seed_listener(sk, tgid, true);
+		return 0;
+	}
+	if (sk->sk_protocol != IPPROTO_TCP ||
+	    (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
+		return 0;
+	if (state == TCP_LISTEN) {
+		seed_listener(sk, tgid, false);
+		return 0;
+	}
+	if (state == TCP_CLOSE || bpf_sk_storage_get(&notes, sk, 0, 0))
+		return 0;
+
+	/* A connection older than we: what went through it before does not count. */
+	note = bpf_sk_storage_get(&notes, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!note) {
+		__sync_fetch_and_add(&losses.storage, 1);
+		return 0;
+	}
+	note->owner_tgid = tgid;
+	if (read_traffic(sk, &now)) {
+		note->bytes_in = now.bytes_in;
+		note->bytes_out = now.bytes_out;
+		note->retransmits = now.retransmits;
+	}
+	return 0;
+}
+
+/* Whether a connection older than we came in through one of the listeners or went out. */
+static __always_inline void decide_role(struct sock *sk, struct note *note)
+{
+	struct ppmm_listen_key key = {};
+	struct ppmm_slot *slot;
+	__u32 *number;
+
+	key.net_ns = net_ns_of(sk);
+	key.port = sk->__sk_common.skc_num;
+	copy_address(sk, false, key.address);
+	number = bpf_map_lookup_elem(&listen_slots, &key);
+	if (!number) {
+		__builtin_memset(key.address, 0, sizeof(key.address));
+		number = bpf_map_lookup_elem(&listen_slots, &key);
+	}
+	if (!number) {
+		note->role = ROLE_OUTBOUND;
+		return;
+	}
+	note->local_port = key.port;
+	note->role = ROLE_ACCEPTED;
+	note->slot = *number;
+	slot = slot_at(note->slot);
+	if (slot)
+		__sync_fetch_and_add(&slot->open, 1);
+}
+
+SEC("iter/bpf_sk_storage_map")
+int poll(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct ppmm_slot *slot;
+	struct ppmm_peer *peer;
+	struct note *note;
+
+	if (!sk || !ctx->value)
+		return 0;
+	note = bpf_sk_storage_get(&notes, sk, 0, 0);
+	if (!note || note->role == ROLE_CLOSED)
+		return 0;
+	if (sk->__sk_common.skc_state == TCP_LISTEN) {
+		slot = note->slot ? slot_at(note->slot) : 0;
+		if (slot)
+			describe_listener(slot, sk);
+		return 0;
+	}
+	if (note->role == ROLE_LISTENER) /* a handshake that is not complete */
+		return 0;
+	if (note->role == ROLE_UNKNOWN)
+		decide_role(sk, note);
+	account(sk, note);
+	if (count_number && sk->__sk_common.skc_state == TCP_ESTABLISHED) {
+		peer = peer_of(sk, note);
+		if (peer) {
+			if (peer->counted != count_number) {
+				peer->counted = count_number;
+				peer->open = 0;
+			}
+			peer->open++;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What sockets.bpf.c and agent/socket_scanner.cc share: maps' keys and values. No hidden padding. */
+#pragma once
+
+#include <linux/types.h>
+
+enum {
+	PPMM_SLOTS = 1024, /* slot 0 takes what finds no free one */
+	PPMM_PEERS = 8192,
+	PPMM_UNIX_PATH = 108,
+};
+
+enum ppmm_direction { PPMM_INBOUND = 0, PPMM_OUTBOUND = 1 };
+
+/*
+ * A listening socket. The kernel side takes a free number from the queue and fills the slot in; user space reads the
+ * array through its memory mapping and gives the number back when the socket and its connections are gone.
+ * Totals are since the slot was taken.
+ */
+struct ppmm_slot {
+	__u64 cookie; /* of the socket; 0: free */
+	__u64 accepted;
+	__u64 bytes_in;
+	__u64 bytes_out;
+	__u64 retransmits;
+	__s64 open;   /* connections now */
+	__u64 polled; /* number of the poll that last saw the socket listen */
+	__u64 seeded; /* number of the seed that last found an owner */
+	__u32 owner_tgid;
+	__u32 net_ns;
+	__u32 backlog;
+	__u32 max_backlog;
+	__u16 family;
+	__u16 port;
+	__u16 path_length;
+	__u16 unused;
+	__u8 address[16];	   /* IPv4 as ::ffff:a.b.c.d, but the wildcard is all zero for both */
+	char path[PPMM_UNIX_PATH]; /* first byte 0: abstract name */
+	__u32 unused2;
+};
+
+/* Where a listener is found for connections that are older than we. */
+struct ppmm_listen_key {
+	__u8 address[16];
+	__u32 net_ns;
+	__u16 port;
+	__u16 unused;
+};
+
+struct ppmm_peer_key {
+	__u8 address[16]; /* remote */
+	__u32 owner_tgid;
+	__u32 net_ns;
+	__u16 port; /* outbound: remote port; inbound: port of the listener */
+	__u16 direction;
+};
+
+struct ppmm_peer {
+	__u64 connections;
+	__u64 failed;
+	__u64 bytes_in;
+	__u64 bytes_out;
+	__u64 used_ns; /* boot clock, last change */
+	__u64 counted; /* number of the count that `open` belongs to */
+	__u32 open;
+	__u32 srtt_us;
+};
+
+/* What each bound cost. */
+struct ppmm_socket_losses {
+	__u64 listeners;   /* no free slot */
+	__u64 peers;	   /* no free entry */
+	__u64 connections; /* accepted from a socket we did not know */
+	__u64 storage;	   /* no memory for a socket's note */
+};

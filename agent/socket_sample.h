@@ -1,0 +1,71 @@
+// What one look at the sockets of the host gives. The values both socket scanners produce: from the kernel by BPF
+// (socket_scanner.h) and by netlink (sock_diag_scanner.h). Plain values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace ppmm {
+
+// IPv6 in network order; IPv4 as ::ffff:a.b.c.d; all zero is the wildcard of both.
+using IpAddress = std::array<std::uint8_t, 16>;
+
+// "10.0.0.1", "fe80::1", "*".
+std::string FormatAddress(const IpAddress& address);
+
+enum class SocketProtocol { kTcp, kUnix };
+enum class PeerDirection { kInbound, kOutbound };
+
+// One listening socket. Totals count from the moment the scanner first saw it (for a socket that began to listen after
+// the scanner was created: all of it) and never fall while `id` stays.
+struct ListenerSample {
+  // Names the socket for its life; never used again by another one until the next boot.
+  std::uint64_t id = 0;
+  // Of the processes that hold it the one with the lowest id, process 1 only if it is alone; 0: unknown.
+  std::int32_t owner_pid = 0;
+  std::uint32_t net_ns = 0;
+  SocketProtocol protocol = SocketProtocol::kTcp;
+  IpAddress address{};
+  std::uint16_t port = 0;
+  // Unix sockets: as the process gave it; an abstract name begins with a zero byte. May hold any bytes.
+  std::string unix_path;
+  // False: closed, but connections are still open, or this is its last sample.
+  bool listening = true;
+  // Connections that wait for accept(), and how many may.
+  std::uint32_t backlog = 0;
+  std::uint32_t max_backlog = 0;
+  // What follows is for TCP; 0 for Unix sockets.
+  std::int64_t open_connections = 0;
+  // Completed handshakes.
+  std::uint64_t accepted_total = 0;
+  // Payload from and to the clients, each byte once.
+  std::uint64_t bytes_in_total = 0;
+  std::uint64_t bytes_out_total = 0;
+  std::uint64_t retransmitted_segments_total = 0;
+  // True: connections that came and went between two polls are missing in the totals.
+  bool estimated = false;
+};
+
+// All connections between one process and one remote address: outbound to one remote port, inbound to one listening
+// port. Totals never fall, but begin anew after the entry was idle for ten minutes.
+struct PeerSample {
+  PeerDirection direction = PeerDirection::kInbound;
+  // Who called connect(), or the owner of the listening socket; 0: unknown.
+  std::int32_t owner_pid = 0;
+  std::uint32_t net_ns = 0;
+  IpAddress remote_address{};
+  // Outbound: the remote port. Inbound: the local port, since the remote one is arbitrary.
+  std::uint16_t port = 0;
+  std::uint32_t open_connections = 0;
+  std::uint64_t connections_total = 0;
+  // Outbound: attempts that did not succeed.
+  std::uint64_t failed_total = 0;
+  std::uint64_t bytes_in_total = 0;
+  std::uint64_t bytes_out_total = 0;
+  // Smoothed round trip of the connection that moved last; 0: unknown.
+  std::uint32_t rtt_us = 0;
+  bool estimated = false;
+};
+
+}  // namespace ppmm

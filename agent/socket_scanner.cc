@@ -1,0 +1,239 @@
+#include "agent/socket_scanner.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <utility>
+
+#include "agent/bpf/sockets.h"
+#include "agent/bpf_support.h"
+#include "common/status.h"
+#include "sockets.skel.h"
+
+namespace ppmm {
+namespace {
+
+constexpr std::uint64_t kPeerIdleNs = 600'000'000'000;
+constexpr std::uint32_t kPeersPerCall = 512;
+constexpr std::size_t kSlotArrayBytes = sizeof(ppmm_slot) * PPMM_SLOTS;
+
+// The kernel side adds to these while we read.
+template <class T>
+T Load(const T& shared) {
+  return __atomic_load_n(&shared, __ATOMIC_RELAXED);
+}
+
+// bpf_ktime_get_boot_ns() of the kernel side.
+std::uint64_t BootNs() {
+  timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+absl::Status Attach(const bpf_program* program, bpf_link** link, absl::string_view what,
+                    const bpf_iter_attach_opts* options) {
+  *link = options == nullptr ? bpf_program__attach(program) : bpf_program__attach_iter(program, options);
+  return *link == nullptr ? BpfStatus(errno, what) : absl::OkStatus();
+}
+
+void ToSample(const ppmm_slot& slot, std::uint64_t poll_number, ListenerSample* sample) {
+  sample->id = slot.cookie;
+  sample->owner_pid = static_cast<std::int32_t>(slot.owner_tgid);
+  sample->net_ns = slot.net_ns;
+  sample->protocol = slot.family == AF_UNIX ? SocketProtocol::kUnix : SocketProtocol::kTcp;
+  std::memcpy(sample->address.data(), slot.address, sample->address.size());
+  sample->port = slot.port;
+  // A name in the file system ends at its first zero byte, an abstract one has its length.
+  const std::size_t length = std::min<std::size_t>(slot.path_length, sizeof(slot.path));
+  sample->unix_path.assign(slot.path, length > 0 && slot.path[0] != 0 ? strnlen(slot.path, length) : length);
+  sample->listening = Load(slot.polled) == poll_number;
+  sample->backlog = sample->listening ? slot.backlog : 0;
+  sample->max_backlog = slot.max_backlog;
+  sample->open_connections = std::max<std::int64_t>(0, Load(slot.open));
+  sample->accepted_total = Load(slot.accepted);
+  sample->bytes_in_total = Load(slot.bytes_in);
+  sample->bytes_out_total = Load(slot.bytes_out);
+  sample->retransmitted_segments_total = Load(slot.retransmits);
+  sample->estimated = false;
+}
+
+PeerSample ToSample(const ppmm_peer_key& key, const ppmm_peer& peer, std::uint64_t count_number) {
+  PeerSample sample;
+  sample.direction = key.direction == PPMM_OUTBOUND ? PeerDirection::kOutbound : PeerDirection::kInbound;
+  sample.owner_pid = static_cast<std::int32_t>(key.owner_tgid);
+  sample.net_ns = key.net_ns;
+  std::memcpy(sample.remote_address.data(), key.address, sample.remote_address.size());
+  sample.port = key.port;
+  sample.open_connections = peer.counted == count_number ? peer.open : 0;
+  sample.connections_total = peer.connections;
+  sample.failed_total = peer.failed;
+  sample.bytes_in_total = peer.bytes_in;
+  sample.bytes_out_total = peer.bytes_out;
+  sample.rtt_us = peer.srtt_us;
+  return sample;
+}
+
+}  // namespace
+
+struct SocketScanner::Impl {
+  ~Impl() {
+    if (slots != nullptr) {
+      munmap(slots, kSlotArrayBytes);
+    }
+    sockets_bpf::destroy(skeleton);
+  }
+
+  // Runs one of the iterators; they write nothing.
+  absl::Status Run(const bpf_link* link) {
+    return RunIterator(link, 1, &buffer, [](const char*) {});
+  }
+
+  // Forgets a listener that is gone and lets its slot be taken again.
+  absl::Status Free(std::uint32_t number) {
+    ppmm_slot& slot = slots[number];
+    ppmm_listen_key key = {};
+    std::memcpy(key.address, slot.address, sizeof(key.address));
+    key.net_ns = slot.net_ns;
+    key.port = slot.port;
+    const int listen_slots = bpf_map__fd(skeleton->maps.listen_slots);
+    std::uint32_t holder = 0;
+    if (bpf_map_lookup_elem(listen_slots, &key, &holder) == 0 && holder == number) {
+      bpf_map_delete_elem(listen_slots, &key);
+    }
+    std::memset(&slot, 0, sizeof(slot));
+    if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.free_slots), nullptr, &number, BPF_ANY) != 0) {
+      return BpfStatus(errno, "BPF sockets: give a slot back");
+    }
+    return absl::OkStatus();
+  }
+
+  sockets_bpf* skeleton = nullptr;
+  ppmm_slot* slots = nullptr;
+  std::uint64_t count_number = 0;
+  std::vector<char> buffer;
+  std::vector<ppmm_peer_key> keys;
+  std::vector<ppmm_peer> values;
+  std::vector<ppmm_peer_key> idle;
+};
+
+SocketScanner::SocketScanner(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SocketScanner::~SocketScanner() = default;
+
+absl::StatusOr<std::unique_ptr<SocketScanner>> SocketScanner::Create() {
+  RETURN_IF_ERROR(PrepareForBpf());
+  auto impl = std::make_unique<Impl>();
+  impl->skeleton = sockets_bpf::open();
+  if (impl->skeleton == nullptr) {
+    return BpfStatus(errno, "BPF sockets: open");
+  }
+  if (const int error = sockets_bpf::load(impl->skeleton); error != 0) {
+    return BpfStatus(-error, "BPF sockets: load");
+  }
+  void* slots =
+      mmap(nullptr, kSlotArrayBytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(impl->skeleton->maps.slots), 0);
+  if (slots == MAP_FAILED) {
+    return BpfStatus(errno, "BPF sockets: map the slots");
+  }
+  impl->slots = static_cast<ppmm_slot*>(slots);
+  for (std::uint32_t number = 1; number < PPMM_SLOTS; ++number) {
+    if (bpf_map_update_elem(bpf_map__fd(impl->skeleton->maps.free_slots), nullptr, &number, BPF_ANY) != 0) {
+      return BpfStatus(errno, "BPF sockets: fill the queue of slots");
+    }
+  }
+
+  auto& links = impl->skeleton->links;
+  const auto& programs = impl->skeleton->progs;
+  bpf_iter_link_info info = {};
+  info.map.map_fd = static_cast<std::uint32_t>(bpf_map__fd(impl->skeleton->maps.notes));
+  bpf_iter_attach_opts options = {};
+  options.sz = sizeof(options);
+  const bpf_iter_attach_opts all_tasks = options;
+  options.link_info = &info;
+  options.link_info_len = sizeof(info);
+  RETURN_IF_ERROR(Attach(programs.on_state, &links.on_state, "BPF sockets: attach to inet_sock_set_state", nullptr));
+  RETURN_IF_ERROR(Attach(programs.seed, &links.seed, "BPF sockets: attach to the files of all tasks", &all_tasks));
+  RETURN_IF_ERROR(Attach(programs.poll, &links.poll, "BPF sockets: attach to the socket storage", &options));
+  return std::unique_ptr<SocketScanner>(new SocketScanner(std::move(impl)));
+}
+
+absl::Status SocketScanner::Seed() {
+  ++impl_->skeleton->bss->seed_number;
+  RETURN_IF_ERROR(impl_->Run(impl_->skeleton->links.seed));
+  // Now that all listeners are known, this decides which of the older connections came in through one.
+  return impl_->Run(impl_->skeleton->links.poll);
+}
+
+absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
+  const std::uint64_t poll_number = ++impl_->skeleton->data->poll_number;
+  std::size_t filled = 0;
+  const absl::Status status = impl_->Run(impl_->skeleton->links.poll);
+  for (std::uint32_t number = 1; status.ok() && number < PPMM_SLOTS; ++number) {
+    if (Load(impl_->slots[number].cookie) == 0) {
+      continue;
+    }
+    // Old elements are filled again, so that their strings keep their memory.
+    if (filled == out->size()) {
+      out->emplace_back();
+    }
+    const ListenerSample& sample = (*out)[filled];
+    ToSample(impl_->slots[number], poll_number, &(*out)[filled++]);
+    if (!sample.listening && sample.open_connections == 0) {
+      RETURN_IF_ERROR(impl_->Free(number));
+    }
+  }
+  out->resize(filled);
+  return status;
+}
+
+absl::Status SocketScanner::ReadPeers(std::vector<PeerSample>* out) {
+  out->clear();
+  impl_->skeleton->bss->count_number = ++impl_->count_number;
+  const absl::Status counted = impl_->Run(impl_->skeleton->links.poll);
+  impl_->skeleton->bss->count_number = 0;
+  RETURN_IF_ERROR(counted);
+
+  const int peers = bpf_map__fd(impl_->skeleton->maps.peers);
+  const std::uint64_t now_ns = BootNs();
+  std::uint32_t position = 0;
+  impl_->keys.resize(kPeersPerCall);
+  impl_->values.resize(kPeersPerCall);
+  impl_->idle.clear();
+  for (bool first = true, more = true; more; first = false) {
+    std::uint32_t count = kPeersPerCall;
+    const int error = bpf_map_lookup_batch(peers, first ? nullptr : &position, &position, impl_->keys.data(),
+                                           impl_->values.data(), &count, nullptr);
+    more = error == 0;
+    if (error != 0 && errno != ENOENT) {  // ENOENT: that was the last part
+      return BpfStatus(errno, "BPF sockets: read the peers");
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const ppmm_peer& peer = impl_->values[i];
+      out->push_back(ToSample(impl_->keys[i], peer, impl_->count_number));
+      if (out->back().open_connections == 0 && peer.used_ns + kPeerIdleNs < now_ns) {
+        impl_->idle.push_back(impl_->keys[i]);
+      }
+    }
+  }
+  for (const ppmm_peer_key& key : impl_->idle) {
+    bpf_map_delete_elem(peers, &key);
+  }
+  return absl::OkStatus();
+}
+
+SocketScanner::Losses SocketScanner::losses() const {
+  const auto& counted = impl_->skeleton->bss->losses;
+  Losses losses;
+  losses.listeners = Load(counted.listeners);
+  losses.peers = Load(counted.peers);
+  losses.connections = Load(counted.connections);
+  losses.storage = Load(counted.storage);
+  return losses;
+}
+
+}  // namespace ppmm

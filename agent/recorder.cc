@@ -1,0 +1,463 @@
+#include "agent/recorder.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "common/batch_codec.h"
+#include "common/crc32c.h"
+#include "common/log.h"
+
+namespace ppmm {
+namespace {
+
+constexpr std::size_t kMaxPeers = 1000;
+
+wire::Kind WireKind(MetricKind kind) {
+  switch (kind) {
+    case MetricKind::kGauge:
+      return wire::GAUGE;
+    case MetricKind::kCounter:
+      return wire::COUNTER;
+    case MetricKind::kHistogram:
+      return wire::HISTOGRAM;
+  }
+  return wire::KIND_UNSPECIFIED;
+}
+
+bool Same(const google::protobuf::Message& a, const google::protobuf::Message& b) {
+  return a.SerializeAsString() == b.SerializeAsString();
+}
+
+}  // namespace
+
+Recorder::Recorder(std::size_t max_series) : max_series_(max_series), entities_(2), series_(1) {
+  entities_[host()].live = true;
+}
+
+// ---- what there is
+// ---------------------------------------------------------------------------------------------------
+
+void Recorder::SetHost(const wire::Host& host_record, absl::Time boot) {
+  EntityRecord& entity = entities_[host()];
+  wire::Entity record;
+  *record.mutable_host() = host_record;
+  record.set_started_us(absl::ToUnixMicros(boot));
+  if (!Same(record, entity.record)) {
+    entity.record = std::move(record);
+    entity.changed = true;
+  }
+}
+
+void Recorder::SetHostLife(const wire::HostLife& life) {
+  if (!Same(life, host_life_)) {
+    host_life_ = life;
+    host_life_changed_ = true;
+  }
+}
+
+EntityHandle Recorder::AddInstance(const wire::Instance& instance, absl::Time started) {
+  EntityHandle handle = 0;
+  if (free_entities_.empty()) {
+    handle = static_cast<EntityHandle>(entities_.size());
+    entities_.emplace_back();
+  } else {
+    handle = free_entities_.back();
+    free_entities_.pop_back();
+  }
+  EntityRecord& entity = entities_[handle];
+  entity = EntityRecord{};
+  *entity.record.mutable_instance() = instance;
+  entity.record.set_started_us(absl::ToUnixMicros(started));
+  entity.wire_id = next_entity_id_++;
+  entity.live = true;
+  entity.changed = true;
+  return handle;
+}
+
+void Recorder::UpdateInstance(EntityHandle handle, const wire::Instance& instance) {
+  if (handle == 0 || handle >= entities_.size() || !entities_[handle].live) {
+    return;
+  }
+  EntityRecord& entity = entities_[handle];
+  if (!Same(instance, entity.record.instance())) {
+    *entity.record.mutable_instance() = instance;
+    entity.changed = true;
+  }
+}
+
+void Recorder::EndInstance(EntityHandle handle, absl::Time at) {
+  if (handle <= host() || handle >= entities_.size() || !entities_[handle].live) {
+    return;
+  }
+  wire::InstanceEnd* end = batch_.add_ended();
+  end->set_entity(entities_[handle].wire_id);
+  end->set_at_us(absl::ToUnixMicros(at));
+  for (SeriesHandle series = 1; series < series_.size(); ++series) {
+    if (series_[series].entity == handle) {
+      RemoveSeries(series);
+    }
+  }
+  entities_[handle].live = false;
+  entities_[handle].changed = false;
+  free_entities_.push_back(handle);
+}
+
+void Recorder::SetSource(absl::string_view source, wire::SourceState::State state, absl::string_view reason) {
+  wire::SourceState& known = sources_[std::string(source)];
+  if (known.state() != state || known.reason() != reason) {
+    known.set_source(std::string(source));
+    known.set_state(state);
+    known.set_reason(std::string(reason));
+    sources_changed_ = true;
+  }
+}
+
+void Recorder::SetListeners(std::vector<wire::Listener> listeners) {
+  const bool same = listeners.size() == listeners_.size() &&
+                    std::equal(listeners.begin(), listeners.end(), listeners_.begin(),
+                               [](const wire::Listener& a, const wire::Listener& b) { return Same(a, b); });
+  if (!same) {
+    listeners_ = std::move(listeners);
+    listeners_changed_ = true;
+  }
+}
+
+void Recorder::AddRelease(const wire::ReleaseSeen& release) {
+  *batch_.add_releases() = release;
+}
+
+void Recorder::AddPeer(const wire::Peer& peer) {
+  if (static_cast<std::size_t>(batch_.peers_size()) >= kMaxPeers) {
+    ++peers_dropped_;
+    return;
+  }
+  *batch_.add_peers() = peer;
+}
+
+std::uint32_t Recorder::WireId(EntityHandle entity) const {
+  return entity != 0 && entity < entities_.size() && entities_[entity].live ? entities_[entity].wire_id : 0;
+}
+
+SeriesHandle Recorder::AddSeries(EntityHandle entity, const Metric& metric, std::vector<std::string> labels) {
+  if (live_series_ >= max_series_) {
+    ++series_refused_;
+    return 0;
+  }
+  SeriesHandle handle = 0;
+  if (free_series_.empty()) {
+    handle = static_cast<SeriesHandle>(series_.size());
+    series_.emplace_back();
+  } else {
+    handle = free_series_.back();
+    free_series_.pop_back();
+  }
+  SeriesRecord& series = series_[handle];
+  series = SeriesRecord{};
+  series.metric = &metric;
+  series.entity = entity;
+  series.labels = std::move(labels);
+  series.wire_id = next_series_id_++;
+  series.values.resize(shape_.steps_per_batch);
+  order_.push_back(handle);
+  new_series_.push_back(handle);
+  ++live_series_;
+  return handle;
+}
+
+void Recorder::RemoveSeries(SeriesHandle handle) {
+  SeriesRecord* series = Find(handle);
+  if (series == nullptr) {
+    return;
+  }
+  // What it said in this batch still counts; the slot is freed when the next batch begins.
+  series->ending = true;
+  if (!series->announced) {
+    series->mask = 0;
+  }
+  order_has_dead_ = true;
+  --live_series_;
+}
+
+// ---- values
+// ------------------------------------------------------------------------------------------------------------
+
+Recorder::SeriesRecord* Recorder::Find(SeriesHandle handle) {
+  if (handle == 0 || handle >= series_.size() || series_[handle].metric == nullptr || series_[handle].ending) {
+    return nullptr;
+  }
+  return &series_[handle];
+}
+
+void Recorder::Put(SeriesRecord& series, std::int64_t value) {
+  series.mask |= std::uint64_t{1} << step_;
+  series.values[step_] = value;
+}
+
+void Recorder::Gauge(SeriesHandle handle, std::int64_t value) {
+  if (SeriesRecord* series = Find(handle)) {
+    Put(*series, value);
+  }
+}
+
+void Recorder::Counter(SeriesHandle handle, std::uint64_t reading) {
+  SeriesRecord* series = Find(handle);
+  if (series == nullptr) {
+    return;
+  }
+  if (series->has_last && reading >= series->last) {
+    Put(*series, static_cast<std::int64_t>(reading - series->last));
+  }
+  series->last = reading;
+  series->has_last = true;
+}
+
+void Recorder::Increment(SeriesHandle handle, std::uint64_t by) {
+  SeriesRecord* series = Find(handle);
+  if (series == nullptr) {
+    return;
+  }
+  const bool present = (series->mask >> step_ & 1) != 0;
+  Put(*series, static_cast<std::int64_t>(by) + (present ? series->values[step_] : 0));
+}
+
+void Recorder::ForgetReading(SeriesHandle handle) {
+  if (SeriesRecord* series = Find(handle)) {
+    series->has_last = false;
+  }
+}
+
+// ---- batches
+// -----------------------------------------------------------------------------------------------------------
+
+void Recorder::BeginEpoch(std::uint64_t epoch) {
+  epoch_ = epoch;
+  seq_ = 0;
+  produced_in_epoch_ = 0;
+  next_entity_id_ = 1;
+  next_series_id_ = 1;
+  for (EntityHandle handle = host(); handle < entities_.size(); ++handle) {
+    if (entities_[handle].live) {
+      entities_[handle].wire_id = next_entity_id_++;
+      entities_[handle].changed = false;
+    }
+  }
+  order_.clear();
+  new_series_.clear();
+  free_series_.clear();
+  for (SeriesHandle handle = 1; handle < series_.size(); ++handle) {
+    if (series_[handle].metric != nullptr && !series_[handle].ending) {
+      series_[handle].wire_id = next_series_id_++;
+      series_[handle].announced = true;
+      order_.push_back(handle);
+    } else {
+      series_[handle].metric = nullptr;
+      free_series_.push_back(handle);
+    }
+  }
+  order_has_dead_ = false;
+  // The segment that begins the epoch carries the complete dictionary.
+  host_life_changed_ = sources_changed_ = listeners_changed_ = false;
+}
+
+void Recorder::BeginBatch(std::int64_t t0_seconds, BatchShape shape) {
+  t0_ = t0_seconds;
+  shape_ = shape;
+  step_ = 0;
+  if (order_has_dead_) {
+    const auto ending = [this](SeriesHandle handle) { return series_[handle].ending; };
+    new_series_.erase(std::remove_if(new_series_.begin(), new_series_.end(), ending), new_series_.end());
+    const auto first_ending = std::stable_partition(order_.begin(), order_.end(), std::not_fn(ending));
+    for (auto it = first_ending; it != order_.end(); ++it) {
+      series_[*it].metric = nullptr;
+      free_series_.push_back(*it);
+    }
+    order_.erase(first_ending, order_.end());
+    order_has_dead_ = false;
+  }
+  for (const SeriesHandle handle : order_) {
+    series_[handle].mask = 0;
+    series_[handle].values.resize(shape.steps_per_batch);
+  }
+}
+
+void Recorder::BeginStep(std::uint32_t index) {
+  step_ = index;
+}
+
+void Recorder::SetClockEvent(absl::Time from, absl::Time to) {
+  batch_.mutable_clock()->set_from_us(absl::ToUnixMicros(from));
+  batch_.mutable_clock()->set_to_us(absl::ToUnixMicros(to));
+}
+
+void Recorder::FillSeries(const SeriesRecord& series, wire::Series* out) const {
+  out->set_id(series.wire_id);
+  out->set_entity(entities_[series.entity].wire_id);
+  out->set_name(std::string(series.metric->name));
+  out->set_kind(WireKind(series.metric->kind));
+  out->set_scale(series.metric->scale);
+  for (const std::string& label : series.labels) {
+    out->add_labels(label);
+  }
+  out->set_period_seconds(static_cast<std::uint32_t>(series.metric->period_seconds));
+}
+
+std::string Recorder::Serialize(wire::Dictionary* dictionary) const {
+  dictionary->set_epoch(epoch_);
+  wire::AgentFrame frame;
+  frame.set_allocated_dictionary(dictionary);
+  std::string bytes = frame.SerializeAsString();
+  static_cast<void>(frame.release_dictionary());  // the caller's
+  return bytes;
+}
+
+std::optional<std::string> Recorder::TakeDictionaryChanges() {
+  wire::Dictionary dictionary;
+  bool any = false;
+  for (EntityRecord& entity : entities_) {
+    if (entity.live && entity.changed) {
+      wire::Entity* out = dictionary.add_entities();
+      *out = entity.record;
+      out->set_id(entity.wire_id);
+      entity.changed = false;
+      any = true;
+    }
+  }
+  for (const SeriesHandle handle : new_series_) {
+    if (!series_[handle].ending) {
+      FillSeries(series_[handle], dictionary.add_series());
+      series_[handle].announced = true;
+      any = true;
+    }
+  }
+  new_series_.clear();
+  if (std::exchange(host_life_changed_, false)) {
+    *dictionary.mutable_host_life() = host_life_;
+    any = true;
+  }
+  if (std::exchange(sources_changed_, false)) {
+    for (const auto& [name, state] : sources_) {
+      *dictionary.add_sources() = state;
+    }
+    any = true;
+  }
+  if (std::exchange(listeners_changed_, false)) {
+    for (const wire::Listener& listener : listeners_) {
+      *dictionary.add_listeners() = listener;
+      wire::Listener* added = dictionary.mutable_listeners(dictionary.listeners_size() - 1);
+      added->set_entity(WireId(listener.entity()));
+    }
+    dictionary.set_listeners_complete(true);
+    any = true;
+  }
+  if (!any) {
+    return std::nullopt;
+  }
+  return Serialize(&dictionary);
+}
+
+std::string Recorder::CompleteDictionary() const {
+  wire::Dictionary dictionary;
+  dictionary.set_complete(true);
+  dictionary.set_listeners_complete(true);
+  for (const EntityRecord& entity : entities_) {
+    if (entity.live) {
+      wire::Entity* out = dictionary.add_entities();
+      *out = entity.record;
+      out->set_id(entity.wire_id);
+    }
+  }
+  for (const SeriesHandle handle : order_) {
+    if (!series_[handle].ending) {
+      FillSeries(series_[handle], dictionary.add_series());
+    }
+  }
+  *dictionary.mutable_host_life() = host_life_;
+  for (const auto& [name, state] : sources_) {
+    *dictionary.add_sources() = state;
+  }
+  for (const wire::Listener& listener : listeners_) {
+    *dictionary.add_listeners() = listener;
+    dictionary.mutable_listeners(dictionary.listeners_size() - 1)->set_entity(WireId(listener.entity()));
+  }
+  return Serialize(&dictionary);
+}
+
+Recorder::BuiltBatch Recorder::BuildBatch(std::uint32_t steps) {
+  BuiltBatch built;
+  built.seq = ++seq_;
+  batch_.set_epoch(epoch_);
+  batch_.set_seq(seq_);
+  batch_.set_t0(t0_);
+  batch_.set_step_seconds(shape_.step_seconds);
+  batch_.set_steps(steps);
+
+  std::uint32_t expected[5] = {};
+  std::vector<Column> columns;
+  columns.reserve(order_.size());
+  // Values of all columns, one a present step. Never grown while columns point into it.
+  values_.clear();
+  values_.reserve(order_.size() * steps);
+  const std::uint64_t steps_mask = steps >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << steps) - 1;
+  for (const SeriesHandle handle : order_) {
+    const SeriesRecord& series = series_[handle];
+    const Metric& metric = *series.metric;
+    if (metric.scope == MetricScope::kHost && metric.role == MetricRole::kUtilization && metric.period_seconds == 0) {
+      expected[static_cast<std::size_t>(metric.resource)] += 60 / shape_.step_seconds;
+    }
+    const std::uint64_t mask = series.mask & steps_mask;
+    if (mask == 0) {
+      continue;
+    }
+    Column column;
+    column.id = series.wire_id;
+    column.kind = metric.kind;
+    column.present = mask;
+    const std::size_t begin = values_.size();
+    for (std::uint32_t step = 0; step < steps; ++step) {
+      if ((mask >> step & 1) != 0) {
+        values_.push_back(series.values[step]);
+      }
+    }
+    column.values = absl::MakeConstSpan(values_).subspan(begin);
+    columns.push_back(column);
+    built.samples += static_cast<std::uint32_t>(column.values.size());
+  }
+  for (int kind = wire::RESOURCE_CPU; kind <= wire::RESOURCE_NETWORK; ++kind) {
+    if (expected[kind] > 0) {
+      wire::Expected* out = batch_.add_expected();
+      out->set_resource(static_cast<wire::Resource>(kind));
+      out->set_samples_per_minute(expected[kind]);
+    }
+  }
+  const absl::Status encoded = AppendColumns(columns, steps, batch_.mutable_columns());
+  if (!encoded.ok()) {
+    LogError("recorder", "batch ", seq_, " cannot be encoded: ", encoded.message());
+    built.samples = 0;
+  }
+  batch_.set_crc32c(Crc32c(batch_.columns()));
+  batch_.set_samples(built.samples);
+  produced_in_epoch_ += built.samples;
+  produced_total_ += built.samples;
+  batch_.set_produced(produced_in_epoch_);
+
+  wire::AgentFrame frame;
+  frame.set_allocated_batch(&batch_);
+  built.frame = frame.SerializeAsString();
+  static_cast<void>(frame.release_batch());  // ours
+  batch_.Clear();
+  return built;
+}
+
+std::vector<Recorder::Reading> Recorder::OpenStep() const {
+  std::vector<Reading> readings;
+  for (const SeriesHandle handle : order_) {
+    const SeriesRecord& series = series_[handle];
+    if ((series.mask >> step_ & 1) != 0) {
+      readings.push_back({series.entity, series.metric, &series.labels, series.values[step_]});
+    }
+  }
+  return readings;
+}
+
+}  // namespace ppmm

@@ -7,7 +7,8 @@ set(PPMM_WARNINGS
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   list(APPEND PPMM_WARNINGS -Wthread-safety)
 else()
-  list(APPEND PPMM_WARNINGS -Wduplicated-cond -Wlogical-op)
+  # -Wrestrict of gcc 12 accuses correct string concatenations (gcc bug 105651).
+  list(APPEND PPMM_WARNINGS -Wduplicated-cond -Wlogical-op -Wno-restrict)
 endif()
 if(WERROR)
   list(APPEND PPMM_WARNINGS -Werror)

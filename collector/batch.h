@@ -74,7 +74,9 @@ struct DecodedBatch {
   std::uint32_t step_seconds = 1;
   std::uint32_t steps = 1;
   std::uint64_t produced = 0;  // samples since the epoch began, this batch included
+  std::uint32_t skipped = 0;   // samples of series that this collector does not know, not in `samples`
   absl::Time received;
+  absl::Time sent;  // by the agent's wall clock: received - sent is its clock's offset plus the way
   // Shape: in order of time within a series.
   std::vector<DecodedSample> samples;
   std::vector<DecodedSketch> sketches;

@@ -25,7 +25,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++documents_ == 2) {
-      Refuse(mark, "a second document begins here; a file holds one");
+      Refuse(mark, "a second document begins here; a file holds one (check the indentation)");
     }
   }
   void OnDocumentEnd() override {}
@@ -132,7 +132,6 @@ YamlProblem Explain(const YAML::Exception& e, const YAML::Mark& last, const YAML
       {END_OF_SEQ_FLOW, "this [ is not closed, or a comma is missing in it", open},
       {END_OF_MAP_FLOW, "this { is not closed, or a comma is missing in it", open},
       {END_OF_MAP, "a key is expected here; check quotes and indentation", e.mark},
-      {END_OF_SEQ, "a \"- \" is expected here; check the indentation", e.mark},
       {MAP_VALUE, "a second \": \" in one value; check the indentation, or put the value in quotes", e.mark},
   };
   for (const Plain& plain : kPlain) {

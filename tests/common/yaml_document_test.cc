@@ -61,7 +61,8 @@ TEST(ParseYamlTest, PointsAtWhatIsNoYaml) {
   EXPECT_THAT(Problems("a: 'open\nb: 'x'\n"), ElementsAre("2:5 a key is expected here; check quotes and indentation"));
   EXPECT_THAT(Problems("a: 1\n  b: 2\n"),
               ElementsAre("2:4 a second \": \" in one value; check the indentation, or put the value in quotes"));
-  EXPECT_THAT(Problems("- 1\nb: 2\n"), ElementsAre("2:1 a \"- \" is expected here; check the indentation"));
+  EXPECT_THAT(Problems("- 1\nb: 2\n"),
+              ElementsAre("2:1 a second document begins here; a file holds one (check the indentation)"));
   EXPECT_THAT(Problems("a:\n\tb: 2\n"), ElementsAre("2:1 a tab in the indentation; use blanks"));
   EXPECT_THAT(Problems("a: @x\n"), ElementsAre("1:4 is not YAML: unknown token"));
 }
@@ -71,7 +72,8 @@ TEST(ParseYamlTest, RefusesAliasesTagsAndFurtherDocuments) {
                                                           "2:4 aliases (*name) are not read; write the value out"));
   EXPECT_THAT(Problems("a: !!binary aGk=\n"),
               ElementsAre("1:4 tags (tag:yaml.org,2002:binary) are not read; write the value alone"));
-  EXPECT_THAT(Problems("a: 1\n---\nb: 2\n"), ElementsAre("2:1 a second document begins here; a file holds one"));
+  EXPECT_THAT(Problems("a: 1\n---\nb: 2\n"),
+              ElementsAre("2:1 a second document begins here; a file holds one (check the indentation)"));
 }
 
 TEST(ParseYamlTest, BoundsSizeAndDepth) {

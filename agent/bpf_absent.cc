@@ -26,6 +26,10 @@ absl::Status TaskScanner::Scan(std::vector<ProcessSample>*) {
   return BuiltWithoutBpf();
 }
 
+std::uint64_t TaskScanner::cut_samples() const {
+  return 0;
+}
+
 struct SocketScanner::Impl {};
 
 SocketScanner::SocketScanner(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

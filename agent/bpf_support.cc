@@ -23,7 +23,7 @@ constexpr std::size_t kReadBytes = 32 * 1024;
 
 constexpr int kNotSupportedByKernel = 524;  // ENOTSUPP, not in <cerrno>
 
-int LogLibbpf(enum libbpf_print_level, const char* format, va_list arguments) {
+__attribute__((format(printf, 2, 0))) int LogLibbpf(enum libbpf_print_level, const char* format, va_list arguments) {
   char line[512];
   const int length = vsnprintf(line, sizeof(line), format, arguments);
   LogDebug("bpf", absl::StripTrailingAsciiWhitespace(line));

@@ -68,6 +68,7 @@ struct TaskScanner::Impl {
 
   tasks_bpf* skeleton = nullptr;
   std::vector<char> buffer;
+  std::uint64_t cut_samples = 0;
   std::uint64_t page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 };
 
@@ -97,7 +98,12 @@ absl::Status TaskScanner::Scan(std::vector<ProcessSample>* out) {
                        ppmm_task_record record;
                        std::memcpy(&record, bytes, sizeof(record));
                        out->push_back(ToSample(record, impl_->page_bytes));
+                       impl_->cut_samples += (record.flags & PPMM_TASK_THREADS_CUT) != 0 ? 1 : 0;
                      });
+}
+
+std::uint64_t TaskScanner::cut_samples() const {
+  return impl_->cut_samples;
 }
 
 }  // namespace ppmm

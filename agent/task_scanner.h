@@ -3,6 +3,7 @@
 // host.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -26,6 +27,9 @@ class TaskScanner {
   //
   // Errors: DataLoss, Unavailable, PermissionDenied; `out` is incomplete then.
   absl::Status Scan(std::vector<ProcessSample>* out);
+
+  // Samples since Create() whose sums lack threads, because the process had more than 65536.
+  std::uint64_t cut_samples() const;
 
  private:
   struct Impl;

@@ -3,6 +3,8 @@
 #include <vector>
 
 #include "agent/proc_task_scanner.h"
+#include "agent/sock_diag.h"
+#include "agent/sock_diag_scanner.h"
 #include "agent/socket_scanner.h"
 #include "agent/task_scanner.h"
 #include "benchmark/benchmark.h"
@@ -101,6 +103,22 @@ void BM_SocketScannerReadPeers(benchmark::State& state) {
   state.counters["peers"] = static_cast<double>(peers.size());
 }
 BENCHMARK(BM_SocketScannerReadPeers)->Unit(benchmark::kMicrosecond)->Arg(1)->Arg(1000);
+
+void BM_SockDiagScannerPoll(benchmark::State& state) {
+  const auto diag = SockDiag::Create();
+  if (!diag.ok()) {
+    state.SkipWithError(diag.status().ToString().c_str());
+    return;
+  }
+  SockDiagScanner scanner([&diag](std::vector<DiagSocket>* out) { return (*diag)->List(out); });
+  const Connections connections(state.range(0));
+  std::vector<ListenerSample> samples;
+  absl::Duration now;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(scanner.Poll(now += absl::Seconds(1), &samples).ok());
+  }
+}
+BENCHMARK(BM_SockDiagScannerPoll)->Unit(benchmark::kMicrosecond)->Arg(1)->Arg(1000);
 
 // One connection opened and closed on the loopback interface: what the attached program adds to the host.
 void BM_ConnectAndClose(benchmark::State& state) {

@@ -16,6 +16,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "agent/sock_diag.h"
+#include "agent/sock_diag_scanner.h"
 #include "tests/bpf/child_process.h"
 #include "tests/testing/tcp_sockets.h"
 
@@ -340,6 +342,42 @@ TEST_F(SocketScannerTest, CountsListenersThatFindNoSlotAndTakesFreedSlotsAgain) 
     EXPECT_EQ(listeners_.size(), others);
   }
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+TEST_F(SocketScannerTest, AgreesWithNetlink) {
+  const Socket listener = Listen(5);
+  const std::uint16_t port = LocalPort(listener);
+  absl::StatusOr<std::unique_ptr<SockDiag>> diag = SockDiag::Create();
+  ASSERT_TRUE(diag.ok()) << diag.status();
+  SockDiagScanner other([&diag](std::vector<DiagSocket>* out) { return (*diag)->List(out); });
+  std::vector<ListenerSample> samples;
+  ASSERT_TRUE(other.Poll(absl::Seconds(0), &samples).ok());
+
+  std::vector<Socket> sockets;
+  for (const std::size_t bytes : {1u, 1009u, 65537u}) {
+    sockets.push_back(Connect(port));
+    sockets.push_back(Accept(listener));
+    ASSERT_TRUE(SendAll(sockets[sockets.size() - 2], bytes) && ReceiveAll(sockets.back(), bytes));
+  }
+  const Socket waiting = Connect(port);
+  const absl::Status status = other.Poll(absl::Seconds(10), &samples);
+  ASSERT_TRUE(status.ok()) << status;
+  const ListenerSample sample = PollOne(port);
+  const auto found = std::find_if(samples.begin(), samples.end(),
+                                  [&sample](const ListenerSample& candidate) { return candidate.id == sample.id; });
+  ASSERT_NE(found, samples.end());
+  EXPECT_EQ(found->owner_pid, sample.owner_pid);
+  EXPECT_EQ(found->net_ns, sample.net_ns);
+  EXPECT_EQ(found->address, sample.address);
+  EXPECT_EQ(found->port, sample.port);
+  EXPECT_EQ(found->backlog, sample.backlog);
+  EXPECT_EQ(found->max_backlog, sample.max_backlog);
+  EXPECT_EQ(found->open_connections, sample.open_connections);
+  EXPECT_EQ(found->accepted_total, sample.accepted_total);
+  EXPECT_EQ(found->bytes_in_total, sample.bytes_in_total);
+  EXPECT_EQ(found->bytes_out_total, sample.bytes_out_total);
+  EXPECT_EQ(sample.accepted_total, 4u);
+  EXPECT_EQ(sample.bytes_in_total, 66547u);
 }
 
 }  // namespace

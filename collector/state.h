@@ -99,6 +99,7 @@ struct ApplicationState {
 struct CursorState {
   std::uint64_t number = 0;
   std::int64_t newest_step = 0;
+  std::uint64_t produced = 0;  // samples of the epoch, as its newest batch says
 };
 
 struct AgentState {
@@ -132,6 +133,7 @@ struct Tables {
 
   absl::flat_hash_map<std::string, HostKey> host_by_id;  // host_id, 16 bytes
   absl::flat_hash_map<std::string, HostKey> host_by_label;
+  absl::flat_hash_map<std::string, HostKey> host_by_alias;
   absl::flat_hash_map<std::string, ApplicationId> application_by_key;
   absl::flat_hash_map<std::string, EntityId> entity_by_key;  // EntityLookupKey()
   absl::flat_hash_map<std::string, SeriesId> series_by_key;  // SeriesLookupKey()
@@ -145,6 +147,9 @@ struct Tables {
 
 std::string EntityLookupKey(HostKey host, EntityKind kind, absl::string_view key);
 std::string SeriesLookupKey(EntityId entity, absl::string_view metric, absl::string_view labels);
+
+// Makes a series, whose id, metric and labels are set, one of its entity and, where it is pooled, of its application.
+void AttachSeries(Tables& tables, EntityState& entity, SeriesState& series);
 
 // The blob of a row of `total`.
 std::string EncodePooledTotals(const ApplicationState& application);

@@ -12,7 +12,7 @@ constexpr std::uint8_t kHost = ScopeBit(ScopeKind::kHost);
 constexpr std::uint8_t kApplication = ScopeBit(ScopeKind::kApplication);
 constexpr std::uint8_t kHostOrApplication = kHost | kApplication;
 
-constexpr Column kColumns[] = {
+constexpr FactColumn kColumns[] = {
     {"up_minutes", kHostOrApplication, &DayFacts::up_minutes},
     {"booting_minutes", kHostOrApplication, &DayFacts::booting_minutes},
     {"booting_covered_minutes", kHostOrApplication, &DayFacts::booting_covered_minutes},
@@ -150,13 +150,13 @@ absl::string_view ScopeKindName(ScopeKind kind) {
   return "organization";
 }
 
-absl::Span<const Column> Columns() {
+absl::Span<const FactColumn> FactColumns() {
   return kColumns;
 }
 
 void AppendCanonical(ScopeId scope, Day day, const DayFacts& facts, std::string& out) {
   absl::StrAppend(&out, ScopeKindName(scope.kind), " ", scope.number, " ", day, "\n");
-  for (const Column& column : kColumns) {
+  for (const FactColumn& column : kColumns) {
     if (const std::int64_t value = column.Of(facts); value != 0) {
       absl::StrAppend(&out, column.name, "=", value, "\n");
     }

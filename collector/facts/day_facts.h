@@ -149,7 +149,7 @@ struct DayFacts {
 };
 
 // One column of `fact_day`.
-struct Column {
+struct FactColumn {
   absl::string_view name;
   std::uint8_t scopes = 0;  // sum of ScopeBit: the kinds that have it
   std::int64_t DayFacts::*member = nullptr;
@@ -168,7 +168,7 @@ constexpr std::uint8_t ScopeBit(ScopeKind kind) {
 }
 
 // Every column, in the order of the table. Names are lower_snake and unique.
-absl::Span<const Column> Columns();
+absl::Span<const FactColumn> FactColumns();
 
 // Appends the canonical text of a day: the scope, the day, and each column that is not 0 as `name=value`, one a line.
 // What a digest of facts is computed over; equal facts give equal bytes, on every machine and in every later version.

@@ -41,7 +41,9 @@ struct AgentRow {
   std::string version;
   std::uint64_t current_epoch = 0;
   std::string past_epochs;  // 8 bytes each, little endian, the newest 64 that were current
+  std::int64_t first_seen_us = 0;
   std::int64_t last_hello_us = 0;
+  bool duplicate = false;  // another agent delivers for its host_id: its data stand under duplicate_host_id
   // Samples: the conservation law, over all epochs.
   std::uint64_t produced = 0;
   std::uint64_t committed = 0;
@@ -55,6 +57,7 @@ struct CursorRow {
   std::string agent_id;
   std::uint64_t number = 0;
   std::int64_t newest_step = 0;  // seconds
+  std::uint64_t produced = 0;    // samples since the epoch began
 };
 
 enum class EntityKind : std::uint8_t { kHost = 1, kInstance = 2, kDevice = 3, kRemote = 4 };
@@ -63,7 +66,8 @@ struct EntityRow {
   EntityId id = 0;
   HostKey host = 0;
   EntityKind kind = EntityKind::kHost;
-  std::string key;  // unique within host and kind: "", "application/slot", "disk/sda", "10.0.0.1:5432"
+  // Unique within host and kind: ""; application key, "\x1f", slot; "disk/sda"; "10.0.0.1:5432".
+  std::string key;
   std::int64_t first_seen_us = 0;
   std::int64_t started_us = 0;
   std::string attributes;  // wire.Entity, serialized, its id 0
@@ -170,6 +174,7 @@ struct ApplicationMinuteRow {
   std::int64_t in_flight_count = 0;
   std::int64_t response_sum = 0;  // nanoseconds
   std::int64_t traffic = 0;       // bytes, counted by sockets
+  std::int64_t cpu_us = 0;
 };
 
 struct TotalRow {

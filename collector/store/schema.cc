@@ -1,13 +1,15 @@
 #include "collector/store/schema.h"
 
-#include <cstdlib>
-#include <random>
+#include <iterator>
+#include <set>
 #include <string>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
+#include "collector/facts/day_facts.h"
+#include "collector/store/store_id.h"
 #include "common/failpoint.h"
 #include "common/log.h"
 #include "common/status.h"
@@ -29,11 +31,12 @@ CREATE TABLE host (
 CREATE TABLE host_alias (alias TEXT PRIMARY KEY, host INTEGER NOT NULL);
 CREATE TABLE agent (
   agent_id TEXT PRIMARY KEY, host INTEGER NOT NULL, version TEXT NOT NULL, current_epoch BIGINT NOT NULL,
-  past_epochs BLOB NOT NULL, last_hello_us BIGINT NOT NULL, produced BIGINT NOT NULL, committed BIGINT NOT NULL,
+  past_epochs BLOB NOT NULL, first_seen_us BIGINT NOT NULL, last_hello_us BIGINT NOT NULL,
+  duplicate INTEGER NOT NULL, produced BIGINT NOT NULL, committed BIGINT NOT NULL,
   dropped BIGINT NOT NULL, refused BIGINT NOT NULL, late BIGINT NOT NULL);
 CREATE TABLE cursor (
   epoch BIGINT NOT NULL, agent_id TEXT NOT NULL, number BIGINT NOT NULL, newest_step BIGINT NOT NULL,
-  PRIMARY KEY (epoch, agent_id));
+  produced BIGINT NOT NULL, PRIMARY KEY (epoch, agent_id));
 CREATE TABLE entity (
   id INTEGER PRIMARY KEY, host INTEGER NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL,
   first_seen_us BIGINT NOT NULL, started_us BIGINT NOT NULL, attributes BLOB NOT NULL, UNIQUE (host, kind, key));
@@ -72,29 +75,19 @@ CREATE TABLE minute (id INTEGER PRIMARY KEY, blob BLOB NOT NULL);
 CREATE TABLE application_minute (
   id INTEGER PRIMARY KEY, requests BIGINT NOT NULL, errors BIGINT NOT NULL, timed BIGINT NOT NULL,
   independent BIGINT NOT NULL, in_flight_sum BIGINT NOT NULL, in_flight_count BIGINT NOT NULL,
-  response_sum BIGINT NOT NULL, traffic BIGINT NOT NULL);
+  response_sum BIGINT NOT NULL, traffic BIGINT NOT NULL, cpu_us BIGINT NOT NULL);
 CREATE TABLE block (
   entity INTEGER NOT NULL, step_seconds INTEGER NOT NULL, day BIGINT NOT NULL, keep_until_day BIGINT NOT NULL,
   blob BLOB NOT NULL, PRIMARY KEY (entity, step_seconds, day));
 CREATE INDEX block_keep ON block (keep_until_day);
 CREATE TABLE total (application INTEGER PRIMARY KEY, blob BLOB NOT NULL);
 CREATE TABLE day_bits (day BIGINT NOT NULL, host INTEGER NOT NULL, blob BLOB NOT NULL, PRIMARY KEY (day, host));
+CREATE TABLE fact_day (day BIGINT NOT NULL, kind INTEGER NOT NULL, number INTEGER NOT NULL,
+  PRIMARY KEY (day, kind, number));
 CREATE TABLE rating_day (
   day INTEGER PRIMARY KEY, published TEXT NOT NULL, low TEXT NOT NULL, high TEXT NOT NULL, body BLOB NOT NULL);
 )sql",
 };
-
-std::string RandomStoreId() {
-  std::random_device random;
-  std::string bytes;
-  for (int i = 0; i < 2; ++i) {
-    const unsigned word = random();
-    for (int shift = 0; shift < 32; shift += 8) {
-      bytes.push_back(static_cast<char>((word >> shift) & 0xffU));
-    }
-  }
-  return absl::BytesToHexString(bytes);
-}
 
 absl::StatusOr<int> Version(SqliteConnection& connection) {
   RETURN_IF_ERROR(connection.Execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"));
@@ -112,13 +105,35 @@ absl::Status Forward(SqliteConnection& connection, int to) {
   RETURN_IF_ERROR(connection.Execute("BEGIN IMMEDIATE"));
   RETURN_IF_ERROR(connection.Execute(kMigrations[to - 1]));
   if (to == 1) {
-    RETURN_IF_ERROR(
-        connection.Execute(absl::StrCat("INSERT INTO meta (key, value) VALUES ('store_id', '", RandomStoreId(), "')")));
+    RETURN_IF_ERROR(connection.Execute(absl::StrCat("INSERT INTO meta (key, value) VALUES ('store_id', '",
+                                                    absl::BytesToHexString(NewStoreId()), "')")));
   }
   RETURN_IF_ERROR(connection.Execute(absl::StrCat("INSERT INTO meta (key, value) VALUES ('schema_version', '", to,
                                                   "') ON CONFLICT (key) DO UPDATE SET value = excluded.value")));
   Failpoint("migration");
   return connection.Execute("COMMIT");
+}
+
+// `fact_day` has a column for each of the list; a list that grew adds columns.
+absl::Status CompleteFactDay(SqliteConnection& connection) {
+  std::set<std::string> present;
+  {
+    ASSIGN_OR_RETURN(SqliteStatement columns, connection.Prepare("SELECT name FROM pragma_table_info('fact_day')"));
+    while (true) {
+      ASSIGN_OR_RETURN(const bool row, columns.Step());
+      if (!row) {
+        break;
+      }
+      present.insert(columns.Text(0));
+    }
+  }
+  std::string sql;
+  for (const FactColumn& column : FactColumns()) {
+    if (!present.contains(std::string(column.name))) {
+      absl::StrAppend(&sql, "ALTER TABLE fact_day ADD COLUMN ", column.name, " BIGINT NOT NULL DEFAULT 0;");
+    }
+  }
+  return sql.empty() ? absl::OkStatus() : connection.Execute(absl::StrCat("BEGIN IMMEDIATE;", sql, "COMMIT"));
 }
 
 }  // namespace
@@ -144,7 +159,11 @@ absl::Status MigrateSchema(SqliteConnection& connection) {
     }
     LogInfo("store", "schema ", version);
   }
-  return absl::OkStatus();
+  const absl::Status status = CompleteFactDay(connection);
+  if (!status.ok() && connection.in_transaction()) {
+    connection.Execute("ROLLBACK").IgnoreError();  // the first error is the one to tell
+  }
+  return Annotate(status, "columns of fact_day");
 }
 
 }  // namespace ppmm

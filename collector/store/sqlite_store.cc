@@ -7,6 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 #include "collector/store/schema.h"
 #include "collector/store/sqlite_connection.h"
@@ -69,6 +70,22 @@ absl::StatusOr<std::optional<std::string>> One(SqliteConnection& connection, con
   return result;
 }
 
+// The columns of fact_day in their order, each behind `prefix`.
+std::string FactColumnNames(absl::string_view prefix) {
+  return absl::StrJoin(FactColumns(), ", ", [prefix](std::string* out, const FactColumn& column) {
+    absl::StrAppend(out, prefix, column.name);
+  });
+}
+
+std::string PutFactDaySql() {
+  return absl::StrCat("INSERT INTO fact_day (day, kind, number, ", FactColumnNames(""), ") VALUES (?, ?, ?",
+                      absl::StrJoin(std::vector<absl::string_view>(FactColumns().size(), ", ?"), ""),
+                      ") ON CONFLICT (day, kind, number) DO UPDATE SET ",
+                      absl::StrJoin(FactColumns(), ", ", [](std::string* out, const FactColumn& column) {
+                        absl::StrAppend(out, column.name, " = excluded.", column.name);
+                      }));
+}
+
 // The read methods, for the writer's connection and for readers' own.
 template <class Base>
 class Reads : public Base {
@@ -121,13 +138,13 @@ class Reads : public Base {
     std::vector<ApplicationMinuteRow> rows;
     RETURN_IF_ERROR(Each(
         *connection_,
-        "SELECT id, requests, errors, timed, independent, in_flight_sum, in_flight_count, response_sum, traffic "
-        "FROM application_minute WHERE id >= ? AND id < ? ORDER BY id",
+        "SELECT id, requests, errors, timed, independent, in_flight_sum, in_flight_count, response_sum, traffic, "
+        "cpu_us FROM application_minute WHERE id >= ? AND id < ? ORDER BY id",
         [&](const SqliteStatement& row) {
           const ApplicationId found = LowOf(row.Int(0));
           if (application == 0 || application == found) {
             rows.push_back({MinuteOf(row.Int(0)), found, row.Int(1), row.Int(2), row.Int(3), row.Int(4), row.Int(5),
-                            row.Int(6), row.Int(7), row.Int(8)});
+                            row.Int(6), row.Int(7), row.Int(8), row.Int(9)});
           }
         },
         RowId(from, 0), RowId(to, 0)));
@@ -158,6 +175,26 @@ class Reads : public Base {
         },
         entity, step_seconds, from_day, to_day));
     return rows;
+  }
+  absl::Status ScanFactDays(Day from, Day to, const FactVisitor& visit) override {
+    static const std::string* const sql =
+        new std::string(absl::StrCat("SELECT day, kind, number, ", FactColumnNames(""),
+                                     " FROM fact_day WHERE day >= ? AND day < ? "
+                                     "ORDER BY day, kind, number"));
+    ASSIGN_OR_RETURN(SqliteStatement scan, connection_->Prepare(sql->c_str()));
+    scan.Bind(from, to);
+    while (true) {
+      ASSIGN_OR_RETURN(const bool row, scan.Step());
+      if (!row) {
+        return absl::OkStatus();
+      }
+      DayFacts facts;
+      int at = 3;
+      for (const FactColumn& column : FactColumns()) {
+        column.In(facts) = scan.Int(at++);
+      }
+      RETURN_IF_ERROR(visit(scan.As<Day>(0), {scan.As<ScopeKind>(1), scan.As<std::uint32_t>(2)}, facts));
+    }
   }
   absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t from_day, std::int64_t to_day) override {
     std::vector<RatingDayRow> rows;
@@ -245,21 +282,23 @@ class SqliteStore : public Reads<Store> {
   }
   absl::Status Put(const AgentRow& row) override {
     return Run(*connection_,
-               "INSERT INTO agent (agent_id, host, version, current_epoch, past_epochs, last_hello_us, produced, "
-               "committed, dropped, refused, late) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (agent_id) DO "
+               "INSERT INTO agent (agent_id, host, version, current_epoch, past_epochs, first_seen_us, last_hello_us, "
+               "duplicate, produced, committed, dropped, refused, late) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+               "ON CONFLICT (agent_id) DO "
                "UPDATE SET host = excluded.host, version = excluded.version, current_epoch = excluded.current_epoch, "
-               "past_epochs = excluded.past_epochs, last_hello_us = excluded.last_hello_us, "
+               "past_epochs = excluded.past_epochs, first_seen_us = excluded.first_seen_us, "
+               "last_hello_us = excluded.last_hello_us, duplicate = excluded.duplicate, "
                "produced = excluded.produced, committed = excluded.committed, dropped = excluded.dropped, "
                "refused = excluded.refused, late = excluded.late",
-               Hex(row.agent_id), row.host, row.version, row.current_epoch, Blob(row.past_epochs), row.last_hello_us,
-               row.produced, row.committed, row.dropped, row.refused, row.late);
+               Hex(row.agent_id), row.host, row.version, row.current_epoch, Blob(row.past_epochs), row.first_seen_us,
+               row.last_hello_us, row.duplicate, row.produced, row.committed, row.dropped, row.refused, row.late);
   }
   absl::Status Put(const CursorRow& row) override {
     return Run(*connection_,
-               "INSERT INTO cursor (epoch, agent_id, number, newest_step) VALUES (?, ?, ?, ?) "
+               "INSERT INTO cursor (epoch, agent_id, number, newest_step, produced) VALUES (?, ?, ?, ?, ?) "
                "ON CONFLICT (epoch, agent_id) DO UPDATE SET number = excluded.number, "
-               "newest_step = excluded.newest_step",
-               row.epoch, Hex(row.agent_id), row.number, row.newest_step);
+               "newest_step = excluded.newest_step, produced = excluded.produced",
+               row.epoch, Hex(row.agent_id), row.number, row.newest_step, row.produced);
   }
   absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) override {
     return Run(*connection_, "DELETE FROM cursor WHERE epoch = ? AND agent_id = ?", epoch, Hex(agent_id));
@@ -352,14 +391,16 @@ class SqliteStore : public Reads<Store> {
   absl::Status Add(const ApplicationMinuteRow& row) override {
     return Run(*connection_,
                "INSERT INTO application_minute AS old (id, requests, errors, timed, independent, in_flight_sum, "
-               "in_flight_count, response_sum, traffic) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+               "in_flight_count, response_sum, traffic, cpu_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) "
+               "DO UPDATE "
                "SET requests = old.requests + excluded.requests, errors = old.errors + excluded.errors, "
                "timed = old.timed + excluded.timed, independent = old.independent + excluded.independent, "
                "in_flight_sum = old.in_flight_sum + excluded.in_flight_sum, "
                "in_flight_count = old.in_flight_count + excluded.in_flight_count, "
-               "response_sum = old.response_sum + excluded.response_sum, traffic = old.traffic + excluded.traffic",
+               "response_sum = old.response_sum + excluded.response_sum, traffic = old.traffic + excluded.traffic, "
+               "cpu_us = old.cpu_us + excluded.cpu_us",
                RowId(row.minute, row.application), row.requests, row.errors, row.timed, row.independent,
-               row.in_flight_sum, row.in_flight_count, row.response_sum, row.traffic);
+               row.in_flight_sum, row.in_flight_count, row.response_sum, row.traffic, row.cpu_us);
   }
   absl::Status Put(const TotalRow& row) override {
     return Run(*connection_,
@@ -379,6 +420,15 @@ class SqliteStore : public Reads<Store> {
                "ON CONFLICT (entity, step_seconds, day) DO UPDATE SET keep_until_day = excluded.keep_until_day, "
                "blob = excluded.blob",
                row.entity, row.step_seconds, row.day, row.keep_until_day, Blob(row.blob));
+  }
+  absl::Status PutFactDay(Day day, ScopeId scope, const DayFacts& facts) override {
+    static const std::string* const sql = new std::string(PutFactDaySql());
+    ASSIGN_OR_RETURN(SqliteStatement statement, connection_->Prepare(sql->c_str()));
+    statement.Bind(day, static_cast<int>(scope.kind), scope.number);
+    for (const FactColumn& column : FactColumns()) {
+      statement.Bind(column.Of(facts));
+    }
+    return statement.Run();
   }
   absl::Status Put(const RatingDayRow& row) override {
     return Run(*connection_,
@@ -428,6 +478,12 @@ class SqliteStore : public Reads<Store> {
                             "host, entity, direction, address, port FROM peer_day WHERE day < ? ORDER BY day LIMIT ?)",
                             day, limit - bits));
     return bits + peers;
+  }
+  absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) override {
+    return Delete(
+        "DELETE FROM fact_day WHERE (day, kind, number) IN (SELECT day, kind, number FROM fact_day "
+        "WHERE day < ? ORDER BY day LIMIT ?)",
+        day, limit);
   }
   absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) override {
     return Delete(
@@ -490,18 +546,19 @@ absl::StatusOr<StoreContents> SqliteStore::LoadContents() {
   RETURN_IF_ERROR(Each(c, "SELECT alias, host FROM host_alias ORDER BY alias", [&](Row r) {
     all.host_aliases.push_back({r.Text(0), r.As<HostKey>(1)});
   }));
-  RETURN_IF_ERROR(Each(c,
-                       "SELECT agent_id, host, version, current_epoch, past_epochs, last_hello_us, produced, "
-                       "committed, dropped, refused, late FROM agent ORDER BY agent_id",
-                       [&](Row r) {
-                         all.agents.push_back({Bytes(r, 0), r.As<HostKey>(1), r.Text(2), r.As<std::uint64_t>(3),
-                                               r.Text(4), r.Int(5), r.As<std::uint64_t>(6), r.As<std::uint64_t>(7),
-                                               r.As<std::uint64_t>(8), r.As<std::uint64_t>(9),
-                                               r.As<std::uint64_t>(10)});
-                       }));
   RETURN_IF_ERROR(
-      Each(c, "SELECT epoch, agent_id, number, newest_step FROM cursor ORDER BY agent_id, epoch", [&](Row r) {
-        all.cursors.push_back({r.As<std::uint64_t>(0), Bytes(r, 1), r.As<std::uint64_t>(2), r.Int(3)});
+      Each(c,
+           "SELECT agent_id, host, version, current_epoch, past_epochs, first_seen_us, last_hello_us, duplicate, "
+           "produced, committed, dropped, refused, late FROM agent ORDER BY agent_id",
+           [&](Row r) {
+             all.agents.push_back({Bytes(r, 0), r.As<HostKey>(1), r.Text(2), r.As<std::uint64_t>(3), r.Text(4),
+                                   r.Int(5), r.Int(6), r.Int(7) != 0, r.As<std::uint64_t>(8), r.As<std::uint64_t>(9),
+                                   r.As<std::uint64_t>(10), r.As<std::uint64_t>(11), r.As<std::uint64_t>(12)});
+           }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT epoch, agent_id, number, newest_step, produced FROM cursor ORDER BY agent_id, epoch", [&](Row r) {
+        all.cursors.push_back(
+            {r.As<std::uint64_t>(0), Bytes(r, 1), r.As<std::uint64_t>(2), r.Int(3), r.As<std::uint64_t>(4)});
       }));
   RETURN_IF_ERROR(
       Each(c, "SELECT id, host, kind, key, first_seen_us, started_us, attributes FROM entity ORDER BY id", [&](Row r) {

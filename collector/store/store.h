@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -17,12 +18,15 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
+#include "collector/facts/day_facts.h"
 #include "collector/store/rows.h"
 
 namespace ppmm {
 
 // Return an error to end a scan; the scan returns it.
 using MinuteVisitor = std::function<absl::Status(std::int64_t minute, HostKey host, absl::string_view blob)>;
+
+using FactVisitor = std::function<absl::Status(Day day, ScopeId scope, const DayFacts& facts)>;
 
 // Ranges include `from` and exclude `to`.
 // Errors of all methods: DataLoss: the file is damaged; Unavailable: busy, try again; Internal: our bug.
@@ -44,6 +48,8 @@ class StoreReader {
   virtual absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t day) = 0;
   virtual absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds,
                                                        std::int64_t from_day, std::int64_t to_day) = 0;
+  // In order of day, then scope.
+  virtual absl::Status ScanFactDays(Day from, Day to, const FactVisitor& visit) = 0;
   virtual absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t from_day, std::int64_t to_day) = 0;
 };
 
@@ -88,6 +94,7 @@ class Store : public StoreReader {
   virtual absl::Status Put(const TotalRow& row) = 0;
   virtual absl::Status Put(const DayBitsRow& row) = 0;
   virtual absl::Status Put(const BlockRow& row) = 0;
+  virtual absl::Status PutFactDay(Day day, ScopeId scope, const DayFacts& facts) = 0;
   virtual absl::Status Put(const RatingDayRow& row) = 0;
 
   virtual absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) = 0;
@@ -99,6 +106,7 @@ class Store : public StoreReader {
                                                   int limit) = 0;
   virtual absl::StatusOr<int> DeleteApplicationMinutesBefore(std::int64_t minute, int limit) = 0;
   virtual absl::StatusOr<int> DeleteDayRowsBefore(std::int64_t day, int limit) = 0;  // day_bits, peer_day
+  virtual absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) = 0;
   virtual absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) = 0;
 };
 

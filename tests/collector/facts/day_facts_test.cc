@@ -21,7 +21,7 @@ TEST(ColumnsTest, NameEachMemberOnce) {
   std::set<std::string> names;
   DayFacts facts;
   std::int64_t value = 1;
-  for (const Column& column : Columns()) {
+  for (const FactColumn& column : FactColumns()) {
     EXPECT_TRUE(names.emplace(column.name).second) << column.name;
     EXPECT_NE(column.scopes, 0) << column.name;
     EXPECT_EQ(column.Of(facts), 0) << column.name << " is a member that another column names too";

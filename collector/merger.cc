@@ -1,0 +1,593 @@
+#include "collector/merger.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+#include "collector/store/store_id.h"
+#include "common/log.h"
+#include "common/status.h"
+#include "proto/telemetry.pb.h"
+
+namespace ppmm {
+namespace {
+
+constexpr std::int64_t kMinutesUntilTooLate = 72 * 60;
+constexpr std::int64_t kBootingMinutes = 10;
+constexpr int kDuplicateRun = 3;  // successive minutes of two agents on one host
+
+std::int64_t MinuteOfUs(std::int64_t us) {
+  return us / 60'000'000;
+}
+
+// Metrics of instances that are pooled a minute by application.
+std::int64_t ApplicationMinuteRow::*PooledColumn(const Metric* metric) {
+  struct Column {
+    const Metric* metric;
+    std::int64_t ApplicationMinuteRow::*member;
+  };
+  static const std::array<Column, 4> kColumns = {{
+      {&MetricNamed("ppmm_instance_connections_accepted_total"), &ApplicationMinuteRow::independent},
+      {&MetricNamed("ppmm_instance_network_receive_bytes_total"), &ApplicationMinuteRow::traffic},
+      {&MetricNamed("ppmm_instance_network_transmit_bytes_total"), &ApplicationMinuteRow::traffic},
+      {&MetricNamed("ppmm_instance_cpu_seconds_total"), &ApplicationMinuteRow::cpu_us},  // its scale is 10^-6
+  }};
+  for (const Column& column : kColumns) {
+    if (column.metric == metric) {
+      return column.member;
+    }
+  }
+  return nullptr;
+}
+
+// Adds without overflow, whatever a sender claims: a total stops at its largest value.
+void Grow(std::int64_t& total, std::int64_t by) {
+  if (__builtin_add_overflow(total, by, &total)) {
+    total = std::numeric_limits<std::int64_t>::max();
+  }
+}
+
+SeriesMeaning MeaningOf(const Tables& tables, SeriesId id) {
+  const SeriesState* series = tables.Series(id);
+  return series == nullptr ? SeriesMeaning{} : SeriesMeaning{series->metric, series->entity};
+}
+
+}  // namespace
+
+void Merger::Reset() {
+  streams_.clear();
+  stream_of_agent_.clear();
+  deliveries_.clear();
+  replies_.clear();
+  hosts_.clear();
+  agents_.clear();
+  cursors_.clear();
+  totals_.clear();
+  lives_.clear();
+  rows_.clear();
+  application_minutes_.clear();
+}
+
+StreamReply& Merger::ReplyTo(StreamId id) {
+  StreamReply& reply = replies_[id];
+  if (reply.sink == nullptr) {
+    if (const auto stream = streams_.find(id); stream != streams_.end()) {
+      reply.sink = stream->second.sink;
+    }
+  }
+  return reply;
+}
+
+std::map<StreamId, StreamReply> Merger::TakeReplies() {
+  return std::exchange(replies_, {});
+}
+
+void Merger::CutStream(StreamId id, const absl::Status& why) {
+  ReplyTo(id).cut = why;
+  const auto stream = streams_.find(id);
+  if (stream == streams_.end()) {
+    return;
+  }
+  const auto of_agent = stream_of_agent_.find(stream->second.agent_id);
+  if (of_agent != stream_of_agent_.end() && of_agent->second == id) {
+    stream_of_agent_.erase(of_agent);
+  }
+  streams_.erase(stream);
+}
+
+absl::Status Merger::Apply(Tables& tables, Store& store, QueuedEvent event) {
+  if (const auto* hello = std::get_if<StreamHello>(&event.event)) {
+    return TakeHello(tables, store, event.stream, event.sink, *hello);
+  }
+  const auto found = streams_.find(event.stream);
+  if (found == streams_.end()) {
+    return absl::OkStatus();  // cut: nothing of it may be merged, or a batch before it would be lost
+  }
+  Stream& stream = found->second;
+  if (const auto* update = std::get_if<DictionaryUpdate>(&event.event)) {
+    return registry_.Apply(tables, store, stream.host, *update, stream.epochs[update->epoch]);
+  }
+  if (const auto* batch = std::get_if<DecodedBatch>(&event.event)) {
+    return TakeBatch(tables, store, event.stream, stream, *batch);
+  }
+  if (const auto* report = std::get_if<SpoolReport>(&event.event)) {
+    AgentState& agent = tables.agents.at(stream.agent_id);
+    agent.row.dropped = report->message->dropped_full();
+    agent.row.refused = std::max(agent.row.refused, report->message->refused());
+    agents_.insert(stream.agent_id);
+    return absl::OkStatus();
+  }
+  const auto of_agent = stream_of_agent_.find(stream.agent_id);
+  if (of_agent != stream_of_agent_.end() && of_agent->second == event.stream) {
+    stream_of_agent_.erase(of_agent);
+  }
+  streams_.erase(found);
+  return absl::OkStatus();
+}
+
+absl::Status Merger::TakeHello(Tables& tables, Store& store, StreamId id, const std::shared_ptr<StreamSink>& sink,
+                               const StreamHello& hello) {
+  ASSIGN_OR_RETURN(HelloResult result, registry_.Hello(tables, store, hello));
+  streams_[id] = {sink, hello.agent_id, result.host, {}};
+  if (result.host == 0) {
+    CutStream(id, absl::ResourceExhaustedError("the store holds as many hosts as it may"));
+    return absl::OkStatus();
+  }
+  if (result.lost_batches > 0) {
+    counters_.lost_by_restore += result.lost_batches;
+    LogWarning("writer", "agent ", absl::BytesToHexString(hello.agent_id), " has ", result.lost_batches,
+               " acknowledged batches that this store does not have: it was set back");
+    if (!restore_seen_) {
+      restore_seen_ = true;
+      RETURN_IF_ERROR(ResetTotals(tables, store));
+      result.welcome.store_id = tables.store_id;
+    }
+  }
+  StreamReply& reply = ReplyTo(id);
+  reply.welcomed = true;
+  reply.welcome = std::move(result.welcome);
+  if (reply.welcome.instruction == StreamInstruction::kNewIdentity) {
+    CutStream(id, absl::AbortedError("two processes share this agent_id"));
+    return absl::OkStatus();
+  }
+  // A half-open connection may live for minutes: the new stream replaces it.
+  const auto old = stream_of_agent_.find(hello.agent_id);
+  if (old != stream_of_agent_.end() && old->second != id) {
+    CutStream(old->second, absl::AbortedError("replaced by a new stream of this agent"));
+  }
+  stream_of_agent_[hello.agent_id] = id;
+  return absl::OkStatus();
+}
+
+// A new store begins: exposed totals from 0, which every reader takes for a reset.
+absl::Status Merger::ResetTotals(Tables& tables, Store& store) {
+  tables.store_id = NewStoreId();
+  RETURN_IF_ERROR(store.PutMeta("store_id", absl::BytesToHexString(tables.store_id)));
+  for (auto& series : tables.series) {
+    if (series != nullptr) {
+      series->total = 0;
+      if (series->histogram != nullptr) {
+        series->histogram->total.Clear();
+      }
+    }
+  }
+  for (auto& [application_id, application] : tables.applications) {
+    for (auto& [key, pooled] : application.totals) {
+      pooled.total = 0;
+      pooled.sketch.Clear();
+    }
+    totals_.insert(application_id);
+  }
+  for (const auto& [key, host] : tables.hosts) {
+    hosts_.insert(key);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Merger::TakeBatch(Tables& tables, Store& store, StreamId id, Stream& stream, const DecodedBatch& batch) {
+  AgentState& agent = tables.agents.at(stream.agent_id);
+  const auto known = agent.cursors.find(batch.epoch);
+  CursorState cursor = known == agent.cursors.end() ? CursorState() : known->second;
+  StreamReply& reply = ReplyTo(id);
+  if (batch.seq <= cursor.number) {
+    if (batch.t0 > cursor.newest_step) {
+      // No repetition: its first step is newer than all of the epoch. The machine was set back to a snapshot.
+      reply.ack.instruction = StreamInstruction::kNewEpoch;
+      CutStream(id, absl::AbortedError("numbers of this epoch were used before; begin a new epoch"));
+      return absl::OkStatus();
+    }
+    ++counters_.batches_repeated;
+    reply.ack.durable.emplace_back(batch.epoch, cursor.number);
+    return absl::OkStatus();
+  }
+  const EpochIds& ids = stream.epochs[batch.epoch];
+  const auto refused = [&ids](const auto& sample) {
+    const auto series = ids.series.find(sample.series);
+    return series == ids.series.end() || series->second == 0;
+  };
+  if (std::any_of(batch.samples.begin(), batch.samples.end(), refused) ||
+      std::any_of(batch.sketches.begin(), batch.sketches.end(), refused)) {
+    ++counters_.batches_refused;
+    agent.row.refused += batch.samples.size() + batch.sketches.size();
+    agents_.insert(stream.agent_id);
+    reply.ack.refused.emplace_back(batch.epoch, batch.seq);
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(MergeBatch(tables, store, stream, agent, ids, batch));
+  cursor.number = batch.seq;
+  cursor.newest_step =
+      std::max(cursor.newest_step, batch.t0 + std::int64_t{batch.steps - 1} * std::int64_t{batch.step_seconds});
+  agent.row.produced += batch.produced > cursor.produced ? batch.produced - cursor.produced : 0;
+  cursor.produced = std::max(cursor.produced, batch.produced);
+  agent.cursors[batch.epoch] = cursor;
+  cursors_.emplace(stream.agent_id, batch.epoch);
+  reply.ack.durable.emplace_back(batch.epoch, batch.seq);
+  if (batch.live) {
+    NoteDelivery(tables, id, stream, batch.t0 / 60);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Merger::MergeBatch(Tables& tables, Store& store, Stream& stream, AgentState& agent, const EpochIds& ids,
+                                const DecodedBatch& batch) {
+  HostState& host = tables.hosts.at(stream.host);
+  const std::int64_t newest = batch.t0 + std::int64_t{batch.steps - 1} * std::int64_t{batch.step_seconds};
+  const std::uint64_t late_before = host.late_samples_total;
+  for (std::int64_t minute = batch.t0 / 60; minute <= newest / 60; ++minute) {
+    // A host without any minute yet opens its first with whatever comes: totals need a row to ride in.
+    if (minute != host.row.open_minute && (batch.live || host.row.open_minute == 0)) {
+      RETURN_IF_ERROR(OpenMinute(store, host, minute));
+    }
+    RETURN_IF_ERROR(MergeMinute(tables, store, host, ids, batch, minute));
+  }
+  RETURN_IF_ERROR(TakeEvents(tables, store, host, ids, batch));
+  const std::uint64_t samples = batch.samples.size() + batch.sketches.size();
+  const std::uint64_t late = host.late_samples_total - late_before;
+  agent.row.committed += samples;
+  agent.row.late += late;
+  agents_.insert(stream.agent_id);
+  counters_.samples += samples;
+  counters_.samples_late += late;
+  ++counters_.batches;
+  host.row.newest_step = batch.live ? newest : std::max(host.row.newest_step, newest);
+  if (batch.live) {
+    host.last_receipt = std::max(host.last_receipt, batch.received);
+  }
+  hosts_.insert(host.row.key);
+  return absl::OkStatus();
+}
+
+absl::Status Merger::MergeMinute(Tables& tables, Store& store, HostState& host, const EpochIds& ids,
+                                 const DecodedBatch& batch, std::int64_t minute) {
+  MinuteRow* row = &host.open;
+  if (minute != host.row.open_minute) {
+    ASSIGN_OR_RETURN(ChangedRow * changed, RowOf(store, host.row.key, minute));
+    row = &changed->row;
+  }
+  row->flags |= batch.live ? std::uint32_t{MinuteRow::kLive} : 0;
+  const std::int64_t boot_minute = MinuteOfUs(ids.boot_us);
+  if (ids.boot_us > 0 && minute >= boot_minute && minute < boot_minute + kBootingMinutes) {
+    row->flags |= MinuteRow::kBooting;
+  }
+  for (const wire::Expected& expected : batch.message->expected()) {
+    const auto kind = static_cast<std::size_t>(expected.resource());
+    if (kind < row->expected.size()) {
+      row->expected[kind] = std::max(row->expected[kind], expected.samples_per_minute());
+    }
+  }
+  const std::int64_t received = absl::ToUnixSeconds(batch.received);
+  // Calls merge(series, step, fresh) for each sample of this minute.
+  SeriesState* series = nullptr;
+  std::uint32_t series_of = 0;
+  ApplicationMinuteRow* pooled_minute = nullptr;
+  const auto each = [&](const auto& samples, const auto& merge) {
+    for (const auto& sample : samples) {
+      const std::int64_t step = batch.t0 + std::int64_t{sample.step} * std::int64_t{batch.step_seconds};
+      if (step / 60 != minute) {
+        continue;
+      }
+      if (series == nullptr || series_of != sample.series) {
+        series_of = sample.series;
+        series = tables.Series(ids.series.at(sample.series));
+        const EntityState* entity = tables.Entity(series->entity);
+        pooled_minute = nullptr;
+        if (entity->instance.application != 0) {
+          NoteSample(tables, series->entity, minute);
+          if (PooledColumn(series->metric) != nullptr) {
+            pooled_minute = &application_minutes_[{minute, entity->instance.application}];
+          }
+          totals_.insert(entity->instance.application);
+        }
+      }
+      const bool fresh = received - step <= absl::ToInt64Seconds(kFresh);
+      if (!fresh) {
+        ++row->late_samples;
+        ++host.late_samples_total;
+      }
+      // In live order the latest that came is the latest, whatever its clock says.
+      const bool newest = batch.live || step > series->last_step;
+      merge(sample, step, fresh, newest);
+      if (newest) {
+        series->last_step = step;
+      }
+      if (series->pooled != nullptr) {
+        series->pooled->newest_step = std::max(series->pooled->newest_step, step);
+      }
+    }
+  };
+  each(batch.samples, [&](const DecodedSample& sample, std::int64_t step, bool fresh, bool newest) {
+    row->Add(series->id, sample.value, static_cast<std::uint8_t>(step % 60));
+    if (newest) {
+      series->last = sample.value;
+      series->latest.Add(step, sample.value);
+    }
+    if (pooled_minute != nullptr) {
+      Grow(pooled_minute->*PooledColumn(series->metric), sample.value);
+    }
+    if (fresh && series->metric->kind == MetricKind::kCounter) {
+      Grow(series->total, sample.value);
+      if (series->pooled != nullptr) {
+        Grow(series->pooled->total, sample.value);
+      }
+    }
+  });
+  series = nullptr;
+  each(batch.sketches, [&](const DecodedSketch& sample, std::int64_t step, bool fresh, bool newest) {
+    row->Add(series->id, sample.sketch);
+    if (series->histogram == nullptr) {
+      return;
+    }
+    series->histogram->ring.Add(step, sample.sketch);
+    if (newest) {
+      series->histogram->last = sample.sketch;
+    }
+    if (fresh) {
+      series->histogram->total.Merge(sample.sketch);
+      if (series->pooled != nullptr) {
+        series->pooled->sketch.Merge(sample.sketch);
+      }
+    }
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Merger::OpenMinute(Store& store, HostState& host, std::int64_t minute) {
+  if (host.row.open_minute != 0) {
+    ChangedRow& closed = rows_[{host.row.open_minute, host.row.key}];
+    closed.row = std::move(host.open);
+    closed.closed_now = true;
+    host.open = MinuteRow();
+  }
+  // What came late before it, or, when the clock was set back, its first pass.
+  ASSIGN_OR_RETURN(ChangedRow * existing, RowOf(store, host.row.key, minute));
+  host.open = std::move(existing->row);
+  if ((host.open.flags & MinuteRow::kLive) != 0) {
+    host.open.flags |= MinuteRow::kTwice;
+  }
+  rows_.erase({minute, host.row.key});
+  host.row.open_minute = minute;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Merger::ChangedRow*> Merger::RowOf(Store& store, HostKey host, std::int64_t minute) {
+  const auto [at, is_new] = rows_.try_emplace({minute, host});
+  if (is_new) {
+    ASSIGN_OR_RETURN(const std::optional<std::string> blob, store.GetMinute(minute, host));
+    if (blob.has_value()) {
+      ASSIGN_OR_RETURN(at->second.row, MinuteRow::Decode(*blob));
+      at->second.row.totals.clear();
+      at->second.row.sketch_totals.clear();
+      at->second.row.late_samples_total = 0;
+    }
+  }
+  return &at->second;
+}
+
+absl::Status Merger::MarkTwice(Store& store, HostState& host, std::int64_t from_minute, std::int64_t to_minute) {
+  from_minute = std::max(from_minute, to_minute - kMinutesUntilTooLate);
+  for (std::int64_t minute = from_minute; minute <= to_minute; ++minute) {
+    if (minute == host.row.open_minute) {
+      host.open.flags |= MinuteRow::kTwice;
+      continue;
+    }
+    ASSIGN_OR_RETURN(ChangedRow * changed, RowOf(store, host.row.key, minute));
+    if (changed->row == MinuteRow()) {
+      rows_.erase({minute, host.row.key});  // no samples: nothing was lived
+    } else {
+      changed->row.flags |= MinuteRow::kTwice;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Merger::TakeEvents(Tables& tables, Store& store, HostState& host, const EpochIds& ids,
+                                const DecodedBatch& batch) {
+  const wire::Batch& message = *batch.message;
+  const auto entity_of = [&](std::uint32_t wire_id) -> EntityState* {
+    const auto id = ids.entities.find(wire_id);
+    return id == ids.entities.end() ? nullptr : tables.Entity(id->second);
+  };
+  for (const wire::InstanceEnd& end : message.ended()) {
+    EntityState* entity = entity_of(end.entity());
+    const std::int64_t minute = MinuteOfUs(end.at_us());
+    if (entity == nullptr) {
+      continue;
+    }
+    // The interval that the end lies in; the last one that began before it.
+    for (auto life = entity->lives.rbegin(); life != entity->lives.rend(); ++life) {
+      if (life->from_minute <= minute) {
+        if (life->to_minute == 0 || life->to_minute > minute) {
+          life->to_minute = minute;
+          lives_.insert(entity->row.id);
+        }
+        break;
+      }
+    }
+  }
+  for (const wire::ReleaseSeen& release : message.releases()) {
+    EntityState* entity = entity_of(release.entity());
+    if (entity == nullptr || entity->instance.application == 0) {
+      continue;
+    }
+    tables.releases.push_back({entity->row.id, release.at_us(), entity->instance.application, release.version(),
+                               release.code_digest(), release.previous_version(), release.previous_code_digest()});
+    RETURN_IF_ERROR(store.Put(tables.releases.back()));
+  }
+  for (const wire::Peer& peer : message.peers()) {
+    const EntityState* entity = entity_of(peer.entity());
+    RETURN_IF_ERROR(store.Add(PeerDayRow{batch.t0 / 86400, host.row.key, entity == nullptr ? 0 : entity->row.id,
+                                         peer.direction(), peer.unix_path().empty() ? peer.address() : peer.unix_path(),
+                                         peer.port(), peer.connections(), peer.bytes()}));
+  }
+  if (message.has_clock() && message.clock().to_us() < message.clock().from_us()) {
+    RETURN_IF_ERROR(MarkTwice(store, host, MinuteOfUs(message.clock().to_us()), MinuteOfUs(message.clock().from_us())));
+  }
+  return absl::OkStatus();
+}
+
+void Merger::NoteSample(Tables& tables, EntityId id, std::int64_t minute) {
+  EntityState& entity = *tables.Entity(id);
+  std::vector<InstanceLifeRow>& lives = entity.lives;
+  if (!lives.empty() && lives.back().to_minute == 0 && lives.back().from_minute <= minute) {
+    return;
+  }
+  // The first interval that does not end before this minute.
+  const auto at = std::find_if(lives.begin(), lives.end(), [minute](const InstanceLifeRow& life) {
+    return life.to_minute == 0 || life.to_minute >= minute;
+  });
+  if (at == lives.end()) {
+    lives.push_back({id, minute, 0});
+  } else if (at->from_minute > minute) {
+    at->from_minute = minute;  // nobody said that it ended in between
+  } else {
+    return;
+  }
+  lives_.insert(id);
+}
+
+// Two agents that each deliver three successive minutes of one host share an identity; the newcomer gets its own host.
+void Merger::NoteDelivery(Tables& tables, StreamId id, const Stream& stream, std::int64_t minute) {
+  std::vector<Delivery>& deliveries = deliveries_[stream.host];
+  auto mine = std::find_if(deliveries.begin(), deliveries.end(),
+                           [&](const Delivery& delivery) { return delivery.agent_id == stream.agent_id; });
+  if (mine == deliveries.end()) {
+    std::erase_if(deliveries, [minute](const Delivery& delivery) { return delivery.minute + 2 < minute; });
+    deliveries.push_back({stream.agent_id, minute, 1});
+    return;
+  }
+  if (mine->minute == minute) {
+    return;
+  }
+  mine->run = minute == mine->minute + 1 ? mine->run + 1 : 1;
+  mine->minute = minute;
+  if (mine->run < kDuplicateRun) {
+    return;
+  }
+  for (const Delivery& other : deliveries) {
+    if (other.agent_id == mine->agent_id || other.run < kDuplicateRun || other.minute + 1 < minute) {
+      continue;
+    }
+    AgentRow& a = tables.agents.at(mine->agent_id).row;
+    AgentRow& b = tables.agents.at(other.agent_id).row;
+    AgentRow& newcomer = a.first_seen_us > b.first_seen_us ? a : b;
+    newcomer.duplicate = true;
+    agents_.insert(newcomer.agent_id);
+    tables.hosts.at(stream.host).row.duplicate = true;
+    hosts_.insert(stream.host);
+    LogWarning("writer", "host ", tables.hosts.at(stream.host).row.label,
+               ": two agents share its machine id; give one a new machine id, or --host-id");
+    const auto newcomers = stream_of_agent_.find(newcomer.agent_id);
+    if (newcomers != stream_of_agent_.end()) {
+      CutStream(newcomers->second, absl::AbortedError("another agent has this host_id; connect again"));
+    } else {
+      CutStream(id, absl::AbortedError("another agent has this host_id; connect again"));
+    }
+    deliveries.clear();
+    return;
+  }
+}
+
+absl::Status Merger::FlushRows(Tables& tables, Store& store) {
+  std::map<std::pair<std::int64_t, HostKey>, DayBits> days;
+  for (auto& [key, changed] : rows_) {
+    const auto& [minute, host] = key;
+    RETURN_IF_ERROR(store.PutMinute(minute, host, changed.row.Encode(true)));
+    const std::int64_t day = minute / kMinutesPerDay;
+    const auto [bits, is_new] = days.try_emplace({day, host});
+    if (is_new) {
+      ASSIGN_OR_RETURN(const std::optional<std::string> blob, store.GetDayBits(day, host));
+      if (blob.has_value()) {
+        ASSIGN_OR_RETURN(bits->second, DayBits::Decode(*blob));
+      }
+    }
+    SetBits(bits->second, minute, changed.row, [&tables](SeriesId id) { return MeaningOf(tables, id); });
+    if (changed.closed_now) {
+      const auto at = static_cast<std::size_t>(minute % kMinutesPerDay);
+      bits->second.covered_when_closed.set(at, bits->second.Covered()[at]);
+    }
+  }
+  rows_.clear();
+  for (const auto& [key, bits] : days) {
+    RETURN_IF_ERROR(store.Put(DayBitsRow{key.first, key.second, bits.Encode()}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Merger::Flush(Tables& tables, Store& store) {
+  RETURN_IF_ERROR(FlushRows(tables, store));
+  for (const HostKey key : hosts_) {
+    HostState& host = tables.hosts.at(key);
+    if (host.row.open_minute != 0) {
+      MinuteRow row = host.open;
+      for (const EntityId entity : host.entities) {
+        for (const SeriesId id : tables.Entity(entity)->series) {
+          const SeriesState& series = *tables.Series(id);
+          if (series.last_step == 0) {
+            continue;
+          }
+          row.totals.push_back({id, series.last, series.last_step, series.total});
+          if (series.histogram != nullptr && !series.histogram->total.empty()) {
+            row.sketch_totals.push_back({id, series.histogram->total});
+          }
+        }
+      }
+      const auto by_id = [](const auto& a, const auto& b) { return a.series < b.series; };
+      std::sort(row.totals.begin(), row.totals.end(), by_id);
+      std::sort(row.sketch_totals.begin(), row.sketch_totals.end(), by_id);
+      row.late_samples_total = host.late_samples_total;
+      RETURN_IF_ERROR(store.PutMinute(host.row.open_minute, key, row.Encode(false)));
+    }
+    RETURN_IF_ERROR(store.Put(host.row));
+  }
+  hosts_.clear();
+  for (const std::string& id : agents_) {
+    RETURN_IF_ERROR(store.Put(tables.agents.at(id).row));
+  }
+  agents_.clear();
+  for (const auto& [agent_id, epoch] : cursors_) {
+    const CursorState& cursor = tables.agents.at(agent_id).cursors.at(epoch);
+    RETURN_IF_ERROR(store.Put(CursorRow{epoch, agent_id, cursor.number, cursor.newest_step, cursor.produced}));
+  }
+  cursors_.clear();
+  for (auto& [key, row] : application_minutes_) {
+    row.minute = key.first;
+    row.application = key.second;
+    RETURN_IF_ERROR(store.Add(row));
+  }
+  application_minutes_.clear();
+  for (const ApplicationId id : totals_) {
+    RETURN_IF_ERROR(store.Put(TotalRow{id, EncodePooledTotals(*tables.Application(id))}));
+  }
+  totals_.clear();
+  for (const EntityId id : lives_) {
+    RETURN_IF_ERROR(store.PutInstanceLives(id, tables.Entity(id)->lives));
+  }
+  lives_.clear();
+  return absl::OkStatus();
+}
+
+}  // namespace ppmm

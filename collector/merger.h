@@ -1,0 +1,125 @@
+// Merges what streams delivered into the tables and writes what changed into the open transaction. Part of the writer:
+// one thread, under the state's exclusive lock.
+//
+// A batch is merged if and only if its number is above its epoch's cursor, and the cursor moves in the same
+// transaction; so each batch counts exactly once, whatever is sent again.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+
+#include "collector/facts/bits.h"
+#include "collector/ingest_queue.h"
+#include "collector/registry.h"
+#include "collector/state.h"
+
+namespace ppmm {
+
+// What a stream is told once the commit is durable.
+struct StreamReply {
+  std::shared_ptr<StreamSink> sink;
+  bool welcomed = false;
+  StreamWelcome welcome;
+  StreamAck ack;     // said if it has durable or refused numbers or an instruction
+  absl::Status cut;  // not OK: the stream is cut after that
+};
+
+// Counters of the writer; grow only.
+struct MergeCounters {
+  std::uint64_t batches = 0;           // merged
+  std::uint64_t batches_repeated = 0;  // at or below the cursor
+  std::uint64_t batches_refused = 0;
+  std::uint64_t samples = 0;          // merged
+  std::uint64_t samples_late = 0;     // of these, received more than 5 minutes after their time
+  std::uint64_t lost_by_restore = 0;  // batches
+};
+
+class Merger {
+ public:
+  explicit Merger(RegistryLimits limits = {}) : registry_(limits) {}
+
+  // Forgets all streams and all that is not written: after a commit that failed.
+  void Reset();
+
+  // Merges one event. What it says to the stream waits in TakeReplies().
+  // Errors: those of the store; then only Reset() and State::LoadFrom() are of use.
+  absl::Status Apply(Tables& tables, Store& store, QueuedEvent event);
+
+  // Writes the rows that changed, in order of their keys.
+  absl::Status Flush(Tables& tables, Store& store);
+
+  // To be called after COMMIT.
+  std::map<StreamId, StreamReply> TakeReplies();
+
+  const MergeCounters& counters() const { return counters_; }
+  std::uint64_t entries_refused() const { return registry_.refused(); }
+
+ private:
+  struct Stream {
+    std::shared_ptr<StreamSink> sink;
+    std::string agent_id;
+    HostKey host = 0;
+    std::map<std::uint64_t, EpochIds> epochs;
+  };
+  struct ChangedRow {
+    MinuteRow row;
+    bool closed_now = false;
+  };
+  // Who delivers steps for a host, to find two agents with one host_id. Not kept over a restart.
+  struct Delivery {
+    std::string agent_id;
+    std::int64_t minute = 0;
+    int run = 0;  // successive minutes
+  };
+  using MinuteHost = std::pair<std::int64_t, HostKey>;
+
+  absl::Status TakeHello(Tables& tables, Store& store, StreamId id, const std::shared_ptr<StreamSink>& sink,
+                         const StreamHello& hello);
+  absl::Status TakeBatch(Tables& tables, Store& store, StreamId id, Stream& stream, const DecodedBatch& batch);
+  absl::Status MergeBatch(Tables& tables, Store& store, Stream& stream, AgentState& agent, const EpochIds& ids,
+                          const DecodedBatch& batch);
+  // Merges the steps of one minute into its row.
+  absl::Status MergeMinute(Tables& tables, Store& store, HostState& host, const EpochIds& ids,
+                           const DecodedBatch& batch, std::int64_t minute);
+  absl::Status TakeEvents(Tables& tables, Store& store, HostState& host, const EpochIds& ids,
+                          const DecodedBatch& batch);
+  // Closes the open minute and opens this one, earlier or later.
+  absl::Status OpenMinute(Store& store, HostState& host, std::int64_t minute);
+  // The row of a minute that is not open, from the file or new.
+  absl::StatusOr<ChangedRow*> RowOf(Store& store, HostKey host, std::int64_t minute);
+  absl::Status MarkTwice(Store& store, HostState& host, std::int64_t from_minute, std::int64_t to_minute);
+  void NoteSample(Tables& tables, EntityId entity, std::int64_t minute);
+  void NoteDelivery(Tables& tables, StreamId id, const Stream& stream, std::int64_t minute);
+  absl::Status ResetTotals(Tables& tables, Store& store);
+  void CutStream(StreamId id, const absl::Status& why);
+  StreamReply& ReplyTo(StreamId id);
+  absl::Status FlushRows(Tables& tables, Store& store);
+
+  Registry registry_;
+  std::map<StreamId, Stream> streams_;
+  absl::flat_hash_map<std::string, StreamId> stream_of_agent_;
+  absl::flat_hash_map<HostKey, std::vector<Delivery>> deliveries_;
+  bool restore_seen_ = false;
+
+  // Of the transaction.
+  std::map<StreamId, StreamReply> replies_;
+  std::set<HostKey> hosts_;
+  std::set<std::string> agents_;
+  std::set<std::pair<std::string, std::uint64_t>> cursors_;
+  std::set<ApplicationId> totals_;
+  std::set<EntityId> lives_;
+  std::map<MinuteHost, ChangedRow> rows_;
+  std::map<std::pair<std::int64_t, ApplicationId>, ApplicationMinuteRow> application_minutes_;
+
+  MergeCounters counters_;
+};
+
+}  // namespace ppmm

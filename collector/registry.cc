@@ -1,0 +1,406 @@
+#include "collector/registry.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+#include "common/log.h"
+#include "common/status.h"
+#include "proto/telemetry.pb.h"
+
+namespace ppmm {
+namespace {
+
+constexpr std::size_t kMaxPastEpochs = 64;
+constexpr std::size_t kMaxLabelBytes = 64;
+constexpr absl::string_view kLabelAlias = "label:";  // of host_alias: labels that a host ever had
+
+std::string EpochBytes(std::uint64_t epoch) {
+  std::string bytes;
+  for (int shift = 0; shift < 64; shift += 8) {
+    bytes.push_back(static_cast<char>((epoch >> shift) & 0xff));
+  }
+  return bytes;
+}
+
+// Place among the epochs that were current, in the order in which they became it; -1: never.
+int PlaceOf(const std::string& epochs, std::uint64_t epoch) {
+  const std::string bytes = EpochBytes(epoch);
+  for (std::size_t at = 0; at + 8 <= epochs.size(); at += 8) {
+    if (epochs.compare(at, 8, bytes) == 0) {
+      return static_cast<int>(at / 8);
+    }
+  }
+  return -1;
+}
+
+// Two live processes with one agent_id are recognized by an epoch that comes back after it was replaced. The one whose
+// epoch came later is the clone.
+StreamInstruction TakeEpoch(AgentRow& agent, std::uint64_t epoch) {
+  if (agent.current_epoch == epoch) {
+    return StreamInstruction::kNone;
+  }
+  const int place = PlaceOf(agent.past_epochs, epoch);
+  if (place >= 0 && place > PlaceOf(agent.past_epochs, agent.current_epoch)) {
+    return StreamInstruction::kNewIdentity;
+  }
+  agent.current_epoch = epoch;
+  if (place < 0) {
+    agent.past_epochs += EpochBytes(epoch);
+    if (agent.past_epochs.size() > kMaxPastEpochs * 8) {
+      agent.past_epochs.erase(0, agent.past_epochs.size() - kMaxPastEpochs * 8);
+    }
+  }
+  return StreamInstruction::kNone;
+}
+
+// The key and the kind of an entity within its host.
+std::pair<EntityKind, std::string> KeyOf(const wire::Entity& entity, const HostState& host) {
+  switch (entity.kind_case()) {
+    case wire::Entity::kInstance:
+      return {EntityKind::kInstance,
+              absl::StrCat(host.row.group, "/", entity.instance().name(), "\x1f", entity.instance().slot())};
+    case wire::Entity::kDevice:
+      return {EntityKind::kDevice, absl::StrCat(entity.device().kind(), "/", entity.device().name())};
+    case wire::Entity::kRemote:
+      return {EntityKind::kRemote, absl::StrCat(entity.remote().address(), ":", entity.remote().port())};
+    case wire::Entity::kHost:
+    case wire::Entity::KIND_NOT_SET:
+      break;
+  }
+  return {EntityKind::kHost, ""};
+}
+
+std::string AttributesOf(wire::Entity entity) {
+  entity.set_id(0);  // holds for an epoch only
+  return entity.SerializeAsString();
+}
+
+absl::Status TakeInstance(Store& store, const wire::Instance& instance, EntityState& entity) {
+  InstanceRow row = entity.instance;
+  row.slot = instance.slot();
+  row.product = instance.product();
+  row.version = instance.version();
+  row.code_digest = instance.code_digest();
+  if (row.slot == entity.instance.slot && row.product == entity.instance.product &&
+      row.version == entity.instance.version && row.code_digest == entity.instance.code_digest) {
+    return absl::OkStatus();
+  }
+  entity.instance = row;
+  return store.Put(row);
+}
+
+absl::Status TakeHostLife(Store& store, const wire::HostLife& life, HostState& host) {
+  std::vector<HostLifeRow> rows;
+  if (life.previous_boot_last_life_us() > 0 && life.previous_boot_last_life_us() < life.boot_us()) {
+    rows.push_back({host.row.key, life.previous_boot_last_life_us(), life.boot_us(), life.previous_boot_evidence()});
+  }
+  for (const wire::Interval& interval : life.suspended()) {
+    if (interval.from_us() < interval.to_us()) {
+      rows.push_back({host.row.key, interval.from_us(), interval.to_us(), "suspended"});
+    }
+  }
+  for (HostLifeRow& row : rows) {
+    const auto at = std::lower_bound(host.lives.begin(), host.lives.end(), row.from_us,
+                                     [](const HostLifeRow& known, std::int64_t from) { return known.from_us < from; });
+    if (at != host.lives.end() && at->from_us == row.from_us) {
+      if (at->to_us == row.to_us && at->why == row.why) {
+        continue;
+      }
+      *at = row;
+    } else {
+      host.lives.insert(at, row);
+    }
+    RETURN_IF_ERROR(store.Put(row));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeSources(Store& store, const wire::Dictionary& dictionary, std::int64_t now_us, HostState& host) {
+  for (const wire::SourceState& source : dictionary.sources()) {
+    SourceStateRow& known = host.sources[source.source()];
+    if (known.state == source.state() && known.reason == source.reason()) {
+      continue;
+    }
+    const std::int64_t since = known.state == source.state() ? known.since_us : now_us;
+    known = {host.row.key, source.source(), source.state(), source.reason(), since};
+    RETURN_IF_ERROR(store.Put(known));
+  }
+  return absl::OkStatus();
+}
+
+// Listeners that a complete record does not name are gone.
+absl::Status TakeListeners(Tables& tables, Store& store, const wire::Dictionary& dictionary, const EpochIds& ids,
+                           std::int64_t now_us) {
+  absl::flat_hash_map<EntityId, std::set<std::pair<std::string, std::uint32_t>>> named;
+  for (const wire::Listener& listener : dictionary.listeners()) {
+    const auto id = ids.entities.find(listener.entity());
+    EntityState* entity = id == ids.entities.end() ? nullptr : tables.Entity(id->second);
+    if (entity == nullptr) {
+      continue;
+    }
+    named[id->second].emplace(listener.address(), listener.port());
+    auto known = std::find_if(entity->listeners.begin(), entity->listeners.end(), [&](const ListenerRow& row) {
+      return row.address == listener.address() && row.port == listener.port() && row.protocol == listener.protocol();
+    });
+    if (known != entity->listeners.end() && known->gone_us == 0) {
+      continue;
+    }
+    if (known == entity->listeners.end()) {
+      known = entity->listeners.insert(
+          known, {id->second, listener.address(), listener.port(), listener.protocol(), now_us, 0});
+    }
+    known->gone_us = 0;
+    RETURN_IF_ERROR(store.Put(*known));
+  }
+  if (!dictionary.complete()) {
+    return absl::OkStatus();
+  }
+  for (const auto& [wire_id, id] : ids.entities) {
+    EntityState* entity = tables.Entity(id);
+    for (ListenerRow& row : entity->listeners) {
+      if (row.gone_us == 0 && !named[id].contains({row.address, row.port})) {
+        row.gone_us = now_us;
+        RETURN_IF_ERROR(store.Put(row));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Registry::GiveLabel(Tables& tables, Store& store, const StreamHello& hello,
+                                                const HostState& host) {
+  const std::string hex = absl::BytesToHexString(host.row.host_id);
+  std::string label = EscapeForDisplay(hello.host_name, kMaxLabelBytes);
+  if (label.empty()) {
+    label = hex.substr(0, 12);
+  }
+  // A label once used is never another host's; the longer forms end the search at the whole id.
+  for (std::size_t digits = 6;; digits += 2) {
+    const auto [owner, is_new] = tables.host_by_label.try_emplace(label, host.row.key);
+    if (owner->second == host.row.key) {
+      if (is_new) {
+        RETURN_IF_ERROR(store.Put(HostAliasRow{absl::StrCat(kLabelAlias, label), host.row.key}));
+      }
+      return label;
+    }
+    label = absl::StrCat(EscapeForDisplay(hello.host_name, kMaxLabelBytes), "-", hex.substr(0, digits));
+  }
+}
+
+absl::StatusOr<HostState*> Registry::FindOrMakeHost(Tables& tables, Store& store, const StreamHello& hello,
+                                                    const std::string& host_id) {
+  const auto known = tables.host_by_id.find(host_id);
+  if (known == tables.host_by_id.end() && tables.hosts.size() >= limits_.hosts) {
+    return nullptr;
+  }
+  const HostKey key = known != tables.host_by_id.end() ? known->second
+                      : tables.hosts.empty()           ? 1
+                                                       : tables.hosts.rbegin()->first + 1;
+  HostState& host = tables.hosts[key];
+  const HostRow before = host.row;
+  if (known == tables.host_by_id.end()) {
+    tables.host_by_id[host_id] = key;
+    host.row.key = key;
+    host.row.host_id = host_id;
+    host.row.first_seen_us = absl::ToUnixMicros(hello.received);
+  }
+  if (known == tables.host_by_id.end() || host.row.name != hello.host_name) {
+    host.row.name = hello.host_name;
+    ASSIGN_OR_RETURN(host.row.label, GiveLabel(tables, store, hello, host));
+  }
+  host.row.group = hello.group.empty() ? "default" : hello.group;
+  host.row.agent_version = hello.version;
+  if (before.name != host.row.name || before.group != host.row.group || before.key != host.row.key ||
+      before.agent_version != host.row.agent_version || before.label != host.row.label) {
+    RETURN_IF_ERROR(store.Put(host.row));
+  }
+  return &host;
+}
+
+absl::StatusOr<HelloResult> Registry::Hello(Tables& tables, Store& store, const StreamHello& hello) {
+  HelloResult result;
+  result.welcome.store_id = tables.store_id;
+  const auto known = tables.agents.find(hello.agent_id);
+  const bool is_duplicate = known != tables.agents.end() && known->second.row.duplicate;
+  ASSIGN_OR_RETURN(HostState * host,
+                   FindOrMakeHost(tables, store, hello, is_duplicate ? hello.duplicate_host_id : hello.host_id));
+  if (host == nullptr) {
+    ++refused_;
+    return result;
+  }
+  result.host = host->row.key;
+  result.welcome.host_label = host->row.label;
+
+  AgentState& agent = tables.agents[hello.agent_id];
+  if (agent.row.agent_id.empty()) {
+    agent.row.agent_id = hello.agent_id;
+    agent.row.first_seen_us = absl::ToUnixMicros(hello.received);
+  }
+  agent.row.host = host->row.key;
+  agent.row.version = hello.version;
+  agent.row.last_hello_us = absl::ToUnixMicros(hello.received);
+  result.welcome.instruction = TakeEpoch(agent.row, hello.current_epoch);
+  RETURN_IF_ERROR(store.Put(agent.row));
+  for (const auto& [epoch, acknowledged] : hello.epochs) {
+    auto cursor = agent.cursors.find(epoch);
+    if (acknowledged > (cursor == agent.cursors.end() ? 0 : cursor->second.number)) {
+      // A cursor of a known agent may have been deleted by age; what the agent says then only continues it.
+      if (cursor != agent.cursors.end() || known == tables.agents.end()) {
+        result.lost_batches += acknowledged - (cursor == agent.cursors.end() ? 0 : cursor->second.number);
+      }
+      CursorState& moved = agent.cursors[epoch];
+      moved.number = acknowledged;
+      moved.newest_step = std::max(moved.newest_step, absl::ToUnixSeconds(hello.received));
+      RETURN_IF_ERROR(store.Put(CursorRow{epoch, hello.agent_id, moved.number, moved.newest_step, moved.produced}));
+      cursor = agent.cursors.find(epoch);
+    }
+    if (cursor != agent.cursors.end()) {
+      result.welcome.durable.emplace_back(epoch, cursor->second.number);
+    }
+  }
+  return result;
+}
+
+absl::StatusOr<ApplicationId> Registry::FindOrMakeApplication(Tables& tables, Store& store, const HostState& host,
+                                                              const std::string& name, std::int64_t now_us) {
+  const std::string key = absl::StrCat(host.row.group, "/", name);
+  const auto known = tables.application_by_key.find(key);
+  if (known != tables.application_by_key.end()) {
+    return known->second;
+  }
+  if (tables.applications.size() >= limits_.applications) {
+    return 0;
+  }
+  const ApplicationId id = tables.applications.empty() ? 1 : tables.applications.rbegin()->first + 1;
+  ApplicationRow row{id, key, host.row.group, name, now_us};
+  RETURN_IF_ERROR(store.Put(row));
+  tables.application_by_key[key] = id;
+  tables.applications[id].row = std::move(row);
+  return id;
+}
+
+absl::StatusOr<EntityId> Registry::FindOrMakeEntity(Tables& tables, Store& store, HostState& host,
+                                                    const wire::Entity& entity, std::int64_t now_us) {
+  const auto [kind, key] = KeyOf(entity, host);
+  const std::string lookup = EntityLookupKey(host.row.key, kind, key);
+  const auto known = tables.entity_by_key.find(lookup);
+  if (known != tables.entity_by_key.end()) {
+    EntityState& state = *tables.Entity(known->second);
+    std::string attributes = AttributesOf(entity);
+    if (attributes != state.row.attributes) {
+      state.row.attributes = std::move(attributes);
+      state.row.started_us = entity.started_us();
+      RETURN_IF_ERROR(store.Put(state.row));
+    }
+    if (kind == EntityKind::kInstance) {
+      RETURN_IF_ERROR(TakeInstance(store, entity.instance(), state));
+    }
+    return known->second;
+  }
+  ApplicationId application = 0;
+  if (kind == EntityKind::kInstance) {
+    ASSIGN_OR_RETURN(application, FindOrMakeApplication(tables, store, host, entity.instance().name(), now_us));
+  }
+  // An entity without series costs as much as a series.
+  if ((kind == EntityKind::kInstance && application == 0) || tables.entities.size() >= limits_.series) {
+    ++refused_;
+    return 0;
+  }
+  auto state = std::make_unique<EntityState>();
+  const auto id = static_cast<EntityId>(tables.entities.size() + 1);
+  state->row = {id, host.row.key, kind, key, now_us, entity.started_us(), AttributesOf(entity)};
+  RETURN_IF_ERROR(store.Put(state->row));
+  if (application != 0) {
+    const wire::Instance& instance = entity.instance();
+    state->instance = {
+        id, application, host.row.key, instance.slot(), instance.product(), instance.version(), instance.code_digest()};
+    RETURN_IF_ERROR(store.Put(state->instance));
+    tables.applications[application].instances.push_back(id);
+  }
+  tables.entity_by_key[lookup] = id;
+  host.entities.push_back(id);
+  tables.entities.push_back(std::move(state));
+  return id;
+}
+
+absl::StatusOr<SeriesId> Registry::FindOrMakeSeries(Tables& tables, Store& store, EntityId entity_id,
+                                                    const Metric& metric, const wire::Series& wire_series) {
+  std::string labels;
+  for (const std::string& value : wire_series.labels()) {
+    absl::StrAppend(&labels, value, "\x1f");
+  }
+  const std::string lookup = SeriesLookupKey(entity_id, metric.name, labels);
+  const auto known = tables.series_by_key.find(lookup);
+  if (known != tables.series_by_key.end()) {
+    return known->second;
+  }
+  if (tables.series.size() >= limits_.series) {
+    ++refused_;
+    return 0;
+  }
+  EntityState& entity = *tables.Entity(entity_id);
+  auto state = std::make_unique<SeriesState>();
+  const auto id = static_cast<SeriesId>(tables.series.size() + 1);
+  state->id = id;
+  state->entity = entity_id;
+  state->host = entity.row.host;
+  state->metric = &metric;
+  state->labels = labels;
+  RETURN_IF_ERROR(store.Put(SeriesRow{id, entity_id, std::string(metric.name), std::move(labels)}));
+  AttachSeries(tables, entity, *state);
+  tables.series_by_key[lookup] = id;
+  tables.series.push_back(std::move(state));
+  return id;
+}
+
+absl::Status Registry::Apply(Tables& tables, Store& store, HostKey host_key, const DictionaryUpdate& update,
+                             EpochIds& ids) {
+  const wire::Dictionary& dictionary = *update.message;
+  const std::int64_t now_us = absl::ToUnixMicros(update.received);
+  HostState& host = tables.hosts.at(host_key);
+  if (dictionary.complete()) {
+    ids.entities.clear();
+    ids.series.clear();
+  }
+  for (const wire::Entity& entity : dictionary.entities()) {
+    ASSIGN_OR_RETURN(ids.entities[entity.id()], FindOrMakeEntity(tables, store, host, entity, now_us));
+    if (entity.has_host() && update.live) {
+      host.row.attributes = entity.host().SerializeAsString();
+      RETURN_IF_ERROR(store.Put(host.row));
+    }
+  }
+  for (const wire::Series& series : dictionary.series()) {
+    const Metric* metric = FindMetric(series.name());
+    const auto entity = ids.entities.find(series.entity());
+    if (metric == nullptr || entity == ids.entities.end()) {
+      continue;  // ingest leaves the samples of a metric out that we do not know
+    }
+    SeriesId id = 0;
+    if (entity->second != 0) {
+      ASSIGN_OR_RETURN(id, FindOrMakeSeries(tables, store, entity->second, *metric, series));
+    }
+    ids.series[series.id()] = id;
+  }
+  if (dictionary.has_host_life()) {
+    ids.boot_us = dictionary.host_life().boot_us();
+    if (update.live && ids.boot_us != host.row.boot_us) {
+      host.row.boot_us = ids.boot_us;
+      host.row.boot_id = dictionary.host_life().boot_id();
+      RETURN_IF_ERROR(store.Put(host.row));
+    }
+    RETURN_IF_ERROR(TakeHostLife(store, dictionary.host_life(), host));
+  }
+  if (update.live) {
+    RETURN_IF_ERROR(TakeSources(store, dictionary, now_us, host));
+    RETURN_IF_ERROR(TakeListeners(tables, store, dictionary, ids, now_us));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace ppmm

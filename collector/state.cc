@@ -1,0 +1,383 @@
+#include "collector/state.h"
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include "common/status.h"
+#include "common/varint.h"
+
+namespace ppmm {
+namespace {
+
+constexpr char kTotalsVersion = 1;
+
+template <class Map>
+auto* FindIn(Map& map, const typename Map::key_type& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+void AppendBytes(absl::string_view bytes, std::string* out) {
+  AppendVarint(bytes.size(), out);
+  out->append(bytes.data(), bytes.size());
+}
+
+bool ReadString(ByteReader& reader, absl::string_view* bytes) {
+  std::uint64_t size = 0;
+  return reader.ReadVarint(&size) && size <= reader.left() && reader.ReadBytes(static_cast<std::size_t>(size), bytes);
+}
+
+absl::Status DecodePooledTotals(absl::string_view bytes, ApplicationState* application) {
+  const absl::Status damaged = absl::DataLossError(absl::StrCat("totals of ", application->row.key, ": damaged"));
+  if (bytes.empty() || bytes[0] != kTotalsVersion) {
+    return damaged;
+  }
+  ByteReader reader(bytes.substr(1));
+  while (reader.left() > 0) {
+    absl::string_view name;
+    absl::string_view labels;
+    absl::string_view sketch;
+    std::uint64_t total = 0;
+    std::uint64_t step = 0;
+    if (!ReadString(reader, &name) || !ReadString(reader, &labels) || !reader.ReadVarint(&total) ||
+        !reader.ReadVarint(&step) || !ReadString(reader, &sketch)) {
+      return damaged;
+    }
+    const Metric* metric = FindMetric(name);
+    if (metric == nullptr) {
+      continue;  // a metric that this version no longer has
+    }
+    PooledTotal& pooled = application->totals[{metric->name, std::string(labels)}];
+    pooled.total = UnZigZag(total);
+    pooled.newest_step = static_cast<std::int64_t>(step);
+    if (!sketch.empty()) {
+      ASSIGN_OR_RETURN(pooled.sketch, Sketch::Decode(sketch));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string SketchText(const Sketch& sketch) {
+  return absl::BytesToHexString(sketch.Encode());
+}
+
+// Places the values that ride in the open minute's row.
+absl::Status TakeOpenMinute(Tables& tables, HostState& host, absl::string_view blob) {
+  ASSIGN_OR_RETURN(host.open, MinuteRow::Decode(blob));
+  for (const SeriesTotal& total : host.open.totals) {
+    if (SeriesState* series = tables.Series(total.series); series != nullptr) {
+      series->last = total.last;
+      series->last_step = total.last_step;
+      series->total = total.total;
+    }
+  }
+  for (SeriesSketch& total : host.open.sketch_totals) {
+    if (SeriesState* series = tables.Series(total.series); series != nullptr && series->histogram != nullptr) {
+      series->histogram->total = std::move(total.sketch);
+    }
+  }
+  host.late_samples_total = host.open.late_samples_total;
+  host.open.totals.clear();
+  host.open.sketch_totals.clear();
+  host.open.late_samples_total = 0;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::int64_t> NumberInMeta(Store& store, absl::string_view key) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> text, store.GetMeta(key));
+  std::int64_t number = 0;
+  if (text.has_value() && !absl::SimpleAtoi(*text, &number)) {
+    return absl::DataLossError(absl::StrCat("meta: ", key, " is no number"));
+  }
+  return number;
+}
+
+absl::Status BuildEntities(StoreContents& contents, Tables& tables) {
+  for (EntityRow& row : contents.entities) {
+    HostState* host = FindIn(tables.hosts, row.host);
+    if (host == nullptr || row.id == 0) {
+      return absl::DataLossError(absl::StrCat("entity ", row.id, " has no host"));
+    }
+    tables.entities.resize(std::max<std::size_t>(tables.entities.size(), row.id));
+    tables.entity_by_key[EntityLookupKey(row.host, row.kind, row.key)] = row.id;
+    host->entities.push_back(row.id);
+    auto entity = std::make_unique<EntityState>();
+    entity->row = std::move(row);
+    const EntityId id = entity->row.id;
+    tables.entities[id - 1] = std::move(entity);
+  }
+  for (InstanceRow& row : contents.instances) {
+    EntityState* entity = tables.Entity(row.entity);
+    ApplicationState* application = FindIn(tables.applications, row.application);
+    if (entity == nullptr || application == nullptr) {
+      return absl::DataLossError(absl::StrCat("instance ", row.entity, " has no entity or application"));
+    }
+    application->instances.push_back(row.entity);
+    entity->instance = std::move(row);
+  }
+  for (const InstanceLifeRow& row : contents.instance_lives) {
+    if (EntityState* entity = tables.Entity(row.entity); entity != nullptr) {
+      entity->lives.push_back(row);
+    }
+  }
+  for (ListenerRow& row : contents.listeners) {
+    if (EntityState* entity = tables.Entity(row.entity); entity != nullptr) {
+      entity->listeners.push_back(std::move(row));
+    }
+  }
+  for (SeriesRow& row : contents.series) {
+    EntityState* entity = tables.Entity(row.entity);
+    if (entity == nullptr || row.id == 0) {
+      return absl::DataLossError(absl::StrCat("series ", row.id, " has no entity"));
+    }
+    tables.series.resize(std::max<std::size_t>(tables.series.size(), row.id));
+    tables.series_by_key[SeriesLookupKey(row.entity, row.metric, row.labels)] = row.id;
+    const Metric* metric = FindMetric(row.metric);
+    if (metric == nullptr) {
+      continue;  // of a metric that this version no longer has; its id stays taken
+    }
+    auto series = std::make_unique<SeriesState>();
+    series->id = row.id;
+    series->entity = row.entity;
+    series->host = entity->row.host;
+    series->metric = metric;
+    series->labels = std::move(row.labels);
+    AttachSeries(tables, *entity, *series);
+    tables.series[row.id - 1] = std::move(series);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Build(Store& store, Tables& tables) {
+  ASSIGN_OR_RETURN(StoreContents contents, store.LoadContents());
+  ASSIGN_OR_RETURN(const std::optional<std::string> store_id, store.GetMeta("store_id"));
+  if (!store_id.has_value()) {
+    return absl::DataLossError("meta: no store_id");
+  }
+  tables.store_id = absl::HexStringToBytes(*store_id);
+  ASSIGN_OR_RETURN(tables.commit, NumberInMeta(store, "commit"));
+  ASSIGN_OR_RETURN(tables.sealed_day, NumberInMeta(store, "sealed_day"));
+  ASSIGN_OR_RETURN(tables.store_time_us, NumberInMeta(store, "store_time_us"));
+  for (HostRow& row : contents.hosts) {
+    tables.host_by_id[row.host_id] = row.key;
+    tables.hosts[row.key].row = std::move(row);
+  }
+  for (const HostAliasRow& row : contents.host_aliases) {
+    // Labels that a host ever had are kept as aliases of this form (registry.cc).
+    if (absl::StartsWith(row.alias, "label:")) {
+      tables.host_by_label[row.alias.substr(6)] = row.host;
+    } else {
+      tables.host_by_alias[row.alias] = row.host;
+    }
+  }
+  for (AgentRow& row : contents.agents) {
+    std::string id = row.agent_id;
+    tables.agents[std::move(id)].row = std::move(row);
+  }
+  for (const CursorRow& row : contents.cursors) {
+    tables.agents[row.agent_id].cursors[row.epoch] = {row.number, row.newest_step, row.produced};
+  }
+  for (ApplicationRow& row : contents.applications) {
+    tables.application_by_key[row.key] = row.id;
+    tables.applications[row.id].row = std::move(row);
+  }
+  for (ApplicationAliasRow& row : contents.application_aliases) {
+    if (ApplicationState* application = FindIn(tables.applications, row.application); application != nullptr) {
+      application->display_name = std::move(row.display_name);  // rows are in order of time
+    }
+  }
+  for (const TotalRow& row : contents.totals) {
+    if (ApplicationState* application = FindIn(tables.applications, row.application); application != nullptr) {
+      RETURN_IF_ERROR(DecodePooledTotals(row.blob, application));
+    }
+  }
+  RETURN_IF_ERROR(BuildEntities(contents, tables));
+  tables.releases = std::move(contents.releases);
+  for (HostLifeRow& row : contents.host_lives) {
+    if (HostState* host = FindIn(tables.hosts, row.host); host != nullptr) {
+      host->lives.push_back(std::move(row));
+    }
+  }
+  for (SourceStateRow& row : contents.sources) {
+    if (HostState* host = FindIn(tables.hosts, row.host); host != nullptr) {
+      host->sources[row.source] = row;
+    }
+  }
+  for (const MinuteRecord& record : contents.open_minutes) {
+    RETURN_IF_ERROR(Annotate(TakeOpenMinute(tables, tables.hosts[record.host], record.blob),
+                             absl::StrCat("open minute of host ", record.host)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void SketchRing::Add(std::int64_t step, const Sketch& sketch) {
+  const std::int64_t number = step / kSliceSeconds;
+  Slice& slice = slices[static_cast<std::size_t>(number) % kSlices];
+  if (slice.number > number) {
+    return;  // older than the ring
+  }
+  if (slice.number < number) {
+    slice.number = number;
+    slice.sketch.Clear();
+  }
+  slice.sketch.Merge(sketch);
+}
+
+Sketch SketchRing::Merged(std::int64_t from, std::int64_t to) const {
+  Sketch result;
+  for (const Slice& slice : slices) {
+    if (slice.number >= from && slice.number < to) {
+      result.Merge(slice.sketch);
+    }
+  }
+  return result;
+}
+
+std::vector<absl::string_view> SeriesState::LabelValues() const {
+  std::vector<absl::string_view> values = absl::StrSplit(labels, '\x1f');
+  values.pop_back();  // behind the last mark
+  return values;
+}
+
+const EntityState* Tables::Entity(EntityId id) const {
+  return id == 0 || id > entities.size() ? nullptr : entities[id - 1].get();
+}
+EntityState* Tables::Entity(EntityId id) {
+  return id == 0 || id > entities.size() ? nullptr : entities[id - 1].get();
+}
+const SeriesState* Tables::Series(SeriesId id) const {
+  return id == 0 || id > series.size() ? nullptr : series[id - 1].get();
+}
+SeriesState* Tables::Series(SeriesId id) {
+  return id == 0 || id > series.size() ? nullptr : series[id - 1].get();
+}
+const ApplicationState* Tables::Application(ApplicationId id) const {
+  return FindIn(applications, id);
+}
+
+std::string EntityLookupKey(HostKey host, EntityKind kind, absl::string_view key) {
+  return absl::StrCat(host, ":", static_cast<int>(kind), ":", key);
+}
+
+std::string SeriesLookupKey(EntityId entity, absl::string_view metric, absl::string_view labels) {
+  return absl::StrCat(entity, ":", metric, ":", labels);
+}
+
+void AttachSeries(Tables& tables, EntityState& entity, SeriesState& series) {
+  entity.series.push_back(series.id);
+  if (series.metric->kind == MetricKind::kHistogram) {
+    series.histogram = std::make_unique<HistogramState>();
+  }
+  const auto application = tables.applications.find(entity.instance.application);
+  if (application != tables.applications.end() && series.metric->kind != MetricKind::kGauge) {
+    series.pooled = &application->second.totals[{series.metric->name, series.labels}];
+  }
+}
+
+std::string EncodePooledTotals(const ApplicationState& application) {
+  std::string out{kTotalsVersion};
+  for (const auto& [key, pooled] : application.totals) {
+    AppendBytes(key.first, &out);
+    AppendBytes(key.second, &out);
+    AppendVarint(ZigZag(pooled.total), &out);
+    AppendVarint(static_cast<std::uint64_t>(pooled.newest_step), &out);
+    AppendBytes(pooled.sketch.empty() ? std::string() : pooled.sketch.Encode(), &out);
+  }
+  return out;
+}
+
+absl::Status State::Readiness() const {
+  MutexLock lock(&status_mutex_);
+  return status_;
+}
+
+void State::SetReadiness(const absl::Status& status) {
+  MutexLock lock(&status_mutex_);
+  status_ = status;
+  ready_.store(status.ok(), std::memory_order_release);
+}
+
+absl::Status State::LoadFrom(Store& store) {
+  tables_ = Tables();
+  Tables tables;
+  RETURN_IF_ERROR(Annotate(Build(store, tables), "state"));
+  tables_ = std::move(tables);
+  return absl::OkStatus();
+}
+
+std::string State::Dump() const {
+  std::string out;
+  const auto line = [&out](const auto&... parts) {
+    absl::StrAppend(&out, parts...);
+    out += '\n';
+  };
+  line("store ", absl::BytesToHexString(tables_.store_id), " commit ", tables_.commit, " sealed ", tables_.sealed_day,
+       " time ", tables_.store_time_us);
+  for (const auto& [key, host] : tables_.hosts) {
+    line("host ", key, " ", absl::BytesToHexString(host.row.host_id), " ", host.row.label, " ", host.row.name, " ",
+         host.row.group, " open ", host.row.open_minute, " newest ", host.row.newest_step, " duplicate ",
+         host.row.duplicate, " boot ", host.row.boot_us, " late ", host.late_samples_total);
+    line("  open ", absl::BytesToHexString(host.open.Encode(false)));
+    for (const HostLifeRow& life : host.lives) {
+      line("  off ", life.from_us, " ", life.to_us, " ", life.why);
+    }
+    for (const auto& [name, source] : host.sources) {
+      line("  source ", name, " ", source.state, " ", source.reason, " ", source.since_us);
+    }
+  }
+  for (const auto& [id, agent] : tables_.agents) {
+    line("agent ", absl::BytesToHexString(id), " host ", agent.row.host, " epoch ", agent.row.current_epoch, " past ",
+         absl::BytesToHexString(agent.row.past_epochs), " samples ", agent.row.produced, " ", agent.row.committed, " ",
+         agent.row.dropped, " ", agent.row.refused, " ", agent.row.late);
+    std::map<std::uint64_t, CursorState> cursors(agent.cursors.begin(), agent.cursors.end());
+    for (const auto& [epoch, cursor] : cursors) {
+      line("  cursor ", epoch, " ", cursor.number, " ", cursor.newest_step, " ", cursor.produced);
+    }
+  }
+  for (const auto& [id, application] : tables_.applications) {
+    line("application ", id, " ", application.row.key, " ", application.display_name);
+    for (const auto& [key, pooled] : application.totals) {
+      // A series that never had a fresh sample leaves no row behind.
+      if (pooled != PooledTotal()) {
+        line("  total ", key.first, " ", key.second, " ", pooled.total, " ", pooled.newest_step, " ",
+             SketchText(pooled.sketch));
+      }
+    }
+  }
+  for (const auto& entity : tables_.entities) {
+    if (entity == nullptr) {
+      continue;
+    }
+    line("entity ", entity->row.id, " ", entity->row.host, " ", static_cast<int>(entity->row.kind), " ",
+         entity->row.key, " ", entity->row.started_us, " application ", entity->instance.application, " ",
+         entity->instance.version, " ", entity->instance.code_digest);
+    for (const InstanceLifeRow& life : entity->lives) {
+      line("  life ", life.from_minute, " ", life.to_minute);
+    }
+    for (const ListenerRow& listener : entity->listeners) {
+      line("  listener ", listener.address, " ", listener.port, " ", listener.protocol, " ", listener.first_seen_us,
+           " ", listener.gone_us);
+    }
+  }
+  for (const auto& series : tables_.series) {
+    if (series == nullptr) {
+      continue;
+    }
+    line("series ", series->id, " ", series->entity, " ", series->metric->name, " ", series->labels, " ", series->last,
+         " ", series->last_step, " ", series->total, " ",
+         series->histogram == nullptr ? "" : SketchText(series->histogram->total));
+  }
+  for (const ReleaseRow& release : tables_.releases) {
+    line("release ", release.entity, " ", release.at_us, " ", release.version, " ", release.code_digest);
+  }
+  return out;
+}
+
+}  // namespace ppmm

@@ -1,0 +1,221 @@
+#include "collector/writer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "common/failpoint.h"
+#include "common/log.h"
+#include "common/status.h"
+
+namespace ppmm {
+
+Writer::Writer(State* state, Store* store, IngestQueue* queue, const Clock* clock, WriterOptions options)
+    : state_(state), store_(store), queue_(queue), clock_(clock), options_(options), merger_(options.limits) {}
+
+Writer::~Writer() {
+  Stop();
+}
+
+absl::Status Writer::Load() {
+  WriterLock lock(&state_->mutex());
+  RETURN_IF_ERROR(state_->LoadFrom(*store_));
+  state_->SetReadiness(absl::OkStatus());
+  return absl::OkStatus();
+}
+
+void Writer::Start() {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+void Writer::Stop() {
+  queue_->Stop();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+void Writer::Loop() {
+  while (!queue_->stopped()) {
+    const bool waiting = queue_->Wait(absl::Seconds(1));
+    if (queue_->stopped()) {
+      break;
+    }
+    if (waiting && healthy_) {
+      std::this_thread::sleep_for(absl::ToChronoMilliseconds(options_.gather));
+    }
+    if (!CommitOnce().ok()) {
+      std::this_thread::sleep_for(absl::ToChronoMilliseconds(options_.retry));
+      continue;
+    }
+    Housekeep();
+  }
+  // What is queued was accepted; the agents would send it again, but a clean stop loses nothing by taking it.
+  while (healthy_ && queue_->bytes() > 0 && CommitOnce().ok()) {
+  }
+}
+
+void Writer::Submit(Change change, std::function<void(const absl::Status&)> done) {
+  {
+    MutexLock lock(&mutex_);
+    submitted_.push_back({std::move(change), std::move(done)});
+  }
+  queue_->Wake();
+}
+
+WriterStatus Writer::status() const {
+  MutexLock lock(&mutex_);
+  return status_;
+}
+
+absl::Status Writer::CommitOnce() {
+  if (!healthy_) {
+    const absl::Status recovered = Recover();
+    if (!recovered.ok()) {
+      return recovered;
+    }
+  }
+  std::vector<QueuedEvent> live = queue_->TakeLive();
+  std::vector<Submitted> changes;
+  {
+    MutexLock lock(&mutex_);
+    changes.swap(submitted_);
+  }
+  if (live.empty() && changes.empty() && queue_->bytes() == 0) {
+    return absl::OkStatus();
+  }
+  const absl::Duration begin = clock_->SinceBoot();
+  absl::Status status;
+  {
+    WriterLock lock(&state_->mutex());
+    status = Transaction(std::move(live), changes);
+    if (!status.ok()) {
+      state_->SetReadiness(Annotate(status, "cannot commit"));
+      store_->Rollback();
+      merger_.Reset();
+      const absl::Status built = state_->LoadFrom(*store_);
+      if (!built.ok()) {
+        LogError("writer", "the state cannot be built anew: ", built.ToString());
+      }
+    }
+  }
+  if (!status.ok()) {
+    healthy_ = false;
+    const absl::Status why = absl::UnavailableError(absl::StrCat("the collector cannot commit: ", status.message()));
+    queue_->SetOpen(false, why);
+    queue_->CutAll(why);
+    if (const std::int64_t n = failures_.Allow(clock_->Now()); n > 0) {
+      LogError("writer", "commit failed (", n, " since the last line): ", status.ToString());
+    }
+    MutexLock lock(&mutex_);
+    ++status_.failed_commits;
+  } else {
+    Failpoint("before_acknowledgement");
+    Answer(merger_.TakeReplies());
+    const absl::Duration took = clock_->SinceBoot() - begin;
+    MutexLock lock(&mutex_);
+    ++status_.commits;
+    status_.commit_time += took;
+    status_.longest_commit = std::max(status_.longest_commit, took);
+    status_.last_commit = clock_->Now();
+    status_.merged = merger_.counters();
+    status_.entries_refused = merger_.entries_refused();
+  }
+  for (const Submitted& change : changes) {
+    change.done(status);
+  }
+  return status;
+}
+
+absl::Status Writer::Transaction(std::vector<QueuedEvent> live, const std::vector<Submitted>& changes) {
+  Tables& tables = state_->mutable_tables();
+  RETURN_IF_ERROR(store_->Begin());
+  for (QueuedEvent& event : live) {
+    RETURN_IF_ERROR(merger_.Apply(tables, *store_, std::move(event)));
+  }
+  const absl::Duration late_until = clock_->SinceBoot() + options_.late_time;
+  do {
+    std::optional<QueuedEvent> event = queue_->TakeLate();
+    if (!event.has_value()) {
+      break;
+    }
+    RETURN_IF_ERROR(merger_.Apply(tables, *store_, *std::move(event)));
+  } while (clock_->SinceBoot() < late_until);
+  for (const Submitted& change : changes) {
+    RETURN_IF_ERROR(change.change(tables, *store_));
+  }
+  RETURN_IF_ERROR(merger_.Flush(tables, *store_));
+  ++tables.commit;
+  RETURN_IF_ERROR(store_->PutMeta("commit", absl::StrCat(tables.commit)));
+  Failpoint("before_commit");
+  return store_->Commit();
+}
+
+absl::Status Writer::Recover() {
+  absl::Status status;
+  {
+    WriterLock lock(&state_->mutex());
+    // A row that is really written: an empty transaction commits on a full disk too.
+    const auto probe = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex()) -> absl::Status {
+      RETURN_IF_ERROR(state_->LoadFrom(*store_));
+      Tables& tables = state_->mutable_tables();
+      RETURN_IF_ERROR(store_->Begin());
+      ++tables.commit;
+      RETURN_IF_ERROR(store_->PutMeta("commit", absl::StrCat(tables.commit)));
+      return store_->Commit();
+    };
+    status = probe();
+    if (!status.ok()) {
+      store_->Rollback();
+      state_->LoadFrom(*store_).IgnoreError();  // told by the status above, or the same at the next attempt
+    }
+  }
+  if (!status.ok()) {
+    state_->SetReadiness(Annotate(status, "cannot commit"));
+    if (const std::int64_t n = failures_.Allow(clock_->Now()); n > 0) {
+      LogError("writer", "still cannot commit (", n, " since the last line): ", status.ToString());
+    }
+    MutexLock lock(&mutex_);
+    ++status_.failed_commits;
+    return status;
+  }
+  healthy_ = true;
+  state_->SetReadiness(absl::OkStatus());
+  queue_->SetOpen(true, absl::OkStatus());
+  LogInfo("writer", "commits again");
+  return absl::OkStatus();
+}
+
+void Writer::Answer(std::map<StreamId, StreamReply> replies) {
+  for (auto& [id, reply] : replies) {
+    if (reply.sink == nullptr) {
+      continue;
+    }
+    if (reply.welcomed) {
+      reply.sink->Welcome(reply.welcome);
+    }
+    if (!reply.ack.durable.empty() || !reply.ack.refused.empty() || reply.ack.instruction != StreamInstruction::kNone) {
+      reply.sink->Acknowledge(reply.ack);
+    }
+    if (!reply.cut.ok()) {
+      queue_->Cut(id, reply.cut);
+    }
+  }
+}
+
+void Writer::Housekeep() {
+  for (const Housekeeping& work : housekeeping_) {
+    const absl::Status status = work(clock_->Now());
+    if (!status.ok()) {
+      store_->Rollback();
+      if (const std::int64_t n = failures_.Allow(clock_->Now()); n > 0) {
+        LogError("writer", "housekeeping: ", status.ToString());
+      }
+    }
+  }
+}
+
+}  // namespace ppmm

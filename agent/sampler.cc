@@ -25,6 +25,7 @@ Sampler::Sampler(const Clock* clock, Recorder* recorder, BatchSink* sink, std::v
     scheduled.next = absl::InfinitePast();
     sources_.push_back(std::move(scheduled));
   }
+  MutexLock lock(&step_mutex_);
   Anchor();
 }
 
@@ -36,6 +37,7 @@ void Sampler::Anchor() {
 }
 
 void Sampler::BeginEpoch() {
+  MutexLock lock(&step_mutex_);
   Flush();
   recorder_->BeginEpoch(random_epoch_());
   sink_->BeginEpoch(recorder_->epoch(), [this] { return recorder_->CompleteDictionary(); });
@@ -63,16 +65,12 @@ void Sampler::CheckAnchor(absl::Time grid) {
 }
 
 absl::Duration Sampler::Tick() {
-  bool new_epoch = false;
   BatchShape wanted;
   {
     MutexLock lock(&mutex_);
-    new_epoch = std::exchange(epoch_requested_, false);
     wanted = wanted_;
   }
-  if (new_epoch) {
-    BeginEpoch();
-  }
+  MutexLock step_lock(&step_mutex_);
   CheckAnchor(anchor_ + clock_->SinceBoot());
   const absl::Time grid = anchor_ + clock_->SinceBoot();
   if (grid >= absl::FromUnixSeconds(next_step_)) {
@@ -167,25 +165,20 @@ void Sampler::Run() {
   for (;;) {
     const absl::Duration wait = Tick();
     MutexLock lock(&mutex_);
-    if (!stop_ && !epoch_requested_) {
+    if (!stop_) {
       wake_.WaitFor(&mutex_, absl::ToChronoMicroseconds(std::min(wait, absl::Seconds(1))));
     }
     if (stop_) {
       break;
     }
   }
+  MutexLock lock(&step_mutex_);
   Flush();
 }
 
 void Sampler::Stop() {
   MutexLock lock(&mutex_);
   stop_ = true;
-  wake_.NotifyAll();
-}
-
-void Sampler::RequestEpoch() {
-  MutexLock lock(&mutex_);
-  epoch_requested_ = true;
   wake_.NotifyAll();
 }
 

@@ -33,7 +33,7 @@ class BatchSink {
   virtual void AppendBatch(std::uint64_t seq, std::uint32_t samples, absl::Time t0, absl::string_view frame) = 0;
 };
 
-// Run, Tick: one thread. The Request functions and Stop: any thread.
+// Run, Tick: one thread. Everything else: any thread.
 class Sampler {
  public:
   struct SourceStatus {
@@ -56,8 +56,9 @@ class Sampler {
   void Run();
   void Stop();
 
-  // A new epoch begins before the next step: live data are to overtake a backlog.
-  void RequestEpoch();
+  // Ends the open batch and begins a new epoch, now: at start, and when live data are to overtake a backlog. To be
+  // called once before the first Tick.
+  void BeginEpoch();
   // The new shape holds from the next whole minute on.
   // Shape: step_seconds 1 or 10, steps_per_batch 1 to 10; anything else is ignored.
   void RequestShape(BatchShape shape);
@@ -73,30 +74,30 @@ class Sampler {
     SourceStatus status;
   };
 
-  void Anchor();
-  void BeginEpoch();
-  void CheckAnchor(absl::Time grid);
-  void TakeStep(std::int64_t step);
-  void RunSource(Scheduled& scheduled, absl::Time now);
-  void Flush();
+  void Anchor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(step_mutex_);
+  void CheckAnchor(absl::Time grid) ABSL_EXCLUSIVE_LOCKS_REQUIRED(step_mutex_);
+  void TakeStep(std::int64_t step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(step_mutex_);
+  void RunSource(Scheduled& scheduled, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(step_mutex_);
+  void Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(step_mutex_);
 
   const Clock* const clock_;
   Recorder* const recorder_;
   BatchSink* const sink_;
   const std::function<std::uint64_t()> random_epoch_;
 
-  absl::Time anchor_;  // wall time at boot, as the grid has it
-  std::optional<absl::Time> off_since_;
-  std::int64_t next_step_ = 0;
-  std::optional<std::int64_t> batch_t0_;
-  std::uint32_t steps_in_batch_ = 0;
-  BatchShape active_;
+  // Held while a step is taken; guards recorder and sink too.
+  Mutex step_mutex_;
+  absl::Time anchor_ ABSL_GUARDED_BY(step_mutex_);  // wall time at boot, as the grid has it
+  std::optional<absl::Time> off_since_ ABSL_GUARDED_BY(step_mutex_);
+  std::int64_t next_step_ ABSL_GUARDED_BY(step_mutex_) = 0;
+  std::optional<std::int64_t> batch_t0_ ABSL_GUARDED_BY(step_mutex_);
+  std::uint32_t steps_in_batch_ ABSL_GUARDED_BY(step_mutex_) = 0;
+  std::vector<Scheduled> sources_;  // `status` is guarded by mutex_, the rest by step_mutex_
+  BatchShape active_;               // written under both
   std::atomic<std::uint64_t> steps_missed_{0};
 
   mutable Mutex mutex_;
   CondVar wake_;
-  std::vector<Scheduled> sources_;  // status guarded by mutex_, the rest by the thread
-  bool epoch_requested_ ABSL_GUARDED_BY(mutex_) = true;
   BatchShape wanted_ ABSL_GUARDED_BY(mutex_);
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
 };

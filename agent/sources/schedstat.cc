@@ -9,7 +9,7 @@
 
 namespace ppmm {
 
-absl::StatusOr<std::vector<CpuDelay>> ParseSchedstat(absl::string_view text) {
+absl::StatusOr<std::vector<CpuDelay>> ParseCpuSchedstat(absl::string_view text) {
   std::vector<CpuDelay> delays;
   absl::string_view line;
   for (int number = 1; NextLine(&text, &line); ++number) {
@@ -35,7 +35,7 @@ SchedstatSource::SchedstatSource(absl::string_view root)
 
 absl::Status SchedstatSource::Sample(absl::Time /*now*/, Recorder& recorder) {
   ASSIGN_OR_RETURN(const absl::string_view text, file_.Read());
-  ASSIGN_OR_RETURN(const std::vector<CpuDelay> delays, ParseSchedstat(text));
+  ASSIGN_OR_RETURN(const std::vector<CpuDelay> delays, ParseCpuSchedstat(text));
   for (const CpuDelay& delay : delays) {
     recorder.Counter(series_.For(recorder, absl::StrCat(delay.cpu))[0], delay.waiting_ns / 1000);
   }

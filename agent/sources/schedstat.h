@@ -19,7 +19,7 @@ struct CpuDelay {
 //
 // Errors: InvalidArgument names the line.
 // Source: Linux Documentation/scheduler/sched-stats.rst: field 8 of a cpu line, in nanoseconds since version 15.
-absl::StatusOr<std::vector<CpuDelay>> ParseSchedstat(absl::string_view text);
+absl::StatusOr<std::vector<CpuDelay>> ParseCpuSchedstat(absl::string_view text);
 
 class SchedstatSource : public Source {
  public:

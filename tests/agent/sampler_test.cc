@@ -44,6 +44,7 @@ class SamplerTest : public ::testing::Test {
     sources.push_back(std::make_unique<ScriptedSource>(period));
     source_ = static_cast<ScriptedSource*>(sources.back().get());
     sampler_ = std::make_unique<Sampler>(&clock_, &recorder_, &sink_, std::move(sources), [this] { return ++epoch_; });
+    sampler_->BeginEpoch();
   }
 
   // Time passes as a sleeping thread lives it.
@@ -176,7 +177,7 @@ TEST_F(SamplerTest, IgnoresAnOffsetOfTwoSeconds) {
 
 TEST_F(SamplerTest, ANewEpochBeginsWithTheCompleteDictionary) {
   RunFor(absl::Seconds(3));
-  sampler_->RequestEpoch();
+  sampler_->BeginEpoch();
   RunFor(absl::Seconds(2));
   const auto& sent = sink_.sent;
   EXPECT_EQ(sent.back().epoch, 2u);

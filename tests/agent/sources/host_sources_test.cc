@@ -247,7 +247,7 @@ TEST(SchedstatSourceTest, CountsRunDelayPerCpu) {
   proc.Write("/proc/schedstat", "version 15\ntimestamp 1\ncpu0 0 0 0 0 0 0 9 9000 7\ndomain0 3 0 0\n");
   ASSERT_TRUE(step.Step(source).ok());
   EXPECT_EQ(step.At("ppmm_host_schedstat_waiting_seconds_total{0}"), 5);
-  EXPECT_THAT(ParseSchedstat("cpu0 1 2\n").status().message(), HasSubstr("fewer than 9 numbers after cpu0"));
+  EXPECT_THAT(ParseCpuSchedstat("cpu0 1 2\n").status().message(), HasSubstr("fewer than 9 numbers after cpu0"));
 }
 
 TEST(ParseSoftnetTest, TakesTheCpuFromTheColumnThatNamesIt) {

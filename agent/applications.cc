@@ -1,0 +1,562 @@
+#include "agent/applications.h"
+
+#include <algorithm>
+#include <ctime>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+#include "agent/cgroup_stats.h"
+#include "agent/process_extras.h"
+#include "common/log.h"
+
+namespace ppmm {
+namespace {
+
+constexpr absl::Duration kProportionalStale = absl::Minutes(5);
+constexpr absl::Duration kProportionalTooDear = absl::Milliseconds(20);
+// An instance without processes is kept this long: a restart is the same instance.
+constexpr absl::Duration kGone = absl::Seconds(60);
+constexpr std::size_t kOpenFilesPerStep = 64;
+constexpr char kOtherName[] = "~other";
+
+std::int64_t BootNanoseconds() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+absl::Duration ThreadCpu() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return absl::DurationFromTimespec(now);
+}
+
+std::uint64_t Rise(std::uint64_t now, std::uint64_t before) {
+  return now > before ? now - before : 0;
+}
+
+std::int64_t Signed(std::uint64_t value) {
+  return static_cast<std::int64_t>(
+      std::min(value, static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())));
+}
+
+bool SlowStep(absl::Time now) {
+  return absl::ToUnixSeconds(now) % 10 == 0;
+}
+
+}  // namespace
+
+void ApplicationsSource::Usage::Add(const Usage& other) {
+  cpu_us += other.cpu_us;
+  run_delay_us += other.run_delay_us;
+  minor_faults += other.minor_faults;
+  major_faults += other.major_faults;
+  read_bytes += other.read_bytes;
+  written_bytes += other.written_bytes;
+}
+
+ApplicationsSource::ApplicationsSource(ApplicationsInputs inputs) : inputs_(std::move(inputs)) {}
+
+absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
+  const absl::Status scanned = inputs_.scan_processes(&scan_);
+  if (!scanned.ok()) {
+    return scanned;
+  }
+  ++step_;
+  if (step_ == 1) {
+    first_scan_boot_ns_ = BootNanoseconds();
+  }
+  for (Instance& instance : instances_) {
+    instance.usage = Usage{};
+    instance.processes = instance.threads = instance.anonymous = instance.file = instance.shared = 0;
+    instance.received = instance.sent = instance.accepted = instance.opened = 0;
+    instance.established = 0;
+    instance.queue = instance.queue_limit = 0;
+    instance.has_listener = false;
+  }
+  TakeProcesses(now, recorder);
+  TakeListeners(now, recorder);
+  IdentifySettled(now, recorder);
+  if (absl::ToUnixSeconds(now) % 60 == 0) {
+    TakePeers(recorder);
+  }
+  ReadDearOnes(now);
+  SumUp(now);
+  Record(now, recorder);
+  EndSilentInstances(now, recorder);
+  return absl::OkStatus();
+}
+
+// ---- processes
+// -------------------------------------------------------------------------------------------------------
+
+ApplicationsSource::Usage ApplicationsSource::Increments(const Process& process, const ProcessSample& sample) const {
+  const ProcessSample& last = process.last;
+  Usage usage;
+  // Differences of microseconds, not microseconds of differences: what is cut off now is in the next difference.
+  usage.cpu_us = Rise((sample.user_ns + sample.system_ns) / 1000, (last.user_ns + last.system_ns) / 1000);
+  usage.run_delay_us = Rise(sample.run_delay_ns / 1000, last.run_delay_ns / 1000);
+  usage.minor_faults = Rise(sample.minor_faults, last.minor_faults);
+  usage.major_faults = Rise(sample.major_faults, last.major_faults);
+  usage.read_bytes = Rise(sample.read_bytes, last.read_bytes);
+  usage.written_bytes = Rise(sample.write_bytes, last.write_bytes);
+  return usage;
+}
+
+void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
+  for (const ProcessSample& sample : scan_) {
+    if (sample.kernel_thread) {
+      continue;
+    }
+    auto [found, fresh] = processes_.try_emplace(sample.pid);
+    Process& process = found->second;
+    if (!fresh && process.last.start_ns != sample.start_ns) {  // the number was given to another process
+      if (process.instance == kPending) {
+        instances_[Other(now, recorder)].usage.Add(process.pending);
+      }
+      process = Process{};
+      fresh = true;
+    }
+    if (fresh) {
+      process.first_seen = now;
+      if (sample.start_ns < first_scan_boot_ns_) {
+        process.last = sample;  // a baseline
+      }
+    }
+    const Usage usage = Increments(process, sample);
+    if (process.instance == kPending) {
+      process.pending.Add(usage);
+    } else {
+      instances_[process.instance].usage.Add(usage);
+    }
+    process.last = sample;
+    process.seen_at_step = step_;
+  }
+  for (auto it = processes_.begin(); it != processes_.end();) {
+    if (it->second.seen_at_step == step_) {
+      ++it;
+      continue;
+    }
+    if (it->second.instance == kPending) {
+      instances_[Other(now, recorder)].usage.Add(it->second.pending);
+    }
+    processes_.erase(it++);
+  }
+}
+
+void ApplicationsSource::IdentifySettled(absl::Time now, Recorder& recorder) {
+  int budget = kIdentifiedPerStep;
+  for (auto& [pid, process] : processes_) {
+    const bool settled = now - process.first_seen >= kSettle || process.last.start_ns < first_scan_boot_ns_;
+    if (budget > 0 && process.instance == kPending && settled) {
+      --budget;
+      IdentifyProcess(process, now, recorder);
+    }
+  }
+}
+
+void ApplicationsSource::IdentifyProcess(Process& process, absl::Time now, Recorder& recorder) {
+  const absl::StatusOr<ApplicationsInputs::Identified> identified = inputs_.identify(process.last.pid);
+  if (!identified.ok()) {  // it ended, or its files may not be read
+    process.instance = Other(now, recorder);
+    instances_[process.instance].usage.Add(process.pending);
+    process.pending = Usage{};
+    return;
+  }
+  const absl::Time started = now - absl::Nanoseconds(BootNanoseconds() - process.last.start_ns);
+  process.instance = InstanceFor(*identified, started, now, recorder);
+  Instance& instance = instances_[process.instance];
+  instance.usage.Add(process.pending);
+  process.pending = Usage{};
+  if (!instance.record.short_lived()) {
+    NoteRelease(instance, *identified, now, recorder);
+  }
+}
+
+ApplicationsSource::InstanceIndex ApplicationsSource::InstanceFor(const ApplicationsInputs::Identified& identified,
+                                                                  absl::Time started, absl::Time now,
+                                                                  Recorder& recorder) {
+  const std::string key = absl::StrCat(identified.instance.name(), "\n", identified.instance.slot());
+  const auto found = instance_by_key_.find(key);
+  if (found != instance_by_key_.end()) {
+    return found->second;
+  }
+  const bool is_other = identified.instance.name() == kOtherName;
+  if (instance_by_key_.size() >= kMaxInstances && !is_other) {
+    ++instances_refused_;
+    return Other(now, recorder);
+  }
+  InstanceIndex index = instances_.size();
+  if (free_instances_.empty()) {
+    instances_.emplace_back();
+  } else {
+    index = free_instances_.back();
+    free_instances_.pop_back();
+  }
+  Instance& instance = instances_[index];
+  instance = Instance{};
+  instance.key = key;
+  instance.record = identified.instance;
+  instance.cgroup_text = identified.cgroup_text;
+  instance.last_alive = now;
+  instance.entity = recorder.AddInstance(instance.record, started);
+  instance_by_key_[key] = index;
+
+  const auto add = [&](absl::string_view metric) { return recorder.AddSeries(instance.entity, MetricNamed(metric)); };
+  Series& series = instance.series;
+  series.cpu = add("ppmm_instance_cpu_seconds_total");
+  series.run_delay = add("ppmm_instance_run_delay_seconds_total");
+  series.minor_faults = add("ppmm_instance_minor_faults_total");
+  series.major_faults = add("ppmm_instance_major_faults_total");
+  series.read_bytes = add("ppmm_instance_read_bytes_total");
+  series.written_bytes = add("ppmm_instance_written_bytes_total");
+  series.processes = add("ppmm_instance_processes");
+  series.threads = add("ppmm_instance_threads");
+  series.resident = add("ppmm_instance_resident_memory_bytes");
+  series.anonymous = add("ppmm_instance_anonymous_memory_bytes");
+  series.file = add("ppmm_instance_file_memory_bytes");
+  series.shared = add("ppmm_instance_shared_memory_bytes");
+  if (!is_other) {
+    series.proportional = add("ppmm_instance_proportional_memory_bytes");
+    series.estimated = add("ppmm_instance_proportional_memory_estimated");
+    series.open_fds = add("ppmm_instance_open_fds");
+    series.fd_utilization = add("ppmm_instance_fd_utilization_ratio");
+  }
+  return index;
+}
+
+ApplicationsSource::InstanceIndex ApplicationsSource::Other(absl::Time now, Recorder& recorder) {
+  ApplicationsInputs::Identified other;
+  other.instance.set_name(kOtherName);
+  other.instance.set_name_source("executable");
+  other.instance.set_name_evidence(
+      "processes that ended before they were identified, or beyond the limit of instances");
+  other.instance.set_plumbing(true);
+  other.instance.set_short_lived(true);
+  return InstanceFor(other, now, now, recorder);
+}
+
+void ApplicationsSource::NoteRelease(Instance& instance, const ApplicationsInputs::Identified& identified,
+                                     absl::Time now, Recorder& recorder) {
+  const std::pair<std::string, std::string> release = {identified.instance.version(),
+                                                       identified.instance.code_digest()};
+  constexpr std::size_t kMaxCodeFiles = 64;
+  auto found = instance.releases.find(identified.code);
+  if (found == instance.releases.end()) {
+    if (instance.releases.size() < kMaxCodeFiles) {
+      instance.releases.emplace(identified.code, release);
+    }
+    return;
+  }
+  if (found->second == release) {
+    return;
+  }
+  wire::ReleaseSeen seen;
+  seen.set_entity(recorder.WireId(instance.entity));
+  seen.set_version(release.first);
+  seen.set_code_digest(release.second);
+  seen.set_previous_version(found->second.first);
+  seen.set_previous_code_digest(found->second.second);
+  seen.set_at_us(absl::ToUnixMicros(now));
+  recorder.AddRelease(seen);
+  found->second = release;
+  instance.record = identified.instance;
+  recorder.UpdateInstance(instance.entity, instance.record);
+  LogInfo("applications", "release of ", instance.record.name(), ": version ", release.first);
+}
+
+// ---- sockets
+// ---------------------------------------------------------------------------------------------------------
+
+ApplicationsSource::Instance* ApplicationsSource::InstanceOf(std::int32_t pid) {
+  const auto process = processes_.find(pid);
+  return process == processes_.end() || process->second.instance == kPending ? nullptr
+                                                                             : &instances_[process->second.instance];
+}
+
+void ApplicationsSource::TakeListeners(absl::Time now, Recorder& recorder) {
+  socket_status_ = absl::OkStatus();
+  if (step_ == 1 || absl::ToUnixSeconds(now) % 30 == 0) {
+    socket_status_ = inputs_.seed_sockets();
+  }
+  if (socket_status_.ok()) {
+    socket_status_ = inputs_.poll_listeners(&listeners_);
+  }
+  recorder.SetSource("sockets",
+                     socket_status_.ok()                ? wire::SourceState::OK
+                     : absl::IsNotFound(socket_status_) ? wire::SourceState::ABSENT
+                                                        : wire::SourceState::FAILED,
+                     socket_status_.message());
+  if (!socket_status_.ok()) {
+    return;
+  }
+  std::vector<wire::Listener> records;
+  for (const ListenerSample& listener : listeners_) {
+    const auto process = processes_.find(listener.owner_pid);
+    if (process != processes_.end() && process->second.instance == kPending) {
+      IdentifyProcess(process->second, now, recorder);
+    }
+    Instance* instance = InstanceOf(listener.owner_pid);
+    ListenerTotals& totals = listener_totals_[listener.id];
+    totals.seen = true;
+    if (instance != nullptr) {
+      instance->has_sockets = true;
+      instance->accepted += Rise(listener.accepted_total, totals.accepted);
+      instance->received += Rise(listener.bytes_in_total, totals.received);
+      instance->sent += Rise(listener.bytes_out_total, totals.sent);
+      totals.accepted = listener.accepted_total;
+      totals.received = listener.bytes_in_total;
+      totals.sent = listener.bytes_out_total;
+      instance->established += listener.open_connections;
+      if (listener.listening) {
+        instance->has_listener = true;
+        instance->queue += listener.backlog;
+        instance->queue_limit += listener.max_backlog;
+        wire::Listener record;
+        record.set_entity(instance->entity);
+        const bool tcp = listener.protocol == SocketProtocol::kTcp;
+        record.set_address(EscapeForDisplay(tcp ? FormatAddress(listener.address) : listener.unix_path));
+        record.set_port(listener.port);
+        record.set_protocol(tcp ? "tcp" : "unix");
+        records.push_back(std::move(record));
+      }
+    }
+  }
+  for (auto it = listener_totals_.begin(); it != listener_totals_.end();) {
+    if (std::exchange(it->second.seen, false)) {
+      ++it;
+    } else {
+      listener_totals_.erase(it++);
+    }
+  }
+  std::sort(records.begin(), records.end(), [](const wire::Listener& a, const wire::Listener& b) {
+    return a.port() != b.port() ? a.port() < b.port() : a.address() < b.address();
+  });
+  recorder.SetListeners(std::move(records));
+}
+
+void ApplicationsSource::TakePeers(Recorder& recorder) {
+  if (!socket_status_.ok() || !inputs_.read_peers(&peers_).ok()) {
+    return;
+  }
+  for (const PeerSample& peer : peers_) {
+    const std::string address = FormatAddress(peer.remote_address);
+    PeerTotals& totals = peer_totals_[absl::StrCat(static_cast<int>(peer.direction), " ", peer.owner_pid, " ",
+                                                   peer.net_ns, " ", address, " ", peer.port)];
+    totals.seen = true;
+    const bool began_anew = peer.connections_total < totals.connections;
+    const std::uint64_t connections = began_anew ? peer.connections_total : peer.connections_total - totals.connections;
+    const std::uint64_t received = Rise(peer.bytes_in_total, began_anew ? 0 : totals.received);
+    const std::uint64_t sent = Rise(peer.bytes_out_total, began_anew ? 0 : totals.sent);
+    totals.connections = peer.connections_total;
+    totals.received = peer.bytes_in_total;
+    totals.sent = peer.bytes_out_total;
+    Instance* instance = InstanceOf(peer.owner_pid);
+    if (instance != nullptr && peer.direction == PeerDirection::kOutbound) {
+      instance->has_sockets = true;
+      instance->opened += connections;
+      instance->received += received;
+      instance->sent += sent;
+    }
+    if (connections == 0 && received + sent == 0) {
+      continue;
+    }
+    wire::Peer record;
+    record.set_address(address);
+    record.set_port(peer.port);
+    record.set_direction(peer.direction == PeerDirection::kInbound ? wire::Peer::INBOUND : wire::Peer::OUTBOUND);
+    record.set_entity(instance == nullptr ? 0 : recorder.WireId(instance->entity));
+    record.set_connections(static_cast<std::uint32_t>(std::min<std::uint64_t>(connections, UINT32_MAX)));
+    record.set_bytes(received + sent);
+    recorder.AddPeer(record);
+  }
+  for (auto it = peer_totals_.begin(); it != peer_totals_.end();) {
+    if (std::exchange(it->second.seen, false)) {
+      ++it;
+    } else {
+      peer_totals_.erase(it++);
+    }
+  }
+}
+
+// ---- dear readings
+// ---------------------------------------------------------------------------------------------------
+
+void ApplicationsSource::ReadDearOnes(absl::Time now) {
+  if (scan_.empty()) {
+    return;
+  }
+  const absl::Duration begin = ThreadCpu();
+  std::size_t files = std::min(kOpenFilesPerStep, scan_.size());
+  bool budget_left = true;
+  for (; files > 0; --files) {
+    rotation_ = (rotation_ + 1) % scan_.size();
+    const auto found = processes_.find(scan_[rotation_].pid);
+    if (found == processes_.end() || found->second.instance == kPending) {
+      continue;
+    }
+    Process& process = found->second;
+    if (const absl::StatusOr<std::uint64_t> open = CountOpenFiles(inputs_.proc, process.last.pid); open.ok()) {
+      process.open_files = *open;
+    }
+    if (process.open_files_limit == 0) {
+      process.open_files_limit = ReadOpenFilesLimit(inputs_.proc, process.last.pid).value_or(0);
+    }
+    const bool due = now - process.proportional_at >= absl::Minutes(1);
+    if (budget_left && due && process.proportional_cost < kProportionalTooDear) {
+      const absl::Duration before = ThreadCpu();
+      const absl::StatusOr<std::uint64_t> bytes = ReadProportionalMemory(inputs_.proc, process.last.pid);
+      process.proportional_cost = ThreadCpu() - before;
+      if (bytes.ok()) {
+        process.proportional_bytes = *bytes;
+        process.proportional_at = now;
+      }
+      budget_left = ThreadCpu() - begin < kProportionalBudget;
+    }
+  }
+}
+
+// ---- what is recorded
+// ------------------------------------------------------------------------------------------------
+
+void ApplicationsSource::SumUp(absl::Time now) {
+  for (const auto& [pid, process] : processes_) {
+    if (process.instance == kPending) {
+      continue;
+    }
+    Instance& instance = instances_[process.instance];
+    instance.last_alive = now;
+    ++instance.processes;
+    instance.threads += process.last.threads;
+    instance.anonymous += process.last.rss_anon_bytes;
+    instance.file += process.last.rss_file_bytes;
+    instance.shared += process.last.rss_shmem_bytes;
+  }
+}
+
+void ApplicationsSource::RecordCgroup(Instance& instance, Recorder& recorder) {
+  if (instance.cgroup_text.empty()) {
+    return;
+  }
+  const CgroupStats stats = ReadCgroupStats(inputs_.root, instance.cgroup_text);
+  const auto series = [&](SeriesHandle& handle, absl::string_view metric) {
+    if (handle == 0) {
+      handle = recorder.AddSeries(instance.entity, MetricNamed(metric));
+    }
+    return handle;
+  };
+  if (stats.throttled_us.has_value()) {
+    recorder.Counter(series(instance.series.throttled_seconds, "ppmm_instance_cpu_throttled_seconds_total"),
+                     *stats.throttled_us);
+  }
+  if (stats.throttled_periods.has_value()) {
+    recorder.Counter(series(instance.series.throttled_periods, "ppmm_instance_cpu_throttled_periods_total"),
+                     *stats.throttled_periods);
+  }
+  if (stats.memory_bytes.has_value()) {
+    recorder.Gauge(series(instance.series.cgroup_memory, "ppmm_instance_cgroup_memory_bytes"),
+                   Signed(*stats.memory_bytes));
+  }
+  if (stats.memory_limit_bytes.has_value()) {
+    recorder.Gauge(series(instance.series.cgroup_limit, "ppmm_instance_cgroup_memory_limit_bytes"),
+                   Signed(*stats.memory_limit_bytes));
+  }
+}
+
+void ApplicationsSource::Record(absl::Time now, Recorder& recorder) {
+  struct Dear {
+    std::uint64_t open_files = 0;
+    double fd_utilization = 0;
+    std::uint64_t proportional = 0;
+    bool estimated = false;
+  };
+  std::vector<Dear> dear;
+  const bool slow = SlowStep(now);
+  const bool minute = absl::ToUnixSeconds(now) % 60 == 0;
+  if (slow) {
+    dear.resize(instances_.size());
+    for (const auto& [pid, process] : processes_) {
+      if (process.instance == kPending) {
+        continue;
+      }
+      Dear& sums = dear[process.instance];
+      sums.open_files += process.open_files;
+      if (process.open_files_limit > 0) {
+        sums.fd_utilization = std::max(sums.fd_utilization, static_cast<double>(process.open_files) /
+                                                                static_cast<double>(process.open_files_limit));
+      }
+      sums.proportional += process.proportional_bytes;
+      sums.estimated |= now - process.proportional_at > kProportionalStale;
+    }
+  }
+  for (InstanceIndex index = 0; index < instances_.size(); ++index) {
+    Instance& instance = instances_[index];
+    if (instance.entity == 0) {
+      continue;
+    }
+    Series& series = instance.series;
+    recorder.Increment(series.cpu, instance.usage.cpu_us);
+    recorder.Increment(series.run_delay, instance.usage.run_delay_us);
+    recorder.Increment(series.minor_faults, instance.usage.minor_faults);
+    recorder.Increment(series.major_faults, instance.usage.major_faults);
+    recorder.Increment(series.read_bytes, instance.usage.read_bytes);
+    recorder.Increment(series.written_bytes, instance.usage.written_bytes);
+    recorder.Gauge(series.processes, Signed(instance.processes));
+    recorder.Gauge(series.threads, Signed(instance.threads));
+    recorder.Gauge(series.resident, Signed(instance.anonymous + instance.file + instance.shared));
+    recorder.Gauge(series.anonymous, Signed(instance.anonymous));
+    recorder.Gauge(series.file, Signed(instance.file));
+    recorder.Gauge(series.shared, Signed(instance.shared));
+    if (instance.has_sockets) {
+      if (series.accepted == 0) {
+        const auto add = [&](absl::string_view metric) {
+          return recorder.AddSeries(instance.entity, MetricNamed(metric));
+        };
+        series.accepted = add("ppmm_instance_connections_accepted_total");
+        series.opened = add("ppmm_instance_connections_opened_total");
+        series.established = add("ppmm_instance_connections_established");
+        series.received = add("ppmm_instance_network_receive_bytes_total");
+        series.sent = add("ppmm_instance_network_transmit_bytes_total");
+        series.queue = add("ppmm_instance_accept_queue_length");
+        series.queue_limit = add("ppmm_instance_accept_queue_limit");
+      }
+      if (socket_status_.ok()) {
+        recorder.Increment(series.accepted, instance.accepted);
+        recorder.Increment(series.opened, instance.opened);
+        recorder.Increment(series.received, instance.received);
+        recorder.Increment(series.sent, instance.sent);
+        recorder.Gauge(series.established, instance.established);
+        recorder.Gauge(series.queue, Signed(instance.queue));
+        if (slow) {
+          recorder.Gauge(series.queue_limit, Signed(instance.queue_limit));
+        }
+      }
+    }
+    if (slow && series.open_fds != 0 && instance.processes > 0) {
+      recorder.Gauge(series.open_fds, Signed(dear[index].open_files));
+      recorder.Gauge(series.fd_utilization, static_cast<std::int64_t>(dear[index].fd_utilization * 10000));
+      RecordCgroup(instance, recorder);
+    }
+    if (minute && series.proportional != 0 && instance.processes > 0) {
+      const std::uint64_t estimate = instance.anonymous + (instance.file + instance.shared) / instance.processes;
+      recorder.Gauge(series.proportional, Signed(dear[index].estimated ? estimate : dear[index].proportional));
+      recorder.Gauge(series.estimated, dear[index].estimated ? 1 : 0);
+    }
+  }
+}
+
+void ApplicationsSource::EndSilentInstances(absl::Time now, Recorder& recorder) {
+  for (InstanceIndex index = 0; index < instances_.size(); ++index) {
+    Instance& instance = instances_[index];
+    if (instance.entity == 0 || instance.record.short_lived() || now - instance.last_alive < kGone) {
+      continue;
+    }
+    recorder.EndInstance(instance.entity, instance.last_alive);
+    instance_by_key_.erase(instance.key);
+    instance = Instance{};
+    free_instances_.push_back(index);
+  }
+}
+
+}  // namespace ppmm

@@ -1,0 +1,160 @@
+// Turns processes and sockets into application instances: (application, slot), with what each uses. The source behind
+// all ppmm_instance_ series, listeners, peers and releases.
+//
+// A process belongs to the instance that its identity names. It is identified once it has lived for a few seconds or
+// when it listens; one that ends before is counted to `~other`. CPU time and I/O of a process count from the moment the
+// agent saw it first, or from its start if that was later.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "agent/process_sample.h"
+#include "agent/socket_sample.h"
+#include "agent/source.h"
+
+namespace ppmm {
+
+// Where processes, sockets and identities come from; every function is there, the socket ones may say NotFound.
+struct ApplicationsInputs {
+  std::function<absl::Status(std::vector<ProcessSample>*)> scan_processes;
+  std::function<absl::Status()> seed_sockets;  // finds sockets that are older than the scanner
+  std::function<absl::Status(std::vector<ListenerSample>*)> poll_listeners;
+  std::function<absl::Status(std::vector<PeerSample>*)> read_peers;
+
+  struct Identified {
+    wire::Instance instance;  // all but short_lived
+    std::string code;         // the file that was judged; releases are told apart by it
+    std::string cgroup_text;  // of /proc/PID/cgroup, where the instance has a unit or container of its own; else empty
+  };
+  // Errors: NotFound: the process ended.
+  std::function<absl::StatusOr<Identified>(std::int32_t pid)> identify;
+
+  std::string proc = "/proc";
+  std::string root;  // for control groups
+};
+
+class ApplicationsSource : public Source {
+ public:
+  // A process is identified at this age, sooner when it listens.
+  static constexpr absl::Duration kSettle = absl::Seconds(5);
+  // Identification reads files; this many a step, so that a start among 500 processes does not burn a core.
+  static constexpr int kIdentifiedPerStep = 16;
+  // Further applications go to `~other` and are counted.
+  static constexpr std::size_t kMaxInstances = 500;
+  // Proportional memory may cost 60 ms of CPU a minute.
+  static constexpr absl::Duration kProportionalBudget = absl::Milliseconds(1);
+
+  explicit ApplicationsSource(ApplicationsInputs inputs);
+
+  absl::string_view name() const override { return "applications"; }
+  absl::Status Sample(absl::Time now, Recorder& recorder) override;
+
+  std::uint64_t instances_refused() const { return instances_refused_; }
+
+ private:
+  using InstanceIndex = std::size_t;
+  static constexpr InstanceIndex kPending = static_cast<InstanceIndex>(-1);
+
+  // Increments of one process since the last step.
+  struct Usage {
+    std::uint64_t cpu_us = 0;
+    std::uint64_t run_delay_us = 0;
+    std::uint64_t minor_faults = 0;
+    std::uint64_t major_faults = 0;
+    std::uint64_t read_bytes = 0;
+    std::uint64_t written_bytes = 0;
+    void Add(const Usage& other);
+  };
+  struct Process {
+    ProcessSample last;
+    InstanceIndex instance = kPending;
+    Usage pending;  // while it has no instance
+    std::uint64_t seen_at_step = 0;
+    absl::Time first_seen;
+    // Readings that are dear.
+    std::uint64_t open_files = 0;
+    std::uint64_t open_files_limit = 0;  // 0: not read yet
+    std::uint64_t proportional_bytes = 0;
+    absl::Time proportional_at = absl::InfinitePast();
+    absl::Duration proportional_cost;  // of the last reading
+  };
+  struct Series {
+    SeriesHandle cpu = 0, run_delay = 0, processes = 0, threads = 0, resident = 0, anonymous = 0, file = 0, shared = 0,
+                 proportional = 0, estimated = 0, minor_faults = 0, major_faults = 0, read_bytes = 0, written_bytes = 0,
+                 open_fds = 0, fd_utilization = 0, throttled_seconds = 0, throttled_periods = 0, cgroup_memory = 0,
+                 cgroup_limit = 0, received = 0, sent = 0, accepted = 0, opened = 0, established = 0, queue = 0,
+                 queue_limit = 0;
+  };
+  struct Instance {
+    std::string key;
+    wire::Instance record;
+    EntityHandle entity = 0;
+    Series series;
+    std::string cgroup_text;
+    // Of each code file, so that a restart with the same bytes is no release.
+    std::map<std::string, std::pair<std::string, std::string>> releases;  // version, digest
+    absl::Time last_alive;
+    // Of this step.
+    Usage usage;
+    std::uint64_t processes = 0, threads = 0, anonymous = 0, file = 0, shared = 0;
+    std::uint64_t received = 0, sent = 0, accepted = 0, opened = 0;
+    std::int64_t established = 0;
+    std::uint64_t queue = 0, queue_limit = 0;
+    bool has_listener = false;
+    bool has_sockets = false;
+  };
+  struct ListenerTotals {
+    std::uint64_t accepted = 0, received = 0, sent = 0;
+    bool seen = false;
+  };
+  struct PeerTotals {
+    std::uint64_t connections = 0, received = 0, sent = 0;
+    bool seen = false;
+  };
+
+  void TakeProcesses(absl::Time now, Recorder& recorder);
+  Usage Increments(const Process& process, const ProcessSample& sample) const;
+  void IdentifySettled(absl::Time now, Recorder& recorder);
+  void IdentifyProcess(Process& process, absl::Time now, Recorder& recorder);
+  InstanceIndex InstanceFor(const ApplicationsInputs::Identified& identified, absl::Time started, absl::Time now,
+                            Recorder& recorder);
+  InstanceIndex Other(absl::Time now, Recorder& recorder);
+  void NoteRelease(Instance& instance, const ApplicationsInputs::Identified& identified, absl::Time now,
+                   Recorder& recorder);
+  void TakeListeners(absl::Time now, Recorder& recorder);
+  void TakePeers(Recorder& recorder);
+  Instance* InstanceOf(std::int32_t pid);
+  void ReadDearOnes(absl::Time now);
+  void SumUp(absl::Time now);
+  void Record(absl::Time now, Recorder& recorder);
+  void RecordCgroup(Instance& instance, Recorder& recorder);
+  void EndSilentInstances(absl::Time now, Recorder& recorder);
+
+  const ApplicationsInputs inputs_;
+  std::uint64_t step_ = 0;
+  std::int64_t first_scan_boot_ns_ = 0;  // processes that started later count from zero
+  std::vector<ProcessSample> scan_;
+  absl::flat_hash_map<std::int32_t, Process> processes_;  // by pid
+  std::vector<Instance> instances_;
+  absl::flat_hash_map<std::string, InstanceIndex> instance_by_key_;
+  std::vector<InstanceIndex> free_instances_;
+  std::vector<ListenerSample> listeners_;
+  absl::flat_hash_map<std::uint64_t, ListenerTotals> listener_totals_;  // by socket
+  std::vector<PeerSample> peers_;
+  absl::flat_hash_map<std::string, PeerTotals> peer_totals_;
+  absl::Status socket_status_;
+  std::uint64_t instances_refused_ = 0;
+  std::size_t rotation_ = 0;  // where the dear readings go on
+};
+
+}  // namespace ppmm

@@ -1,0 +1,337 @@
+#include "agent/applications.h"
+
+#include <ctime>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "agent/cgroup_stats.h"
+#include "agent/process_extras.h"
+#include "tests/testing/decoded_frames.h"
+#include "tests/testing/fake_proc.h"
+
+namespace ppmm {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::int64_t kStart = 1'700'000'001;
+
+// A host of the test's making.
+class ApplicationsTest : public ::testing::Test {
+ protected:
+  ApplicationsTest() {
+    ApplicationsInputs inputs;
+    inputs.scan_processes = [this](std::vector<ProcessSample>* out) {
+      *out = processes_;
+      return scan_status_;
+    };
+    inputs.seed_sockets = [this] { return socket_status_; };
+    inputs.poll_listeners = [this](std::vector<ListenerSample>* out) {
+      *out = listeners_;
+      return socket_status_;
+    };
+    inputs.read_peers = [this](std::vector<PeerSample>* out) {
+      *out = peers_;
+      return absl::OkStatus();
+    };
+    inputs.identify = [this](std::int32_t pid) -> absl::StatusOr<ApplicationsInputs::Identified> {
+      ++identifications_;
+      const auto found = identities_.find(pid);
+      if (found == identities_.end()) {
+        return absl::NotFoundError("it ended");
+      }
+      return found->second;
+    };
+    inputs.proc = proc_.root() + "/proc";
+    inputs.root = proc_.root();
+    source_ = std::make_unique<ApplicationsSource>(std::move(inputs));
+    recorder_.BeginEpoch(1);
+    frames_.TakeDictionary(recorder_.CompleteDictionary());
+  }
+
+  ProcessSample& AddProcess(std::int32_t pid, const std::string& application, bool old = true) {
+    ProcessSample sample;
+    sample.pid = pid;
+    // Processes that are older than the agent started long ago, others in the future of its first scan.
+    sample.start_ns = old ? 1000 : std::int64_t{1} << 62;
+    sample.threads = 2;
+    sample.rss_anon_bytes = 1000;
+    sample.rss_file_bytes = 500;
+    processes_.push_back(sample);
+    ApplicationsInputs::Identified& identified = identities_[pid];
+    identified.instance.set_name(application);
+    identified.instance.set_version("1.0");
+    identified.code = "/usr/sbin/" + application;
+    return processes_.back();
+  }
+  ProcessSample& Process(std::int32_t pid) {
+    return *std::find_if(processes_.begin(), processes_.end(), [pid](const auto& p) { return p.pid == pid; });
+  }
+  // One step; the values of it by "application metric".
+  std::map<std::string, std::int64_t> Step() {
+    ++now_;
+    recorder_.BeginBatch(now_, {1, 1});
+    recorder_.BeginStep(0);
+    status_ = source_->Sample(absl::FromUnixSeconds(now_), recorder_);
+    std::map<std::string, std::int64_t> values;
+    if (const auto dictionary = recorder_.TakeDictionaryChanges()) {
+      frames_.TakeDictionary(*dictionary);
+    }
+    for (const Recorder::Reading& reading : recorder_.OpenStep()) {
+      const auto entity = frames_.entities().find(recorder_.WireId(reading.entity));
+      if (entity != frames_.entities().end()) {
+        absl::string_view name = reading.metric->name;
+        name.remove_prefix(std::string("ppmm_instance_").size());
+        values[absl::StrCat(entity->second.instance().name(), " ", name)] = reading.value;
+      }
+    }
+    frames_.TakeBatch(recorder_.BuildBatch(1).frame);
+    return values;
+  }
+  std::map<std::string, std::int64_t> StepTo(std::int64_t second_of_minute) {
+    std::map<std::string, std::int64_t> values;
+    do {
+      values = Step();
+    } while (now_ % 60 != second_of_minute);
+    return values;
+  }
+
+  FakeProc proc_;
+  std::vector<ProcessSample> processes_;
+  std::vector<ListenerSample> listeners_;
+  std::vector<PeerSample> peers_;
+  std::map<std::int32_t, ApplicationsInputs::Identified> identities_;
+  absl::Status scan_status_;
+  absl::Status socket_status_;
+  absl::Status status_;
+  int identifications_ = 0;
+  std::unique_ptr<ApplicationsSource> source_;
+  Recorder recorder_;
+  DecodedFrames frames_;
+  std::int64_t now_ = kStart;
+};
+
+TEST_F(ApplicationsTest, SumsTheProcessesOfAnApplication) {
+  AddProcess(10, "nginx").user_ns = 5'000'000'000;
+  AddProcess(11, "nginx").system_ns = 1'000'000;
+  EXPECT_EQ(Step().at("nginx cpu_seconds_total"), 0) << "what was used before the agent started is a baseline";
+  Process(10).user_ns += 3'000'000;
+  Process(11).system_ns += 4'000'000;
+  Process(11).run_delay_ns += 9'000;
+  const auto values = Step();
+  EXPECT_EQ(values.at("nginx cpu_seconds_total"), 7000);
+  EXPECT_EQ(values.at("nginx run_delay_seconds_total"), 9);
+  EXPECT_EQ(values.at("nginx processes"), 2);
+  EXPECT_EQ(values.at("nginx threads"), 4);
+  EXPECT_EQ(values.at("nginx resident_memory_bytes"), 3000);
+}
+
+TEST_F(ApplicationsTest, CountsAYoungProcessFromItsStartOnceItIsIdentified) {
+  Step();
+  AddProcess(20, "checkout", /*old=*/false).user_ns = 2'000'000;
+  EXPECT_FALSE(Step().contains("checkout cpu_seconds_total")) << "it may be gone in a moment";
+  EXPECT_EQ(identifications_, 0);
+  Process(20).user_ns += 1'000'000;
+  std::int64_t total = 0;
+  for (int i = 0; i < 6; ++i) {
+    const auto values = Step();
+    total += values.contains("checkout cpu_seconds_total") ? values.at("checkout cpu_seconds_total") : 0;
+  }
+  EXPECT_EQ(total, 3000);
+}
+
+TEST_F(ApplicationsTest, CountsShortLivedProcessesToOther) {
+  Step();
+  AddProcess(30, "true", /*old=*/false).user_ns = 4'000'000;
+  Step();
+  processes_.clear();
+  EXPECT_EQ(Step().at("~other cpu_seconds_total"), 4000);
+  EXPECT_EQ(identifications_, 0);
+}
+
+TEST_F(ApplicationsTest, IdentifiesAListenerAtOnceAndCountsItsConnections) {
+  Step();
+  AddProcess(40, "redis", /*old=*/false);
+  ListenerSample listener;
+  listener.id = 1;
+  listener.owner_pid = 40;
+  listener.port = 6379;
+  listener.accepted_total = 5;
+  listener.bytes_in_total = 70;
+  listener.open_connections = 3;
+  listener.backlog = 2;
+  listeners_.push_back(listener);
+  auto values = Step();
+  EXPECT_EQ(values.at("redis connections_accepted_total"), 5);
+  listeners_[0].accepted_total = 8;
+  listeners_[0].bytes_out_total = 11;
+  values = Step();
+  EXPECT_EQ(values.at("redis connections_accepted_total"), 3);
+  EXPECT_EQ(values.at("redis network_transmit_bytes_total"), 11);
+  EXPECT_EQ(values.at("redis connections_established"), 3);
+  EXPECT_EQ(values.at("redis accept_queue_length"), 2);
+  const auto& dictionary = recorder_.CompleteDictionary();
+  frames_.TakeDictionary(dictionary);
+  ASSERT_EQ(frames_.last_dictionary().listeners_size(), 1);
+  EXPECT_EQ(frames_.last_dictionary().listeners(0).port(), 6379u);
+}
+
+TEST_F(ApplicationsTest, AProcessNumberThatIsUsedAgainIsAnotherProcess) {
+  AddProcess(50, "first").user_ns = 9'000'000'000;
+  Step();
+  processes_.clear();
+  AddProcess(50, "second", /*old=*/false).user_ns = 1'000'000;
+  std::int64_t total = 0;
+  for (int i = 0; i < 7; ++i) {
+    const auto values = Step();
+    total += values.contains("second cpu_seconds_total") ? values.at("second cpu_seconds_total") : 0;
+  }
+  EXPECT_EQ(total, 1000);
+}
+
+TEST_F(ApplicationsTest, TellsAReleaseWhenNewBytesRun) {
+  AddProcess(60, "pricing");
+  Step();
+  processes_.clear();
+  AddProcess(61, "pricing").start_ns = 2000;
+  identities_[61].instance.set_version("1.1");
+  Step();
+  ASSERT_EQ(frames_.last_batch().releases_size(), 1);
+  EXPECT_EQ(frames_.last_batch().releases(0).version(), "1.1");
+  EXPECT_EQ(frames_.last_batch().releases(0).previous_version(), "1.0");
+  AddProcess(62, "pricing").start_ns = 3000;
+  identities_[62].instance.set_version("1.1");
+  Step();
+  EXPECT_EQ(frames_.last_batch().releases_size(), 0) << "the same bytes again";
+}
+
+TEST_F(ApplicationsTest, EndsAnInstanceAMinuteAfterItsLastProcess) {
+  AddProcess(70, "batch");
+  Step();
+  processes_.clear();
+  bool ended = false;
+  for (int i = 0; i < 61 && !ended; ++i) {
+    Step();
+    ended = frames_.last_batch().ended_size() == 1;
+    EXPECT_TRUE(i >= 58 || !ended) << "a restart within a minute is the same instance";
+  }
+  EXPECT_TRUE(ended);
+}
+
+TEST_F(ApplicationsTest, PutsWhatMayNotBeReadToOther) {
+  AddProcess(80, "secret").user_ns = 1'000'000;
+  identities_.clear();
+  Step();
+  Process(80).user_ns += 2'000'000;
+  EXPECT_EQ(Step().at("~other cpu_seconds_total"), 2000);
+}
+
+TEST_F(ApplicationsTest, BoundsTheInstances) {
+  for (int pid = 1000; pid < 1000 + 520; ++pid) {
+    AddProcess(pid, absl::StrCat("app", pid));
+  }
+  for (int i = 0; i < 40; ++i) {
+    Step();
+  }
+  EXPECT_GT(source_->instances_refused(), 0u);
+  EXPECT_EQ(Step().at("~other processes"), 20);
+}
+
+TEST_F(ApplicationsTest, GoesOnWithoutSockets) {
+  socket_status_ = absl::NotFoundError("no BPF and no netlink");
+  AddProcess(90, "nginx");
+  const auto values = Step();
+  EXPECT_TRUE(status_.ok());
+  EXPECT_TRUE(values.contains("nginx cpu_seconds_total"));
+  EXPECT_FALSE(values.contains("nginx connections_accepted_total"));
+}
+
+TEST_F(ApplicationsTest, ReportsAScanThatFailed) {
+  scan_status_ = absl::UnavailableError("no");
+  Step();
+  EXPECT_EQ(status_.code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(ApplicationsTest, SendsPeersOnceAMinute) {
+  AddProcess(100, "checkout");
+  PeerSample peer;
+  peer.direction = PeerDirection::kOutbound;
+  peer.owner_pid = 100;
+  peer.remote_address = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 7};
+  peer.port = 5432;
+  peer.connections_total = 4;
+  peer.bytes_out_total = 1000;
+  peers_.push_back(peer);
+  StepTo(0);
+  ASSERT_EQ(frames_.last_batch().peers_size(), 1);
+  EXPECT_EQ(frames_.last_batch().peers(0).address(), "10.0.0.7");
+  EXPECT_EQ(frames_.last_batch().peers(0).connections(), 4u);
+  peers_[0].connections_total = 6;
+  StepTo(0);
+  ASSERT_EQ(frames_.last_batch().peers_size(), 1);
+  EXPECT_EQ(frames_.last_batch().peers(0).connections(), 2u);
+  StepTo(0);
+  EXPECT_EQ(frames_.last_batch().peers_size(), 0) << "nothing moved";
+}
+
+TEST_F(ApplicationsTest, ReadsDescriptorsAndProportionalMemory) {
+  AddProcess(110, "postgres");
+  proc_.Write("/proc/110/limits", "Limit  Soft Hard Units\nMax open files            200   4096   files\n");
+  proc_.Write("/proc/110/smaps_rollup", "55f0-7ffc ---p 00000000 00:00 0 [rollup]\nRss: 1 kB\nPss:   300 kB\n");
+  proc_.Write("/proc/110/fd/0", "");
+  const auto ten = StepTo(10);
+  EXPECT_GT(ten.at("postgres open_fds"), 0);
+  EXPECT_GT(ten.at("postgres fd_utilization_ratio"), 0);
+  const auto minute = StepTo(0);
+  EXPECT_EQ(minute.at("postgres proportional_memory_bytes"), 300 * 1024);
+  EXPECT_EQ(minute.at("postgres proportional_memory_estimated"), 0);
+}
+
+TEST_F(ApplicationsTest, EstimatesProportionalMemoryThatCannotBeRead) {
+  AddProcess(120, "opaque");
+  const auto minute = StepTo(0);
+  EXPECT_EQ(minute.at("opaque proportional_memory_bytes"), 1500);
+  EXPECT_EQ(minute.at("opaque proportional_memory_estimated"), 1);
+}
+
+TEST(ProcessExtrasTest, NamesWhatItCannotRead) {
+  EXPECT_EQ(*ParseOpenFilesLimit("Max open files   unlimited unlimited files\n"), std::uint64_t{INT64_MAX});
+  EXPECT_THAT(ParseOpenFilesLimit("").status().message(), HasSubstr("no line \"Max open files\""));
+  EXPECT_THAT(ParseOpenFilesLimit("Max open files many\n").status().message(), HasSubstr("\"many\""));
+  EXPECT_THAT(ParseProportionalMemory("Rss: 1 kB\n").status().message(), HasSubstr("no line \"Pss:\""));
+}
+
+TEST(CgroupStatsTest, ReadsV2) {
+  FakeProc root;
+  root.Write("/sys/fs/cgroup/system.slice/a.service/cpu.stat", "usage_usec 9\nnr_throttled 3\nthrottled_usec 4500\n");
+  root.Write("/sys/fs/cgroup/system.slice/a.service/memory.current", "4096\n");
+  root.Write("/sys/fs/cgroup/system.slice/a.service/memory.max", "max\n");
+  const CgroupStats stats = ReadCgroupStats(root.root(), "0::/system.slice/a.service\n");
+  EXPECT_EQ(stats.throttled_periods, 3u);
+  EXPECT_EQ(stats.throttled_us, 4500u);
+  EXPECT_EQ(stats.memory_bytes, 4096u);
+  EXPECT_FALSE(stats.memory_limit_bytes.has_value()) << "no limit";
+}
+
+TEST(CgroupStatsTest, ReadsV1AndPrefersItWhereBothAreMounted) {
+  FakeProc root;
+  root.Write("/sys/fs/cgroup/cpu,cpuacct/b/cpu.stat", "nr_periods 9\nnr_throttled 2\nthrottled_time 7000\n");
+  root.Write("/sys/fs/cgroup/memory/b/memory.usage_in_bytes", "8192\n");
+  root.Write("/sys/fs/cgroup/memory/b/memory.limit_in_bytes", "9223372036854771712\n");
+  const CgroupStats stats = ReadCgroupStats(root.root(), "5:memory:/b\n4:cpu,cpuacct:/b\n0::/b\n");
+  EXPECT_EQ(stats.throttled_us, 7u);
+  EXPECT_EQ(stats.memory_bytes, 8192u);
+  EXPECT_FALSE(stats.memory_limit_bytes.has_value());
+}
+
+TEST(CgroupStatsTest, KnowsNothingOfAGroupThatIsGone) {
+  FakeProc root;
+  const CgroupStats stats = ReadCgroupStats(root.root(), "0::/gone\nrubbish\n3:cpu:/../../etc\n");
+  EXPECT_FALSE(stats.throttled_us.has_value());
+  EXPECT_FALSE(stats.memory_bytes.has_value());
+}
+
+}  // namespace
+}  // namespace ppmm

@@ -23,8 +23,11 @@ constexpr std::uint8_t k28 = 2;
 constexpr std::uint8_t k31 = 4;
 constexpr std::uint8_t k90 = 8;
 
-// A day of an hour or less says nothing about a counter that did not move.
-constexpr std::int64_t kLongDayMinutes = 60;
+// A few minutes say nothing about a counter that did not move, and silence is another row's failure.
+bool Long(const DayFacts& facts) {
+  return std::max({facts.covered_cpu_minutes, facts.covered_memory_minutes, facts.covered_disk_minutes,
+                   facts.covered_network_minutes}) >= 60;
+}
 
 bool Seen(const DayFacts& facts) {
   return facts.up_minutes + facts.booting_minutes > 0;
@@ -69,8 +72,8 @@ constexpr SumRow kSumRows[] = {
     {Sum::kSilencesNoticed, kHost, k28, [](const DayFacts& f) { return f.silences_noticed; }},
     {Sum::kSeenDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{Seen(f)}; }},
     {Sum::kCompleteDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{Seen(f) && Complete(f)}; }},
-    {Sum::kLongDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{f.up_minutes >= kLongDayMinutes}; }},
-    {Sum::kLongCompleteDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{f.up_minutes >= kLongDayMinutes && Complete(f)}; }},
+    {Sum::kLongDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{Long(f)}; }},
+    {Sum::kLongCompleteDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{Long(f) && Complete(f)}; }},
     {Sum::kForecastDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{f.forecast_kinds != 0}; }},
     {Sum::kThroughputMinutes, kApplication, k28, [](const DayFacts& f) { return f.throughput_minutes; }},
     {Sum::kThroughputCoarseMinutes, kApplication, k28, [](const DayFacts& f) { return f.throughput_coarse_minutes; }},

@@ -111,7 +111,7 @@ struct Scope {
   bool excluded = false;          // signed "not ours", decommissioned or non-production: not rated, only named
   bool line_of_business = false;  // application
   bool batch = false;             // application
-  bool classified = false;        // application: origin, tier and owner stand in the confirmation in force
+  bool classified = false;        // application: origin, tier and owner stand in the latest confirmation
   bool origin_conflict = false;   // application: guess and declaration differ, unresolved
   std::vector<Exemption> exemptions;
   std::string contradiction;  // in words, empty: none. For example a duplicate identity

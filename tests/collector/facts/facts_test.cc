@@ -60,7 +60,8 @@ TEST(FactsTest, SumsTheDaysOfAWindow) {
   }
   EXPECT_EQ(facts.Get(kWeb, Sum::kUpMinutes, 28), 28 * 1440);
   EXPECT_EQ(facts.Get(kWeb, Sum::kCoveredMinutes, 28), 28 * 1430);
-  EXPECT_EQ(facts.Get(kWeb, Sum::kLongDays, 7), 7);
+  EXPECT_EQ(facts.Get(kWeb, Sum::kSeenDays, 7), 7);
+  EXPECT_EQ(facts.Get(kWeb, Sum::kLongDays, 7), 0) << "no single kind was covered for an hour";
 }
 
 TEST(FactsTest, ReplacesADayThatLateDataChanged) {

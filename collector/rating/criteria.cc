@@ -1,0 +1,488 @@
+#include "collector/rating/criteria.h"
+
+#include <algorithm>
+
+#include "absl/numeric/int128.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace ppmm {
+namespace {
+
+using State = Measured::State;
+
+// Little's law is judged from 30 intervals on, and contradicted by half of 100 (model sections 13.4 and 13.5).
+constexpr std::int64_t kLittleIntervals = 30;
+constexpr std::int64_t kLittleContradicting = 100;
+// Capture-recapture says nothing about a handful of hosts (model section 13.5).
+constexpr std::int64_t kHostsForEstimate = 50;
+
+Measured NoSource(absl::Time since, absl::string_view reason) {
+  Measured measured;
+  measured.state = State::kNoSource;
+  measured.since = since;
+  measured.reason = reason;
+  return measured;
+}
+
+Measured Without(State state, absl::string_view reason) {
+  Measured measured;
+  measured.state = state;
+  measured.reason = reason;
+  return measured;
+}
+
+Measured Value(std::int64_t numerator, std::int64_t denominator = 1) {
+  Measured measured;
+  measured.numerator = numerator;
+  measured.denominator = denominator;
+  return measured;
+}
+
+Measured YesNo(bool yes) {
+  return Value(yes ? 1 : 0);
+}
+
+// A share of events; without any it is quiet.
+Measured Events(std::int64_t well, std::int64_t all) {
+  Measured measured = Value(well, all);
+  measured.quiet = all == 0;
+  return measured;
+}
+
+// One evaluation: what every evaluator needs.
+class Evaluation {
+ public:
+  Evaluation(const Criterion& criterion, const Facts& facts, ScopeId id, absl::Time now, Basis basis)
+      : criterion_(criterion), facts_(facts), id_(id), scope_(facts.Find(id)), now_(now), basis_(basis) {
+    const Organization& organization = facts.organization();
+    begun_ = absl::FromUnixSeconds(organization.started_s);
+    if (id.kind != ScopeKind::kOrganization && scope_ != nullptr) {
+      begun_ = absl::FromUnixSeconds(scope_->aged_from_s != 0 ? scope_->aged_from_s : scope_->enrolled_s);
+    }
+  }
+
+  Measured Run() {
+    if (scope_ == nullptr) {
+      return Without(State::kNotApplicable, "unknown");
+    }
+    Measured measured = Contradiction();
+    if (measured.state != State::kContradicted) {
+      measured = Measure();
+    }
+    measured.to = facts_.day();
+    measured.from = facts_.day() - std::max(criterion_.window_days, 1) + 1;
+    const absl::Time decidable = begun_ + absl::Hours(24) * criterion_.decidable_after_days;
+    if (measured.state == State::kDecided && basis_ == Basis::kWhole && now_ < decidable) {
+      measured.state = State::kUndecided;
+      measured.until = decidable;
+      measured.reason = "not observed for long enough";
+    } else if (measured.state == State::kUndecided && measured.until == absl::InfiniteFuture()) {
+      measured.until = std::max(decidable, now_);
+    }
+    return measured;
+  }
+
+ private:
+  std::int64_t Get(Sum sum) const { return facts_.Get(id_, sum, criterion_.window_days); }
+
+  // Over all hosts that are rated.
+  std::int64_t OverHosts(Sum sum) const {
+    std::int64_t total = 0;
+    for (const Scope& host : facts_.Scopes(ScopeKind::kHost)) {
+      total += host.excluded ? 0 : facts_.Get(host.id, sum, criterion_.window_days);
+    }
+    return total;
+  }
+
+  // Whether what the criterion needs is there; what is observed counts from then on.
+  bool Has(Source source) {
+    const absl::Time since = facts_.SourceSince(source);
+    if (since == absl::UnixEpoch()) {
+      return false;
+    }
+    begun_ = std::max(begun_, since);
+    return true;
+  }
+
+  Measured Missing(absl::string_view reason) const {
+    return NoSource(begun_, criterion_.missing.empty() ? reason : absl::string_view(criterion_.missing));
+  }
+
+  Measured Contradiction() const {
+    if (!scope_->contradiction.empty()) {
+      return Without(State::kContradicted, scope_->contradiction);
+    }
+    switch (criterion_.evaluator) {
+      case catalogue::EVALUATOR_CONFIRMATION_AGE:
+        if (facts_.Get(kOrganizationScope, Sum::kChainBreaks, 28) > 0) {
+          return Without(State::kContradicted, "the chain of the ledger is broken");
+        }
+        break;
+      case catalogue::EVALUATOR_LITTLE:
+        if (Get(Sum::kLittleIntervals) >= kLittleContradicting &&
+            2 * Get(Sum::kLittleHalfOff) >= Get(Sum::kLittleIntervals)) {
+          return Without(State::kContradicted, "response times differ from the requests in flight by a factor of 2");
+        }
+        break;
+      case catalogue::EVALUATOR_NOT_SYNTHETIC:
+        if (Get(Sum::kSyntheticDays) > 0) {
+          return Without(State::kContradicted, "response times are constant or impossible");
+        }
+        break;
+      default:
+        break;
+    }
+    return {};
+  }
+
+  // A share of minutes, the numerator given.
+  Measured OfUpMinutes(Sum counted) const {
+    std::int64_t up = Get(Sum::kUpMinutes);
+    std::int64_t well = Get(counted);
+    if (basis_ == Basis::kCut) {
+      up += Get(Sum::kBootingMinutes);
+      well += Get(Sum::kBootingCoveredMinutes);
+    }
+    if (up == 0) {
+      return now_ < begun_ + absl::Hours(24) * criterion_.decidable_after_days
+                 ? Without(State::kUndecided, "no full minute yet")
+                 : Without(State::kNotApplicable, "not up in this window");
+    }
+    return Value(well, up);
+  }
+
+  Measured OfHost() {
+    if (scope_->agentless) {
+      return Without(State::kNotApplicable, "agentless");
+    }
+    if (!scope_->monitored) {
+      return NoSource(begun_, "no agent on this host");
+    }
+    switch (criterion_.evaluator) {
+      case catalogue::EVALUATOR_COVERAGE:
+        return OfUpMinutes(Sum::kCoveredMinutes);
+      case catalogue::EVALUATOR_KINDS_COMPLETE: {
+        const std::int64_t long_days = Get(Sum::kLongDays);
+        if (basis_ == Basis::kCut || long_days == 0) {
+          const std::int64_t days = Get(Sum::kSeenDays);
+          return days == 0 ? Without(State::kNotApplicable, "not up in this window")
+                           : Value(Get(Sum::kCompleteDays), days);
+        }
+        return Value(Get(Sum::kLongCompleteDays), long_days);
+      }
+      case catalogue::EVALUATOR_CLOCK_OFFSET: {
+        const std::int64_t minutes = Get(Sum::kClockMinutes);
+        return minutes == 0 ? NoSource(begun_, "no clock offset was measured")
+                            : Value(Get(Sum::kClockOver1sMinutes), minutes);
+      }
+      default:  // EVALUATOR_FORECAST_FRESH
+        return Value(Get(Sum::kForecastDays));
+    }
+  }
+
+  Measured OfResponseTimes() {
+    if (!Has(Source::kResponseTimes)) {
+      return Missing("response times are not measured on any host");
+    }
+    const auto share = [this](Sum well, Sum all, absl::string_view none) {
+      const std::int64_t count = Get(all);
+      return count == 0 ? Without(State::kNotApplicable, none) : Value(Get(well), count);
+    };
+    switch (criterion_.evaluator) {
+      case catalogue::EVALUATOR_TIMED:
+        return share(Sum::kTimedMinutes, Sum::kTrafficMinutes, "no traffic in this window");
+      case catalogue::EVALUATOR_PERCENTILE:
+        return scope_->batch ? Without(State::kNotApplicable, "batch")
+                             : share(Sum::kPercentileIntervalsSufficient, Sum::kPercentileIntervals,
+                                     "no busy hours in this window");
+      case catalogue::EVALUATOR_USER_VANTAGE:
+        return Value(Get(Sum::kUserVantageDays));
+      case catalogue::EVALUATOR_LITTLE:
+        return Get(Sum::kLittleIntervals) < kLittleIntervals
+                   ? Without(State::kNotApplicable, "fewer than 30 intervals with enough requests in flight")
+                   : Value(Get(Sum::kLittleWithin), Get(Sum::kLittleIntervals));
+      case catalogue::EVALUATOR_NOT_SYNTHETIC:
+        return Value(Get(Sum::kSyntheticDays));
+      default:  // EVALUATOR_NAMED
+        return share(Sum::kNamedRequests, Sum::kTimedRequests, "no timed request in this window");
+    }
+  }
+
+  // Chapman's estimate from two independent sightings: agents, and connections from others.
+  Measured UnseenHosts() const {
+    std::int64_t all = 0;
+    std::int64_t agents = 0;
+    std::int64_t peers = 0;
+    std::int64_t both = 0;
+    for (const Scope& host : facts_.Scopes(ScopeKind::kHost)) {
+      if (!host.excluded) {
+        ++all;
+        agents += host.monitored ? 1 : 0;
+        peers += host.seen_as_peer ? 1 : 0;
+        both += host.monitored && host.seen_as_peer ? 1 : 0;
+      }
+    }
+    if (all < kHostsForEstimate) {
+      return Without(State::kNotApplicable, "fewer than 50 hosts");
+    }
+    // N = (agents + 1)(peers + 1) / (both + 1) - 1; unseen share (N - all) / N, kept as integers.
+    const std::int64_t estimate = (agents + 1) * (peers + 1) - (both + 1);
+    return Value(std::max<std::int64_t>(0, estimate - all * (both + 1)), std::max<std::int64_t>(1, estimate));
+  }
+
+  Measured OfConfirmation() const {
+    const std::int64_t confirmed = facts_.organization().confirmed_s;
+    if (confirmed == 0) {
+      return NoSource(begun_, "the inventory is not confirmed");
+    }
+    if (criterion_.evaluator == catalogue::EVALUATOR_CLASSIFIED) {
+      return YesNo(scope_->classified && scope_->origin != Origin::kUnknown);
+    }
+    return Value(std::max<std::int64_t>(0, absl::ToUnixSeconds(now_) - confirmed), 86400);
+  }
+
+  Measured HistoryAge() const {
+    const Organization& organization = facts_.organization();
+    if (organization.history_from_s == 0) {
+      return NoSource(begun_, "no history is kept");
+    }
+    const absl::Time wanted = begun_ + absl::Hours(24) * (criterion_.value / kMillion);
+    if (now_ < wanted) {
+      Measured measured = Without(State::kUndecided, "history grows by a day a day");
+      measured.until = wanted;
+      return measured;
+    }
+    return Value(std::max<std::int64_t>(0, absl::ToUnixSeconds(now_) - organization.history_from_s), 86400);
+  }
+
+  Measured OfAlertPath() {
+    if (!Has(Source::kRoutes) || facts_.latest_organization().routes == 0) {
+      return Missing("no notification route exists");
+    }
+    const DayFacts& latest = facts_.latest_organization();
+    if (criterion_.evaluator == catalogue::EVALUATOR_ROUTES_ACKNOWLEDGED) {
+      return Value(latest.routes_acknowledged, latest.routes);
+    }
+    const std::int64_t sent = Get(Sum::kCanariesSent);
+    // A canary that is not sent is the failure this row looks for, so nothing is quiet here.
+    return sent == 0 ? Value(0, 1) : Value(Get(Sum::kCanariesAccepted), sent);
+  }
+
+  Measured Measure() {
+    switch (criterion_.evaluator) {
+      case catalogue::EVALUATOR_MONITORED:
+        return YesNo(scope_->monitored);
+      case catalogue::EVALUATOR_UNSEEN_HOSTS:
+        return UnseenHosts();
+      case catalogue::EVALUATOR_CONFIRMATION_AGE:
+      case catalogue::EVALUATOR_CLASSIFIED:
+        return OfConfirmation();
+      case catalogue::EVALUATOR_ORIGIN_AGREES:
+        return YesNo(!scope_->origin_conflict);
+      case catalogue::EVALUATOR_COVERAGE:
+      case catalogue::EVALUATOR_KINDS_COMPLETE:
+      case catalogue::EVALUATOR_CLOCK_OFFSET:
+        return OfHost();
+      case catalogue::EVALUATOR_FORECAST_FRESH:
+        return Has(Source::kForecasts) ? OfHost() : Missing("time to exhaustion is not computed on any host");
+      case catalogue::EVALUATOR_THROUGHPUT: {
+        if (!scope_->monitored) {
+          return NoSource(begun_, "no agent sees this application");
+        }
+        Measured measured = OfUpMinutes(Sum::kThroughputMinutes);
+        measured.coarse = Get(Sum::kThroughputCoarseMinutes) > 0;
+        return measured;
+      }
+      case catalogue::EVALUATOR_THROUGHPUT_MOVED:
+        return scope_->monitored ? Value(Get(Sum::kThroughputMovedDays))
+                                 : NoSource(begun_, "no agent sees this application");
+      case catalogue::EVALUATOR_LOSS: {
+        const std::int64_t produced = OverHosts(Sum::kSamplesProduced);
+        return produced == 0 ? NoSource(begun_, "no agent has sent samples")
+                             : Value(OverHosts(Sum::kSamplesLost), produced);
+      }
+      case catalogue::EVALUATOR_SILENCE_NOTICED:
+        return OverHosts(Sum::kSamplesProduced) == 0
+                   ? NoSource(begun_, "no agent has sent samples")
+                   : Events(OverHosts(Sum::kSilencesNoticed), OverHosts(Sum::kSilences));
+      case catalogue::EVALUATOR_DEADMAN:
+        if (!Has(Source::kDeadman)) {
+          return Missing("no dead-man signal is sent");
+        }
+        return Get(Sum::kDeadmanIntervals) == 0 ? Without(State::kUndecided, "no dead-man interval is over yet")
+                                                : Value(Get(Sum::kDeadmanAccepted), Get(Sum::kDeadmanIntervals));
+      case catalogue::EVALUATOR_HISTORY_AGE:
+        return HistoryAge();
+      case catalogue::EVALUATOR_RETENTION:
+        return facts_.organization().retention_days == 0 ? NoSource(begun_, "the retention is not known")
+                                                         : Value(facts_.organization().retention_days);
+      case catalogue::EVALUATOR_RULE_PROVEN:
+        return Has(Source::kRules) ? Value(Get(Sum::kRuleProvenDays)) : Missing("no alert rules are evaluated");
+      case catalogue::EVALUATOR_RESPONSE_RULE_PROVEN:
+        if (!Has(Source::kResponseTimes)) {
+          return NoSource(begun_, "response times are not measured on any host");
+        }
+        return Has(Source::kRules) ? Value(Get(Sum::kResponseRuleProvenDays)) : Missing("no alert rules are evaluated");
+      case catalogue::EVALUATOR_CANARY_ACCEPTED:
+      case catalogue::EVALUATOR_ROUTES_ACKNOWLEDGED:
+        return OfAlertPath();
+      case catalogue::EVALUATOR_BREACHES_ANSWERED:
+        return Has(Source::kIncidents) ? Events(Get(Sum::kBreachesAnswered), Get(Sum::kBreaches))
+                                       : Missing("breaches are not recorded");
+      case catalogue::EVALUATOR_DETECTED_FIRST:
+        return Has(Source::kIncidents) && Has(Source::kRules)
+                   ? Events(Get(Sum::kIncidentsAlertedFirst), Get(Sum::kIncidentsDetectable))
+                   : Missing("incidents are not recorded");
+      case catalogue::EVALUATOR_WARNINGS_ANSWERED:
+        return Has(Source::kForecasts) ? Events(Get(Sum::kWarningsAnswered), Get(Sum::kWarnings))
+                                       : Missing("time to exhaustion is not computed on any host");
+      case catalogue::EVALUATOR_TIMED:
+      case catalogue::EVALUATOR_PERCENTILE:
+      case catalogue::EVALUATOR_USER_VANTAGE:
+      case catalogue::EVALUATOR_LITTLE:
+      case catalogue::EVALUATOR_NOT_SYNTHETIC:
+      case catalogue::EVALUATOR_NAMED:
+        return OfResponseTimes();
+      case catalogue::EVALUATOR_RELEASES_TIMED:
+        if (!Has(Source::kReleases) || !Has(Source::kResponseTimes)) {
+          return Missing("new versions and their first response times are not recorded");
+        }
+        return Get(Sum::kReleasesUsed) == 0 ? Without(State::kNotApplicable, "no new version in this window")
+                                            : Events(Get(Sum::kReleasesTimed), Get(Sum::kReleasesUsed));
+      default:
+        return Missing("not observed by this version");
+    }
+  }
+
+  const Criterion& criterion_;
+  const Facts& facts_;
+  ScopeId id_;
+  const Scope* scope_;
+  absl::Time now_;
+  Basis basis_;
+  absl::Time begun_;  // when observation began
+};
+
+// Which sums an evaluator takes over the criterion's window; of its own scope, or of all hosts.
+struct Need {
+  catalogue::Evaluator evaluator;
+  Sum sum;
+  bool over_hosts = false;
+};
+
+constexpr Need kNeeds[] = {
+    {catalogue::EVALUATOR_COVERAGE, Sum::kUpMinutes},
+    {catalogue::EVALUATOR_COVERAGE, Sum::kCoveredMinutes},
+    {catalogue::EVALUATOR_COVERAGE, Sum::kBootingMinutes},
+    {catalogue::EVALUATOR_COVERAGE, Sum::kBootingCoveredMinutes},
+    {catalogue::EVALUATOR_KINDS_COMPLETE, Sum::kSeenDays},
+    {catalogue::EVALUATOR_KINDS_COMPLETE, Sum::kCompleteDays},
+    {catalogue::EVALUATOR_KINDS_COMPLETE, Sum::kLongDays},
+    {catalogue::EVALUATOR_KINDS_COMPLETE, Sum::kLongCompleteDays},
+    {catalogue::EVALUATOR_THROUGHPUT, Sum::kUpMinutes},
+    {catalogue::EVALUATOR_THROUGHPUT, Sum::kThroughputMinutes},
+    {catalogue::EVALUATOR_THROUGHPUT, Sum::kThroughputCoarseMinutes},
+    {catalogue::EVALUATOR_THROUGHPUT, Sum::kBootingMinutes},
+    {catalogue::EVALUATOR_THROUGHPUT, Sum::kBootingCoveredMinutes},
+    {catalogue::EVALUATOR_THROUGHPUT_MOVED, Sum::kThroughputMovedDays},
+    {catalogue::EVALUATOR_LOSS, Sum::kSamplesProduced, true},
+    {catalogue::EVALUATOR_LOSS, Sum::kSamplesLost, true},
+    {catalogue::EVALUATOR_CLOCK_OFFSET, Sum::kClockMinutes},
+    {catalogue::EVALUATOR_CLOCK_OFFSET, Sum::kClockOver1sMinutes},
+    {catalogue::EVALUATOR_SILENCE_NOTICED, Sum::kSamplesProduced, true},
+    {catalogue::EVALUATOR_SILENCE_NOTICED, Sum::kSilences, true},
+    {catalogue::EVALUATOR_SILENCE_NOTICED, Sum::kSilencesNoticed, true},
+    {catalogue::EVALUATOR_DEADMAN, Sum::kDeadmanIntervals},
+    {catalogue::EVALUATOR_DEADMAN, Sum::kDeadmanAccepted},
+    {catalogue::EVALUATOR_RULE_PROVEN, Sum::kRuleProvenDays},
+    {catalogue::EVALUATOR_CANARY_ACCEPTED, Sum::kCanariesSent},
+    {catalogue::EVALUATOR_CANARY_ACCEPTED, Sum::kCanariesAccepted},
+    {catalogue::EVALUATOR_BREACHES_ANSWERED, Sum::kBreaches},
+    {catalogue::EVALUATOR_BREACHES_ANSWERED, Sum::kBreachesAnswered},
+    {catalogue::EVALUATOR_DETECTED_FIRST, Sum::kIncidentsDetectable},
+    {catalogue::EVALUATOR_DETECTED_FIRST, Sum::kIncidentsAlertedFirst},
+    {catalogue::EVALUATOR_FORECAST_FRESH, Sum::kForecastDays},
+    {catalogue::EVALUATOR_WARNINGS_ANSWERED, Sum::kWarnings},
+    {catalogue::EVALUATOR_WARNINGS_ANSWERED, Sum::kWarningsAnswered},
+    {catalogue::EVALUATOR_TIMED, Sum::kTimedMinutes},
+    {catalogue::EVALUATOR_TIMED, Sum::kTrafficMinutes},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileIntervals},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileIntervalsSufficient},
+    {catalogue::EVALUATOR_USER_VANTAGE, Sum::kUserVantageDays},
+    {catalogue::EVALUATOR_RESPONSE_RULE_PROVEN, Sum::kResponseRuleProvenDays},
+    {catalogue::EVALUATOR_LITTLE, Sum::kLittleIntervals},
+    {catalogue::EVALUATOR_LITTLE, Sum::kLittleWithin},
+    {catalogue::EVALUATOR_LITTLE, Sum::kLittleHalfOff},
+    {catalogue::EVALUATOR_NOT_SYNTHETIC, Sum::kSyntheticDays},
+    {catalogue::EVALUATOR_NAMED, Sum::kNamedRequests},
+    {catalogue::EVALUATOR_NAMED, Sum::kTimedRequests},
+    {catalogue::EVALUATOR_RELEASES_TIMED, Sum::kReleasesUsed},
+    {catalogue::EVALUATOR_RELEASES_TIMED, Sum::kReleasesTimed},
+};
+
+}  // namespace
+
+Measured Evaluate(const Criterion& criterion, const Facts& facts, ScopeId scope, absl::Time now, Basis basis) {
+  return Evaluation(criterion, facts, scope, now, basis).Run();
+}
+
+absl::Status CheckSums(const Criterion& criterion) {
+  for (const Need& need : kNeeds) {
+    const ScopeKind kind = need.over_hosts ? ScopeKind::kHost : criterion.scope;
+    if (need.evaluator == criterion.evaluator && !Facts::HasSum(kind, need.sum, criterion.window_days)) {
+      return absl::InvalidArgumentError(absl::StrCat("no sum is kept for ", ScopeKindName(kind), "s over ",
+                                                     criterion.window_days, " days for ",
+                                                     catalogue::Evaluator_Name(criterion.evaluator)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string MinutesInWords(std::int64_t minutes) {
+  if (minutes < 180) {
+    return absl::StrCat(minutes, " min");
+  }
+  return minutes < 72 * 60 ? absl::StrCat(minutes / 60, " h") : absl::StrCat(minutes / 1440, " d");
+}
+
+std::string ShareInWords(std::int64_t numerator, std::int64_t denominator) {
+  // Hundredths of a percent as an integer; the cut means that 99.996 % never reads as 100 %.
+  const auto hundredths = static_cast<std::int64_t>(absl::int128(numerator) * 10000 / denominator);
+  return hundredths % 100 == 0 ? absl::StrCat(hundredths / 100, " %")
+                               : absl::StrFormat("%d.%02d %%", hundredths / 100, hundredths % 100);
+}
+
+std::string InWords(const Criterion& criterion, const Measured& measured) {
+  const bool valued = measured.state == State::kDecided || measured.state == State::kUndecided;
+  if (!valued || measured.denominator == 0) {
+    return measured.quiet ? "none happened" : "";
+  }
+  if (measured.state == State::kUndecided && measured.numerator == 0 && measured.denominator == 1) {
+    return "";
+  }
+  const std::int64_t missing = measured.denominator - measured.numerator;
+  switch (criterion.evaluator) {
+    case catalogue::EVALUATOR_COVERAGE:
+    case catalogue::EVALUATOR_THROUGHPUT:
+    case catalogue::EVALUATOR_TIMED:
+      return absl::StrCat(ShareInWords(measured.numerator, measured.denominator), ": ", MinutesInWords(missing), " of ",
+                          MinutesInWords(measured.denominator), " missing",
+                          measured.coarse ? ", by connections or bytes" : "");
+    default:
+      break;
+  }
+  switch (criterion.unit) {
+    case catalogue::UNIT_SHARE:
+      return absl::StrCat(ShareInWords(measured.numerator, measured.denominator), " (", measured.numerator, " of ",
+                          measured.denominator, ")");
+    case catalogue::UNIT_DAYS:
+      return absl::StrCat(measured.numerator / measured.denominator, " d");
+    case catalogue::UNIT_YES_NO:
+      return measured.numerator != 0 ? "yes" : "no";
+    default:
+      return absl::StrCat(measured.numerator / measured.denominator);
+  }
+}
+
+}  // namespace ppmm

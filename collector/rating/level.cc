@@ -1,0 +1,500 @@
+#include "collector/rating/level.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace ppmm {
+namespace {
+
+constexpr std::int64_t kHalf = kMillion / 2;
+
+Rung Above(Rung rung) {
+  return rung == Rung::k5 ? rung : kRungs[static_cast<std::size_t>(rung) + 1];
+}
+
+bool IsLevel(Rung rung, std::initializer_list<Rung> rungs) {
+  return std::find(rungs.begin(), rungs.end(), rung) != rungs.end();
+}
+
+// What a rung asks besides its gates, before and after what people can do.
+bool HoldsBesidesGates(const Judgement& judgement, Rung rung) {
+  int gates = 0;
+  int observed = 0;
+  int supporting = 0;
+  int largely = 0;
+  for (const ActivityFinding& row : judgement.activities) {
+    if (row.activity->rung != rung) {
+      continue;
+    }
+    if (row.gating) {
+      ++gates;
+      observed += row.observed ? 1 : 0;
+    } else if (row.status != Status::kNotApplicable) {
+      ++supporting;
+      largely += row.achievement >= kHalf ? 1 : 0;
+    }
+  }
+  if (IsLevel(rung, {Rung::k3, Rung::k4}) && 2 * largely < supporting) {
+    return false;
+  }
+  return !IsLevel(rung, {Rung::k3, Rung::k4, Rung::k5}) || 2 * observed > gates;
+}
+
+template <typename Passes>
+Rung Highest(const Judgement& judgement, Passes passes) {
+  Rung highest = Rung::k1;
+  if (judgement.nothing_to_rate) {
+    return highest;
+  }
+  for (const Rung rung : kRungs) {
+    if (rung == Rung::k1) {
+      continue;
+    }
+    for (const ActivityFinding& row : judgement.activities) {
+      if (row.gating && row.activity->rung <= rung && !passes(row, rung)) {
+        return highest;
+      }
+    }
+    if (!HoldsBesidesGates(judgement, rung)) {
+      return highest;
+    }
+    highest = rung;
+  }
+  return highest;
+}
+
+Rung SupportedAfterActs(const Judgement& judgement) {
+  return Highest(judgement, [](const ActivityFinding& row, Rung rung) { return row.PassesAfterAct(rung); });
+}
+
+// "10 Dec", UTC.
+std::string DateInWords(absl::Time time) {
+  return absl::FormatTime("%-d %b", time, absl::UTCTimeZone());
+}
+
+std::string Counted(std::int64_t count, absl::string_view singular) {
+  return absl::StrCat(count, " ", singular, count == 1 ? "" : "s");
+}
+
+// "12 hosts, 11 applications, 1 excluded with 3 % of requests, confirmed until 3 May": size and basis of a rating.
+std::string Basis(const Facts& facts) {
+  std::int64_t counts[2] = {0, 0};
+  std::int64_t excluded = 0;
+  std::int64_t requests = 0;
+  std::int64_t excluded_requests = 0;
+  for (const Scope& scope : facts.Scopes(ScopeKind::kHost)) {
+    (scope.excluded ? excluded : counts[0]) += 1;
+  }
+  for (const Scope& scope : facts.Scopes(ScopeKind::kApplication)) {
+    if (!scope.line_of_business) {
+      continue;
+    }
+    const std::int64_t own = facts.Get(scope.id, Sum::kRequests, 28);
+    requests += own;
+    excluded_requests += scope.excluded ? own : 0;
+    (scope.excluded ? excluded : counts[1]) += 1;
+  }
+  std::string text = absl::StrCat(Counted(counts[0], "host"), ", ", Counted(counts[1], "application"));
+  if (excluded > 0) {
+    absl::StrAppend(&text, ", ", excluded, " excluded");
+    if (requests > 0) {
+      absl::StrAppend(&text, " with ", (excluded_requests * 100 + requests / 2) / requests, " % of requests");
+    }
+  }
+  const std::int64_t confirmed = facts.organization().confirmed_s;
+  absl::StrAppend(&text, confirmed == 0
+                             ? std::string(", not confirmed")
+                             : absl::StrCat(", confirmed until ",
+                                            DateInWords(absl::FromUnixSeconds(confirmed) + absl::Hours(24 * 180))));
+  return text;
+}
+
+std::string WithClasses(Rung rung, const Judgement& judgement) {
+  std::string text(RungName(rung));
+  if (rung != Rung::k1) {
+    absl::StrAppend(&text, judgement.no_own_software ? ", no own software" : "",
+                    judgement.no_off_the_shelf_software ? ", no off-the-shelf software" : "");
+  }
+  return text;
+}
+
+// The first day on which 2.1 could be published, if every gate holds from the day on which it is decided.
+Day EarliestDay(const Judgement& low, const LevelState& state, absl::Time now) {
+  absl::Time ready = absl::InfinitePast();
+  bool failing = false;
+  for (const ActivityFinding& row : low.activities) {
+    if (!row.gating || row.activity->rung != Rung::k21 || row.Passes(Rung::k21)) {
+      continue;
+    }
+    failing = true;
+    for (const CriterionFinding& criterion : row.criteria) {
+      ready = std::max(ready, criterion.until);
+      if (criterion.status == Status::kNoSource && !criterion.criterion->missing.empty()) {
+        // Observation begins with the source.
+        ready = std::max(ready, now + absl::Hours(24) * criterion.criterion->decidable_after_days);
+      }
+    }
+  }
+  // A day is judged at its end: the day before `ready` if that is a midnight, else its own.
+  const Day today = DayOf(now);
+  Day first_good = today;
+  if (failing && ready > now) {
+    first_good = std::max(today, DayOf(ready - absl::Nanoseconds(1)));
+  }
+  std::vector<bool> supported;
+  for (const Rung rung : state.low) {
+    supported.push_back(rung >= Rung::k21);
+  }
+  Day day = state.last.has_value() ? *state.last + 1 : today;
+  for (;; ++day) {
+    supported.push_back(day >= first_good);
+    const std::size_t begin = supported.size() - std::min(supported.size(), kEvaluationsKept);
+    const auto good = std::count(supported.begin() + static_cast<std::ptrdiff_t>(begin), supported.end(), true);
+    if (supported.back() && good >= kEvaluationsToRise) {
+      return day;
+    }
+  }
+}
+
+std::string PublishedLabel(const Judgement& low, const Facts& facts, const LevelState& state, absl::Time now) {
+  if (low.nothing_to_rate) {
+    return absl::StrCat(RungName(state.published), " (nothing to rate)");
+  }
+  const bool failing = std::any_of(low.activities.begin(), low.activities.end(), [](const ActivityFinding& row) {
+    return row.gating && row.activity->rung == Rung::k21 &&
+           (row.status == Status::kNotSatisfied || row.status == Status::kContradicted);
+  });
+  if (state.published == Rung::k1 && !failing) {
+    // Published ten minutes after the day is over.
+    return absl::StrCat("1 (observing, earliest 2.1 on ", DateInWords(StartOf(EarliestDay(low, state, now) + 1)), ")");
+  }
+  return absl::StrCat(WithClasses(state.published, low), " (", Basis(facts), ")");
+}
+
+// The mean over the rung's own rows, supporting ones at half weight.
+std::int64_t Progress(const Judgement& judgement, Rung rung) {
+  std::int64_t sum = 0;
+  std::int64_t weight = 0;
+  for (const ActivityFinding& row : judgement.activities) {
+    if (row.activity->rung == rung && row.status != Status::kNotApplicable) {
+      const std::int64_t own = row.gating ? 2 : 1;
+      sum += own * row.achievement;
+      weight += own;
+    }
+  }
+  return weight > 0 ? sum / weight : 0;
+}
+
+absl::Time DecidableAt(const ActivityFinding& finding) {
+  absl::Time until = absl::InfinitePast();
+  for (const CriterionFinding& row : finding.criteria) {
+    if (row.criterion->from <= finding.activity->rung && row.status == Status::kUndecided) {
+      until = std::max(until, row.until);
+    }
+  }
+  return until;
+}
+
+NextAct MakeAct(const Activity& activity, const Act& act) {
+  NextAct next;
+  next.activity = activity.id;
+  next.act = act.what;
+  next.command = act.command;
+  next.role = act.role;
+  if (act.minutes > 0) {
+    next.minutes_of_work = act.minutes;
+  }
+  return next;
+}
+
+// What has to be done for one failing gate: what only people can do, and the remediation of what else fails.
+std::vector<NextAct> ActsFor(const ActivityFinding& row, Rung rung, const Catalogue& catalogue) {
+  std::vector<NextAct> acts;
+  bool other = false;
+  std::string missing;
+  for (const CriterionFinding& criterion : row.criteria) {
+    if (criterion.criterion->from > rung || criterion.passes) {
+      continue;
+    }
+    if (criterion.status == Status::kNoSource) {
+      missing = criterion.criterion->missing;
+    }
+    if (criterion.criterion->human) {
+      acts.push_back(MakeAct(*row.activity, criterion.criterion->act));
+    } else if (criterion.unconfirmed_empty) {
+      // The one signature that also says what there is none of.
+      for (const Activity& activity : catalogue.activities()) {
+        for (const Criterion& confirmation : activity.criteria) {
+          if (confirmation.evaluator == catalogue::EVALUATOR_CONFIRMATION_AGE) {
+            acts.push_back(MakeAct(activity, confirmation.act));
+          }
+        }
+      }
+    } else {
+      other = true;
+    }
+  }
+  if (other) {
+    acts.push_back(MakeAct(*row.activity, row.activity->remediation.front()));
+    acts.back().missing = missing;
+  }
+  return acts;
+}
+
+// People's acts first, beside the rung that they alone would give; then, rung by rung, what else is missing. No act is
+// listed twice.
+std::vector<NextStep> NextSteps(const Judgement& provisional, Rung rung, const Catalogue& catalogue) {
+  std::vector<NextStep> steps;
+  std::vector<NextAct> listed;
+  const auto add = [&](NextStep& step, NextAct act) {
+    const bool twice = std::any_of(listed.begin(), listed.end(), [&](const NextAct& other) {
+      return other.act == act.act && (!act.command.empty() || other.activity == act.activity);
+    });
+    if (!twice) {
+      listed.push_back(act);
+      step.acts.push_back(std::move(act));
+    }
+  };
+  const Rung with_acts = SupportedAfterActs(provisional);
+  for (const Rung target : kRungs) {
+    if (target <= rung || (target < with_acts)) {
+      continue;
+    }
+    NextStep step;
+    step.rung = target;
+    for (const ActivityFinding& row : provisional.activities) {
+      if (row.gating && row.activity->rung <= target && !row.Passes(target)) {
+        for (NextAct& act : ActsFor(row, target, catalogue)) {
+          add(step, std::move(act));
+        }
+      }
+    }
+    // The least work first; what only time cures has no number and comes last.
+    std::stable_sort(step.acts.begin(), step.acts.end(), [](const NextAct& a, const NextAct& b) {
+      return a.minutes_of_work.value_or(INT32_MAX) < b.minutes_of_work.value_or(INT32_MAX);
+    });
+    if (!step.acts.empty()) {
+      steps.push_back(std::move(step));
+    }
+  }
+  return steps;
+}
+
+std::int64_t ObservedMinutes(const Facts& facts) {
+  std::int64_t minutes = 0;
+  for (const Scope& host : facts.Scopes(ScopeKind::kHost)) {
+    if (!host.excluded && host.monitored) {
+      minutes =
+          std::max(minutes, facts.Get(host.id, Sum::kUpMinutes, 28) + facts.Get(host.id, Sum::kBootingMinutes, 28));
+    }
+  }
+  return minutes;
+}
+
+ProvisionalRating Provisional(const Judgement& judgement, const Facts& facts) {
+  ProvisionalRating rating;
+  rating.rung = Supported(judgement);
+  rating.minutes = ObservedMinutes(facts);
+  if (judgement.nothing_to_rate) {
+    rating.label = "1 (nothing to rate)";
+    return rating;
+  }
+  rating.label = absl::StrCat(WithClasses(rating.rung, judgement), " (from ", MinutesInWords(rating.minutes));
+  const Rung with_acts = SupportedAfterActs(judgement);
+  if (with_acts > rating.rung) {
+    std::vector<std::string> acts;
+    for (const ActivityFinding& row : judgement.activities) {
+      for (const CriterionFinding& criterion : row.criteria) {
+        if (row.gating && row.activity->rung <= with_acts && criterion.criterion->from <= with_acts &&
+            !criterion.passes && criterion.criterion->human) {
+          acts.push_back(criterion.criterion->act.what);
+        }
+      }
+    }
+    std::sort(acts.begin(), acts.end());
+    acts.erase(std::unique(acts.begin(), acts.end()), acts.end());
+    absl::StrAppend(&rating.label, "; ", RungName(with_acts), " once ",
+                    Counted(static_cast<std::int64_t>(acts.size()), "act"),
+                    acts.size() == 1 ? " is done" : " are done");
+  }
+  absl::StrAppend(&rating.label, ")");
+  return rating;
+}
+
+// Toward the rung above: what fails first, what waits for time last.
+std::vector<BlockingRow> Blocking(const Judgement& low, Rung target, const Facts& facts) {
+  std::vector<BlockingRow> rows;
+  for (const ActivityFinding& finding : low.activities) {
+    if (!finding.gating || finding.activity->rung > target || finding.Passes(target)) {
+      continue;
+    }
+    BlockingRow row;
+    row.activity = finding.activity->id;
+    row.title = finding.activity->title;
+    row.rung = finding.activity->rung;
+    row.role = finding.activity->role;
+    row.status = finding.status;
+    row.reason = ReasonOf(finding, facts);
+    row.until = DecidableAt(finding);
+    Act act = finding.activity->remediation.front();
+    for (const CriterionFinding& criterion : finding.criteria) {
+      if (criterion.criterion->from > target || criterion.passes) {
+        continue;
+      }
+      if (criterion.criterion->from > finding.activity->rung) {
+        row.status = criterion.status;  // asked by the rung above the row's own
+        row.reason = ReasonOf(criterion, facts);
+        row.until = criterion.until;
+      }
+      if (criterion.criterion->human && criterion.status != Status::kUndecided) {
+        act = criterion.criterion->act;
+      }
+    }
+    row.command = act.command;
+    if (act.minutes > 0 && row.status != Status::kUndecided) {
+      row.minutes_of_work = act.minutes;
+    }
+    rows.push_back(std::move(row));
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const BlockingRow& a, const BlockingRow& b) {
+    return (a.status == Status::kUndecided) < (b.status == Status::kUndecided);
+  });
+  return rows;
+}
+
+std::vector<ActivityStatus> Activities(const Judgement& low, const Judgement& high, const Facts& facts,
+                                       absl::Time now) {
+  std::vector<ActivityStatus> rows;
+  rows.reserve(low.activities.size());
+  for (std::size_t i = 0; i < low.activities.size(); ++i) {
+    const ActivityFinding& finding = low.activities[i];
+    ActivityStatus row;
+    row.activity = finding.activity;
+    row.gating = finding.gating;
+    row.status = finding.status;
+    row.achievement = {finding.achievement, high.activities[i].achievement};
+    row.reason = ReasonOf(finding, facts);
+    row.decidable_at = DecidableAt(finding);
+    const bool evidence = finding.status != Status::kNoSource && finding.status != Status::kNotApplicable;
+    if (evidence && facts.organization().as_of_s != 0) {
+      row.evidence_age_seconds = std::max<std::int64_t>(0, absl::ToUnixSeconds(now) - facts.organization().as_of_s);
+    }
+    for (const CriterionFinding& criterion : finding.criteria) {
+      if (criterion.criterion->from <= finding.activity->rung) {
+        for (std::size_t status = 0; status < row.scopes.size(); ++status) {
+          row.scopes[status] += criterion.scopes[status];
+        }
+      }
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace
+
+Rung Supported(const Judgement& judgement) {
+  return Highest(judgement, [](const ActivityFinding& row, Rung rung) { return row.Passes(rung); });
+}
+
+std::vector<std::string> FailingGates(const Judgement& judgement, Rung rung) {
+  std::vector<std::string> ids;
+  for (const ActivityFinding& row : judgement.activities) {
+    if (row.gating && row.activity->rung <= rung && !row.Passes(rung)) {
+      ids.push_back(row.activity->id);
+    }
+  }
+  return ids;
+}
+
+DayEvaluation EvaluateDay(const Catalogue& catalogue, const Facts& facts) {
+  const absl::Time end = StartOf(facts.day() + 1);
+  const Judgement low = Judge(catalogue, facts, end, View::kLow);
+  const Judgement hold = Judge(catalogue, facts, end, View::kHold);
+  DayEvaluation evaluation;
+  evaluation.day = facts.day();
+  evaluation.low = Supported(low);
+  evaluation.contradicted = !low.contradictions.empty();
+  for (const ActivityFinding& row : hold.activities) {
+    const auto* const fails = std::find_if(kRungs.begin(), kRungs.end(),
+                                           [&](Rung rung) { return rung >= row.activity->rung && !row.Passes(rung); });
+    if (row.gating && fails != kRungs.end()) {
+      evaluation.below.emplace_back(*fails, row.activity->id);
+    }
+  }
+  return evaluation;
+}
+
+void Advance(const DayEvaluation& evaluation, LevelState& state) {
+  if (state.last.has_value() && evaluation.day <= *state.last) {
+    return;
+  }
+  if (!state.last.has_value()) {
+    state.held_since = evaluation.day;
+  }
+  state.last = evaluation.day;
+  state.low.push_back(evaluation.low);
+  if (state.low.size() > kEvaluationsKept) {
+    state.low.erase(state.low.begin());
+  }
+  std::map<GateAt, int> below;
+  for (const GateAt& gate : evaluation.below) {
+    const auto found = state.below.find(gate);
+    below[gate] = found == state.below.end() ? 1 : std::min(found->second + 1, kEvaluationsToFall);
+  }
+  state.below = std::move(below);
+
+  Rung held = state.published;
+  for (const auto& [gate, days] : state.below) {
+    if (days >= kEvaluationsToFall && gate.first <= held) {
+      held = kRungs[static_cast<std::size_t>(gate.first) - 1];
+    }
+  }
+  const Rung above = Above(state.published);
+  const auto supporting = std::count_if(state.low.begin(), state.low.end(), [&](Rung rung) { return rung >= above; });
+  if (held < state.published) {
+    state.published = held;
+    state.held_since = evaluation.day;
+  } else if (above != state.published && evaluation.low >= above && supporting >= kEvaluationsToRise &&
+             !evaluation.contradicted) {
+    state.published = above;
+    state.held_since = evaluation.day;
+  }
+}
+
+Rating Rate(const Catalogue& catalogue, const Facts& facts, const LevelState& state, absl::Time now) {
+  const Judgement low = Judge(catalogue, facts, now, View::kLow);
+  const Judgement high = Judge(catalogue, facts, now, View::kHigh);
+  const Judgement provisional = Judge(catalogue, facts, now, View::kProvisional);
+  Rating rating;
+  rating.organization = facts.organization().name;
+  rating.published = state.published;
+  rating.low = Supported(low);
+  rating.high = Supported(high);
+  rating.label = PublishedLabel(low, facts, state, now);
+  rating.provisional = Provisional(provisional, facts);
+  for (const std::string& id : FailingGates(low, state.published)) {
+    rating.watch_reasons.push_back(absl::StrCat(id, " fails"));
+  }
+  rating.watch_reasons.insert(rating.watch_reasons.end(), low.contradictions.begin(), low.contradictions.end());
+  rating.watch = !rating.watch_reasons.empty();
+  for (const Rung rung : kRungs) {
+    if (rung != Rung::k1) {
+      rating.progress[static_cast<std::size_t>(rung)] = {Progress(low, rung), Progress(high, rung)};
+    }
+  }
+  rating.blocking = Blocking(low, Above(state.published), facts);
+  rating.next_steps = NextSteps(provisional, rating.provisional.rung, catalogue);
+  rating.activities = Activities(low, high, facts, now);
+  rating.catalogue_digest = catalogue.digest();
+  rating.snapshot_digest = facts.Digest();
+  rating.evaluated_at = now;
+  rating.held_since =
+      state.last.has_value() ? StartOf(state.held_since) : absl::FromUnixSeconds(facts.organization().started_s);
+  return rating;
+}
+
+}  // namespace ppmm

@@ -1,0 +1,445 @@
+#include "collector/rating/criteria.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "tests/collector/rating/world.h"
+
+namespace ppmm {
+namespace {
+
+using State = Measured::State;
+
+// The criterion of a row, by its evaluator.
+const Criterion& Of(absl::string_view id, catalogue::Evaluator evaluator) {
+  for (const Criterion& criterion : TestCatalogue().Find(id)->criteria) {
+    if (criterion.evaluator == evaluator) {
+      return criterion;
+    }
+  }
+  ADD_FAILURE() << id << " has no such criterion";
+  return TestCatalogue().Find(id)->criteria.front();
+}
+
+// The value with its state, like "decided 3/4", or the state with its reason.
+std::string Found(const World& world, const Criterion& criterion, ScopeId scope, Basis basis = Basis::kWhole) {
+  const Measured measured = Evaluate(criterion, world.facts, scope, world.End(), basis);
+  const std::string value = absl::StrCat(measured.numerator, "/", measured.denominator);
+  switch (measured.state) {
+    case State::kDecided:
+      return measured.quiet ? "quiet" : absl::StrCat("decided ", value);
+    case State::kUndecided:
+      return absl::StrCat("undecided until day ", DayOf(measured.until) - kDay1 + 1, ": ", measured.reason);
+    case State::kNoSource:
+      return absl::StrCat("no source since day ", DayOf(measured.since) - kDay1 + 1, ": ", measured.reason);
+    case State::kNotApplicable:
+      return absl::StrCat("not applicable: ", measured.reason);
+    case State::kContradicted:
+      return absl::StrCat("contradicted: ", measured.reason);
+  }
+  return "";
+}
+
+TEST(CoverageTest, IsTheShareOfUpMinutesSinceEnrolment) {
+  const Criterion& coverage = Of("MON-001", catalogue::EVALUATOR_COVERAGE);
+  World world;
+  world.LiveUntil(6, [](ScopeId, DayFacts& facts) { facts.covered_minutes = 1400; });
+  EXPECT_EQ(Found(world, coverage, Host(1)), "undecided until day 8: not observed for long enough");
+  EXPECT_EQ(Found(world, coverage, Host(1), Basis::kCut), "decided 8400/8640");
+  world.LiveUntil(7, [](ScopeId, DayFacts& facts) { facts.covered_minutes = 1400; });
+  EXPECT_EQ(Found(world, coverage, Host(1)), "decided 9800/10080") << "the 7th day is over";
+  world.LiveUntil(40);
+  EXPECT_EQ(Found(world, coverage, Host(1)), "decided 40320/40320") << "28 days back at most";
+  const Measured measured = Evaluate(coverage, world.facts, Host(1), world.End());
+  EXPECT_EQ(measured.to, world.facts.day());
+  EXPECT_EQ(measured.from, world.facts.day() - 27);
+}
+
+TEST(CoverageTest, CountsBootingMinutesInTheProvisionalViewOnly) {
+  const Criterion& coverage = Of("MON-001", catalogue::EVALUATOR_COVERAGE);
+  World world;
+  world.LiveToday([](ScopeId, DayFacts& facts) {
+    facts.up_minutes = facts.covered_minutes = 0;
+    facts.booting_minutes = 3;
+    facts.booting_covered_minutes = 2;
+  });
+  EXPECT_EQ(Found(world, coverage, Host(1)), "undecided until day 8: no full minute yet");
+  EXPECT_EQ(Found(world, coverage, Host(1), Basis::kCut), "decided 2/3");
+}
+
+TEST(CoverageTest, KnowsHostsThatItCannotJudge) {
+  const Criterion& coverage = Of("MON-001", catalogue::EVALUATOR_COVERAGE);
+  World world;
+  world.Change(Host(1), [](Scope& scope) { scope.agentless = true; });
+  world.Change(Host(2), [](Scope& scope) { scope.monitored = false; });
+  world.Change(Host(3), [](Scope& scope) { scope.contradiction = "duplicate identity"; });
+  world.LiveUntil(10);
+  EXPECT_EQ(Found(world, coverage, Host(1)), "not applicable: agentless");
+  EXPECT_EQ(Found(world, coverage, Host(2)), "no source since day 1: no agent on this host");
+  EXPECT_EQ(Found(world, coverage, Host(3)), "contradicted: duplicate identity");
+}
+
+TEST(CoverageTest, AHostThatWasOffAllTheTimeIsNotJudged) {
+  const Criterion& coverage = Of("MON-001", catalogue::EVALUATOR_COVERAGE);
+  World world;
+  world.LiveUntil(10, [](ScopeId, DayFacts& facts) {
+    facts.up_minutes = facts.covered_minutes = 0;
+    facts.off_minutes = 1440;
+  });
+  EXPECT_EQ(Found(world, coverage, Host(1)), "not applicable: not up in this window");
+}
+
+TEST(CoverageTest, SaysTheGapInTime) {
+  const Criterion& coverage = Of("MON-001", catalogue::EVALUATOR_COVERAGE);
+  World world;
+  world.LiveUntil(10, [](ScopeId, DayFacts& facts) { facts.covered_minutes = 1310; });
+  EXPECT_EQ(InWords(coverage, Evaluate(coverage, world.facts, Host(1), world.End())), "90.97 %: 21 h of 10 d missing");
+}
+
+TEST(KindsTest, AsksForEveryKindOnEachDayThatWasLongEnough) {
+  const Criterion& kinds = Of("MON-002", catalogue::EVALUATOR_KINDS_COMPLETE);
+  World world;
+  world.LiveUntil(7);
+  EXPECT_EQ(Found(world, kinds, Host(1)), "decided 7/7");
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts.kinds_moved = kCpuBit; });
+  EXPECT_EQ(Found(world, kinds, Host(1)), "decided 6/7");
+  world.LiveUntil(9, [](ScopeId, DayFacts& facts) {
+    facts.kinds_moved = 0;
+    facts.covered_cpu_minutes = facts.covered_memory_minutes = facts.covered_disk_minutes =
+        facts.covered_network_minutes = 30;
+  });
+  EXPECT_EQ(Found(world, kinds, Host(1)), "decided 5/6") << "half an hour says nothing about a counter";
+}
+
+TEST(KindsTest, AHostWithoutADiskNeedsNone) {
+  const Criterion& kinds = Of("MON-002", catalogue::EVALUATOR_KINDS_COMPLETE);
+  World world;
+  world.LiveUntil(3, [](ScopeId, DayFacts& facts) {
+    facts.kinds_present = facts.kinds_moved = kCpuBit | kMemoryBit;
+    facts.saturation_present = kCpuBit | kMemoryBit;
+  });
+  EXPECT_EQ(Found(world, kinds, Host(1)), "decided 3/3");
+}
+
+TEST(KindsTest, AHostThatIsSilentForDaysDoesNotPass) {
+  const Criterion& kinds = Of("MON-002", catalogue::EVALUATOR_KINDS_COMPLETE);
+  World world;
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) {
+    facts = DayFacts();
+    facts.up_minutes = 1440;
+  });
+  EXPECT_EQ(Found(world, kinds, Host(1)), "decided 0/7");
+}
+
+TEST(ThroughputTest, IsTheShareOfUpMinutesAndMustMove) {
+  const Criterion& throughput = Of("MON-003", catalogue::EVALUATOR_THROUGHPUT);
+  const Criterion& moved = Of("MON-003", catalogue::EVALUATOR_THROUGHPUT_MOVED);
+  World world;
+  world.LiveUntil(10, [](ScopeId id, DayFacts& facts) {
+    facts.throughput_minutes = 720;
+    facts.throughput_coarse_minutes = id == App(2) ? 720 : 0;
+    facts.throughput_moved = id == App(3) ? 0 : 1;
+  });
+  EXPECT_EQ(Found(world, throughput, App(1)), "decided 7200/14400");
+  EXPECT_EQ(Found(world, moved, App(1)), "decided 10/1");
+  EXPECT_EQ(Found(world, moved, App(3)), "decided 0/1");
+  EXPECT_THAT(InWords(throughput, Evaluate(throughput, world.facts, App(2), world.End())),
+              testing::HasSubstr("by connections or bytes"));
+  world.Change(App(1), [](Scope& scope) { scope.monitored = false; });
+  EXPECT_EQ(Found(world, throughput, App(1)), "no source since day 1: no agent sees this application");
+}
+
+TEST(SelfMonitoringTest, AddsLossOverAllHosts) {
+  const Criterion& loss = Of("MON-004", catalogue::EVALUATOR_LOSS);
+  World world;
+  EXPECT_EQ(Found(world, loss, kOrganizationScope), "no source since day 1: no agent has sent samples");
+  world.LiveUntil(7, [](ScopeId id, DayFacts& facts) {
+    if (id == Host(2)) {
+      facts.samples_dropped = 600;
+      facts.samples_refused = 400;
+    }
+  });
+  EXPECT_EQ(Found(world, loss, kOrganizationScope), "decided 7000/21000000");
+}
+
+TEST(SelfMonitoringTest, MeasuresClocksPerHost) {
+  const Criterion& clock = Of("MON-004", catalogue::EVALUATOR_CLOCK_OFFSET);
+  World world;
+  world.LiveUntil(7, [](ScopeId id, DayFacts& facts) {
+    facts.clock_over_1s_minutes = id == Host(1) ? 10 : 0;
+    facts.clock_minutes = id == Host(3) ? 0 : 1440;
+  });
+  EXPECT_EQ(Found(world, clock, Host(1)), "decided 70/10080");
+  EXPECT_EQ(Found(world, clock, Host(2)), "decided 0/10080");
+  EXPECT_EQ(Found(world, clock, Host(3)), "no source since day 1: no clock offset was measured");
+}
+
+TEST(SelfMonitoringTest, CountsSilencesThatWereNoticed) {
+  const Criterion& silence = Of("MON-004", catalogue::EVALUATOR_SILENCE_NOTICED);
+  World world;
+  world.LiveUntil(7);
+  EXPECT_EQ(Found(world, silence, kOrganizationScope), "quiet");
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) {
+    facts.silences = 2;
+    facts.silences_noticed = 1;
+  });
+  EXPECT_EQ(Found(world, silence, kOrganizationScope), "decided 3/6");
+}
+
+TEST(SelfMonitoringTest, HasNoDeadManSignalWithoutAlerting) {
+  const Criterion& deadman = Of("MON-004", catalogue::EVALUATOR_DEADMAN);
+  World world;
+  world.LiveUntil(8);
+  EXPECT_EQ(Found(world, deadman, kOrganizationScope), "decided 11520/11520");
+  world.facts.organization().source_since_s[static_cast<std::size_t>(Source::kDeadman)] = 0;
+  EXPECT_EQ(
+      Found(world, deadman, kOrganizationScope),
+      "no source since day 1: the dead-man signal needs alerting, which sends nothing to a destination outside the "
+      "collector");
+  World young;
+  EXPECT_EQ(Found(young, deadman, kOrganizationScope), "undecided until day 8: no dead-man interval is over yet");
+}
+
+TEST(SourceTest, ObservationBeginsWhenTheSourceDoes) {
+  const Criterion& deadman = Of("MON-004", catalogue::EVALUATOR_DEADMAN);
+  World world;
+  world.LiveUntil(20);
+  world.facts.organization().source_since_s[static_cast<std::size_t>(Source::kDeadman)] =
+      absl::ToUnixSeconds(StartOf(kDay1 + 15));
+  EXPECT_EQ(Found(world, deadman, kOrganizationScope), "undecided until day 23: not observed for long enough");
+}
+
+TEST(HistoryTest, WaitsWhileItGrows) {
+  const Criterion& age = Of("MON-005", catalogue::EVALUATOR_HISTORY_AGE);
+  World world;
+  world.LiveUntil(10);
+  EXPECT_EQ(Found(world, age, kOrganizationScope), "undecided until day 57: history grows by a day a day");
+  world.LiveUntil(56);
+  EXPECT_EQ(Found(world, age, kOrganizationScope), absl::StrCat("decided ", 56 * 86400, "/86400"));
+  world.facts.organization().history_from_s = 0;
+  EXPECT_EQ(Found(world, age, kOrganizationScope), "no source since day 1: no history is kept");
+}
+
+TEST(HistoryTest, ReadsTheRetention) {
+  const Criterion& retention = Of("MON-005", catalogue::EVALUATOR_RETENTION);
+  World world;
+  world.LiveUntil(1);
+  EXPECT_EQ(Found(world, retention, kOrganizationScope), "decided 400/1");
+  world.facts.organization().retention_days = 0;
+  EXPECT_EQ(Found(world, retention, kOrganizationScope), "no source since day 1: the retention is not known");
+}
+
+TEST(InventoryTest, IsUnknownUntilItIsConfirmed) {
+  const Criterion& age = Of("INV-001", catalogue::EVALUATOR_CONFIRMATION_AGE);
+  const Criterion& classified = Of("INV-002", catalogue::EVALUATOR_CLASSIFIED);
+  World world;
+  world.LiveUntil(2);
+  EXPECT_EQ(Found(world, age, kOrganizationScope), "decided 172800/86400");
+  EXPECT_EQ(Found(world, classified, App(1)), "decided 1/1");
+  world.Change(App(1), [](Scope& scope) { scope.origin = Origin::kUnknown; });
+  EXPECT_EQ(Found(world, classified, App(1)), "decided 0/1");
+  world.Change(App(2), [](Scope& scope) { scope.classified = false; });
+  EXPECT_EQ(Found(world, classified, App(2)), "decided 0/1");
+  world.facts.organization().confirmed_s = 0;
+  EXPECT_EQ(Found(world, age, kOrganizationScope), "no source since day 1: the inventory is not confirmed");
+  EXPECT_EQ(Found(world, classified, App(1)), "no source since day 1: the inventory is not confirmed");
+  EXPECT_EQ(age.act.command, "ppmm inventory confirm");
+  EXPECT_EQ(age.act.minutes, 2);
+  EXPECT_EQ(age.act.role, "management");
+}
+
+TEST(InventoryTest, ABrokenChainContradictsTheConfirmation) {
+  World world;
+  world.LiveUntil(3, [](ScopeId, DayFacts& facts) { facts.chain_breaks = 1; });
+  EXPECT_EQ(Found(world, Of("INV-001", catalogue::EVALUATOR_CONFIRMATION_AGE), kOrganizationScope),
+            "contradicted: the chain of the ledger is broken");
+}
+
+TEST(InventoryTest, CountsPeersThatNobodyMonitors) {
+  const Criterion& monitored = Of("INV-001", catalogue::EVALUATOR_MONITORED);
+  World world;
+  world.Change(Host(2), [](Scope& scope) { scope.monitored = false; });
+  world.LiveUntil(7);
+  EXPECT_EQ(Found(world, monitored, Host(1)), "decided 1/1");
+  EXPECT_EQ(Found(world, monitored, Host(2)), "decided 0/1");
+}
+
+TEST(InventoryTest, TellsConflictsBetweenGuessAndDeclaration) {
+  const Criterion& agrees = Of("INV-002", catalogue::EVALUATOR_ORIGIN_AGREES);
+  World world;
+  world.Change(App(2), [](Scope& scope) { scope.origin_conflict = true; });
+  world.LiveUntil(1);
+  EXPECT_EQ(Found(world, agrees, App(1)), "decided 1/1");
+  EXPECT_EQ(Found(world, agrees, App(2)), "decided 0/1");
+}
+
+TEST(InventoryTest, EstimatesUnseenHostsFrom50On) {
+  const Criterion& unseen = Of("INV-001", catalogue::EVALUATOR_UNSEEN_HOSTS);
+  World few;
+  few.LiveUntil(7);
+  EXPECT_EQ(Found(few, unseen, kOrganizationScope), "not applicable: fewer than 50 hosts");
+  World world(60);
+  for (std::uint32_t number = 1; number <= 60; ++number) {
+    world.Change(Host(number), [&](Scope& scope) {
+      scope.monitored = number <= 40;
+      scope.seen_as_peer = number > 20;
+    });
+  }
+  world.LiveUntil(7);
+  // 40 agents, 40 peers, 20 both: N = 41 * 41 / 21 - 1 = 79.05; unseen 19.05 of them.
+  EXPECT_EQ(Found(world, unseen, kOrganizationScope), "decided 400/1660");
+}
+
+TEST(AlertTest, AsksForAProofWithinSevenDays) {
+  const Criterion& proven = Of("ALR-001", catalogue::EVALUATOR_RULE_PROVEN);
+  World world;
+  world.LiveUntil(1);
+  EXPECT_EQ(Found(world, proven, Host(1)), "decided 1/1");
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts.rule_proven = 0; });
+  EXPECT_EQ(Found(world, proven, Host(1)), "decided 0/1");
+  world.facts.organization().source_since_s.fill(0);
+  EXPECT_EQ(Found(world, proven, Host(1)), "no source since day 1: no alert rules are evaluated");
+}
+
+TEST(AlertTest, FollowsThePathToAPerson) {
+  const Criterion& accepted = Of("ALR-002", catalogue::EVALUATOR_CANARY_ACCEPTED);
+  const Criterion& acknowledged = Of("ALR-002", catalogue::EVALUATOR_ROUTES_ACKNOWLEDGED);
+  World world;
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts.routes_acknowledged = 0; });
+  EXPECT_EQ(Found(world, accepted, kOrganizationScope), "decided 8/8");
+  EXPECT_EQ(Found(world, acknowledged, kOrganizationScope), "decided 0/1");
+  World unsent;
+  unsent.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts.canaries_sent = facts.canaries_accepted = 0; });
+  EXPECT_EQ(Found(unsent, accepted, kOrganizationScope), "decided 0/1") << "nothing sent is not quiet";
+  World no_route;
+  no_route.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts.routes = 0; });
+  EXPECT_EQ(Found(no_route, accepted, kOrganizationScope), "no source since day 1: no notification route exists");
+}
+
+TEST(AlertTest, CountsIncidents) {
+  const Criterion& answered = Of("INC-001", catalogue::EVALUATOR_BREACHES_ANSWERED);
+  const Criterion& first = Of("ALR-003", catalogue::EVALUATOR_DETECTED_FIRST);
+  World world;
+  world.LiveUntil(7);
+  EXPECT_EQ(Found(world, answered, kOrganizationScope), "quiet");
+  EXPECT_EQ(Found(world, first, kOrganizationScope), "quiet");
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) {
+    facts.breaches = 3;
+    facts.breaches_answered = 2;
+    facts.incidents_detectable = 2;
+    facts.incidents_alerted_first = 1;
+  });
+  EXPECT_EQ(Found(world, answered, kOrganizationScope), "decided 2/3");
+  EXPECT_EQ(Found(world, first, kOrganizationScope), "decided 1/2");
+  world.facts.organization().source_since_s.fill(0);
+  EXPECT_THAT(Found(world, answered, kOrganizationScope), testing::StartsWith("no source"));
+  EXPECT_THAT(Found(world, first, kOrganizationScope), testing::StartsWith("no source"));
+}
+
+TEST(CapacityTest, WantsAForecastOfTheWeekAndAnswers) {
+  const Criterion& fresh = Of("CAP-001", catalogue::EVALUATOR_FORECAST_FRESH);
+  const Criterion& answered = Of("CAP-001", catalogue::EVALUATOR_WARNINGS_ANSWERED);
+  World world;
+  world.LiveUntil(7);
+  EXPECT_EQ(Found(world, fresh, Host(1)), "decided 7/1");
+  EXPECT_EQ(Found(world, answered, kOrganizationScope), "quiet");
+  world.LiveUntil(14, [](ScopeId, DayFacts& facts) {
+    facts.forecast_kinds = 0;
+    facts.warnings = 1;
+  });
+  EXPECT_EQ(Found(world, fresh, Host(1)), "decided 0/1");
+  EXPECT_EQ(Found(world, answered, kOrganizationScope), "decided 0/7");
+  world.facts.organization().source_since_s.fill(0);
+  EXPECT_EQ(Found(world, fresh, Host(1)), "no source since day 1: time to exhaustion is not computed on any host");
+}
+
+TEST(ResponseTimeTest, HasNoSourceUntilAHostMeasuresIt) {
+  World world;
+  world.LiveUntil(10);
+  world.facts.organization().source_since_s.fill(0);
+  for (const absl::string_view id : {"RSP-001", "RSP-002", "RSP-003", "RSP-005", "RSP-101", "RSP-102"}) {
+    for (const Criterion& criterion : TestCatalogue().Find(id)->criteria) {
+      EXPECT_EQ(Found(world, criterion, App(1)), "no source since day 1: response times are not measured on any host")
+          << id;
+    }
+  }
+  EXPECT_EQ(Found(world, Of("ALR-101", catalogue::EVALUATOR_RESPONSE_RULE_PROVEN), App(1)),
+            "no source since day 1: response times are not measured on any host");
+}
+
+TEST(ResponseTimeTest, IsTheShareOfTrafficMinutes) {
+  const Criterion& timed = Of("RSP-001", catalogue::EVALUATOR_TIMED);
+  World world;
+  world.LiveUntil(10, [](ScopeId id, DayFacts& facts) {
+    facts.traffic_minutes = id == App(3) ? 0 : 100;
+    facts.timed_minutes = id == App(1) ? 60 : 0;
+  });
+  EXPECT_EQ(Found(world, timed, App(1)), "decided 600/1000");
+  EXPECT_EQ(Found(world, timed, App(3)), "not applicable: no traffic in this window");
+}
+
+TEST(ResponseTimeTest, MustObeyLittlesLaw) {
+  const Criterion& little = Of("RSP-005", catalogue::EVALUATOR_LITTLE);
+  const Criterion& synthetic = Of("RSP-005", catalogue::EVALUATOR_NOT_SYNTHETIC);
+  World world;
+  world.LiveUntil(10, [](ScopeId id, DayFacts& facts) {
+    facts.little_intervals = id == App(3) ? 2 : 10;
+    facts.little_within = id == App(1) ? 9 : 5;
+    facts.little_half_off = id == App(2) ? 5 : 0;
+    facts.synthetic = id == App(4) ? 1 : 0;
+  });
+  EXPECT_EQ(Found(world, little, App(1)), "decided 90/100");
+  EXPECT_EQ(Found(world, little, App(2)),
+            "contradicted: response times differ from the requests in flight by a factor of 2");
+  EXPECT_EQ(Found(world, little, App(3)), "not applicable: fewer than 30 intervals with enough requests in flight");
+  EXPECT_EQ(Found(world, synthetic, App(1)), "decided 0/1");
+  EXPECT_EQ(Found(world, synthetic, App(4)), "contradicted: response times are constant or impossible");
+}
+
+TEST(ResponseTimeTest, KnowsBatchQuietAndUnnamedApplications) {
+  World world;
+  world.Change(App(1), [](Scope& scope) { scope.batch = true; });
+  world.LiveUntil(10, [](ScopeId, DayFacts& facts) {
+    facts.timed_requests = 0;
+    facts.vantages = kApplicationBit;
+  });
+  EXPECT_EQ(Found(world, Of("RSP-002", catalogue::EVALUATOR_PERCENTILE), App(1)), "not applicable: batch");
+  EXPECT_EQ(Found(world, Of("RSP-002", catalogue::EVALUATOR_PERCENTILE), App(2)), "decided 240/240");
+  EXPECT_EQ(Found(world, Of("RSP-003", catalogue::EVALUATOR_USER_VANTAGE), App(2)), "decided 0/1");
+  EXPECT_EQ(Found(world, Of("RSP-102", catalogue::EVALUATOR_NAMED), App(2)),
+            "not applicable: no timed request in this window");
+}
+
+TEST(ReleaseTest, CountsTheOnesThatWereTimedInTime) {
+  const Criterion& timed = Of("IMP-101", catalogue::EVALUATOR_RELEASES_TIMED);
+  World world;
+  world.LiveUntil(8);
+  EXPECT_EQ(Found(world, timed, kOrganizationScope), "not applicable: no new version in this window");
+  world.LiveUntil(9, [](ScopeId, DayFacts& facts) {
+    facts.releases_used = 2;
+    facts.releases_timed = 1;
+  });
+  EXPECT_EQ(Found(world, timed, kOrganizationScope), "decided 1/2");
+  world.facts.organization().source_since_s.fill(0);
+  EXPECT_THAT(Found(world, timed, kOrganizationScope), testing::StartsWith("no source"));
+}
+
+TEST(UnobservedTest, SaysWhatIsMissing) {
+  World world;
+  world.LiveUntil(400 / 10);
+  EXPECT_EQ(Found(world, TestCatalogue().Find("TST-001")->criteria[0], kOrganizationScope),
+            "no source since day 1: no load test results are imported");
+  EXPECT_EQ(Found(world, TestCatalogue().Find("MON-001")->criteria[0], Host(99)), "not applicable: unknown");
+}
+
+TEST(WordsTest, CutSharesSoThatAMissNeverReadsAsWhole) {
+  EXPECT_EQ(ShareInWords(99'999, 100'000), "99.99 %");
+  EXPECT_EQ(ShareInWords(1, 1), "100 %");
+  EXPECT_EQ(ShareInWords(95, 100), "95 %");
+  EXPECT_EQ(ShareInWords(0, 7), "0 %");
+}
+
+}  // namespace
+}  // namespace ppmm

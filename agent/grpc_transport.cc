@@ -1,0 +1,233 @@
+#include "agent/grpc_transport.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/grpcpp.h"
+
+#include "common/mutex.h"
+#include "common/status.h"
+
+namespace ppmm {
+namespace {
+
+constexpr char kMethod[] = "/ppmm.wire.Telemetry/Stream";
+constexpr int kMaxMessageBytes = 1 << 20;
+constexpr int kKeepaliveMs = 120'000;  // finds a collector that vanished without a word
+constexpr int kKeepaliveTimeoutMs = 20'000;
+
+grpc::ChannelArguments ChannelArguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // no connection, and no back-off, of an earlier channel
+  return arguments;
+}
+
+absl::StatusOr<std::string> ReadPem(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file || text.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("tls: cannot read ", path));
+  }
+  return text;
+}
+
+// The codes are the same.
+absl::Status ToStatus(const grpc::Status& status) {
+  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+}
+
+// One stream. Lives until OnDone, however long the transport does.
+//
+// The hold keeps gRPC from ending the call between our look at `ended_` and the operation that follows; it is released
+// when an operation has failed, and nothing is started after that.
+class Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  Call(const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+       Transport::Listener* listener)
+      : listener_(listener), stub_(grpc::CreateCustomChannel(target, credentials, ChannelArguments())) {}
+
+  void Begin(std::shared_ptr<Call> self) {
+    self_ = std::move(self);
+    stub_.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(), this);
+    AddHold();
+    StartCall();
+  }
+  void Read() {
+    MutexLock lock(&mutex_);
+    if (!ended_) {
+      StartRead(&read_);
+    }
+  }
+  void Write(const std::string& frame) {
+    const grpc::Slice slice(frame);
+    MutexLock lock(&mutex_);
+    if (!ended_) {
+      write_ = grpc::ByteBuffer(&slice, 1);
+      StartWrite(&write_);
+    }
+  }
+  void FinishWrites() {
+    MutexLock lock(&mutex_);
+    if (!ended_) {
+      StartWritesDone();
+    }
+  }
+  void Cancel() { context_.TryCancel(); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      End();
+      return;
+    }
+    std::vector<grpc::Slice> slices;
+    std::string frame;
+    if (read_.Dump(&slices).ok()) {
+      frame.reserve(read_.Length());
+      for (const grpc::Slice& slice : slices) {
+        frame.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+      }
+    }
+    listener_->OnFrame(std::move(frame));
+  }
+  void OnWriteDone(bool ok) override {
+    if (ok) {
+      listener_->OnWritten();
+    } else {
+      End();
+    }
+  }
+  void OnDone(const grpc::Status& status) override {
+    const std::shared_ptr<Call> self = std::move(self_);
+    listener_->OnClosed(ToStatus(status));
+  }
+
+ private:
+  void End() {
+    MutexLock lock(&mutex_);
+    if (!std::exchange(ended_, true)) {
+      RemoveHold();
+    }
+  }
+
+  Transport::Listener* const listener_;
+  std::shared_ptr<Call> self_;
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  grpc::ByteBuffer read_;
+  grpc::ByteBuffer write_;
+  Mutex mutex_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+class GrpcTransport : public Transport {
+ public:
+  explicit GrpcTransport(GrpcTransportOptions options) : options_(std::move(options)) {}
+
+  void Connect(Listener* listener) override {
+    call_ = nullptr;
+    absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials = Credentials();
+    if (!credentials.ok()) {
+      listener->OnClosed(credentials.status());
+      return;
+    }
+    call_ = std::make_shared<Call>(options_.target, *credentials, listener);
+    call_->Begin(call_);
+  }
+  void Read() override {
+    if (call_ != nullptr) {
+      call_->Read();
+    }
+  }
+  void Write(std::string frame) override {
+    if (call_ != nullptr) {
+      call_->Write(frame);
+    }
+  }
+  void FinishWrites() override {
+    if (call_ != nullptr) {
+      call_->FinishWrites();
+    }
+  }
+  void Cancel() override {
+    if (call_ != nullptr) {
+      call_->Cancel();
+    }
+  }
+
+ private:
+  absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials() const {
+    if (options_.ca_file.empty()) {
+      return grpc::InsecureChannelCredentials();
+    }
+    grpc::SslCredentialsOptions ssl;
+    ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadPem(options_.ca_file));
+    ASSIGN_OR_RETURN(ssl.pem_cert_chain, ReadPem(options_.certificate_file));
+    ASSIGN_OR_RETURN(ssl.pem_private_key, ReadPem(options_.key_file));
+    return grpc::SslCredentials(ssl);
+  }
+
+  const GrpcTransportOptions options_;
+  std::shared_ptr<Call> call_;
+};
+
+}  // namespace
+
+bool IsLoopbackTarget(absl::string_view target) {
+  if (absl::StartsWith(target, "unix:")) {
+    return true;
+  }
+  for (const absl::string_view scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
+    if (absl::ConsumePrefix(&target, scheme)) {
+      break;
+    }
+  }
+  const std::size_t colon = target.rfind(':');
+  std::string host(target.substr(0, colon));
+  if (host == "localhost") {
+    return true;
+  }
+  if (absl::StartsWith(host, "[") && absl::EndsWith(host, "]")) {
+    host = host.substr(1, host.size() - 2);
+    in6_addr address = {};
+    return inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LOOPBACK(&address);
+  }
+  in_addr address = {};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 && ntohl(address.s_addr) >> 24U == 127;
+}
+
+absl::StatusOr<std::unique_ptr<Transport>> MakeGrpcTransport(const GrpcTransportOptions& options) {
+  if (options.target.empty()) {
+    return absl::InvalidArgumentError("collector: no address");
+  }
+  const int files = !options.ca_file.empty() + !options.certificate_file.empty() + !options.key_file.empty();
+  if (files != 0 && files != 3) {
+    return absl::InvalidArgumentError("tls: mutual TLS needs all of ca_file, certificate_file and key_file");
+  }
+  if (files == 0 && !options.insecure_network && !IsLoopbackTarget(options.target)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("collector: ", options.target,
+                     " is not on this machine, and plain text can be read and changed on the way; configure tls, or "
+                     "set insecure_network if that is what you want"));
+  }
+  return std::make_unique<GrpcTransport>(options);
+}
+
+}  // namespace ppmm

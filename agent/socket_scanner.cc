@@ -141,9 +141,9 @@ absl::StatusOr<std::unique_ptr<SocketScanner>> SocketScanner::Create() {
     return BpfStatus(errno, "BPF sockets: map the slots");
   }
   impl->slots = static_cast<ppmm_slot*>(slots);
-  for (std::uint32_t number = 1; number < PPMM_SLOTS; ++number) {
+  for (std::uint32_t number = PPMM_SLOTS - 1; number > 0; --number) {
     if (bpf_map_update_elem(bpf_map__fd(impl->skeleton->maps.free_slots), nullptr, &number, BPF_ANY) != 0) {
-      return BpfStatus(errno, "BPF sockets: fill the queue of slots");
+      return BpfStatus(errno, "BPF sockets: fill the stack of slots");
     }
   }
 
@@ -173,7 +173,8 @@ absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
   const std::uint64_t poll_number = ++impl_->skeleton->data->poll_number;
   std::size_t filled = 0;
   const absl::Status status = impl_->Run(impl_->skeleton->links.poll);
-  for (std::uint32_t number = 1; status.ok() && number < PPMM_SLOTS; ++number) {
+  const std::uint32_t highest = std::min<std::uint32_t>(Load(impl_->skeleton->bss->highest_slot), PPMM_SLOTS - 1);
+  for (std::uint32_t number = 1; status.ok() && number <= highest; ++number) {
     if (Load(impl_->slots[number].cookie) == 0) {
       continue;
     }

@@ -51,8 +51,9 @@ struct {
 	__type(value, struct ppmm_slot);
 } slots SEC(".maps");
 
+/* A stack: the lowest numbers come first and again, so that user space touches few pages of the slots. */
 struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(type, BPF_MAP_TYPE_STACK);
 	__uint(max_entries, PPMM_SLOTS);
 	__type(value, __u32);
 } free_slots SEC(".maps");
@@ -77,6 +78,8 @@ struct {
 __u64 poll_number = 1;
 __u64 seed_number = 0;
 __u64 count_number = 0; /* not 0: poll counts the open connections of each peer */
+
+__u32 highest_slot = 0; /* ever taken; two takers may set it too low, the next poll sets it right */
 
 struct ppmm_socket_losses losses = {};
 
@@ -110,8 +113,10 @@ static __always_inline struct ppmm_slot *slot_at(__u32 number)
 	return bpf_map_lookup_elem(&slots, &number);
 }
 
-static __always_inline void describe_listener(struct ppmm_slot *slot, const struct sock *sk)
+static __always_inline void describe_listener(struct ppmm_slot *slot, __u32 number, const struct sock *sk)
 {
+	if (number > highest_slot)
+		highest_slot = number;
 	slot->family = sk->__sk_common.skc_family;
 	slot->net_ns = net_ns_of(sk);
 	slot->polled = poll_number;
@@ -141,8 +146,9 @@ static __always_inline struct ppmm_slot *take_slot(struct note *note, struct soc
 	slot = slot_at(number);
 	if (!slot || !number)
 		return 0;
+	__builtin_memset(slot, 0, sizeof(*slot)); /* a last connection may have counted after it was given back */
 	slot->owner_tgid = tgid;
-	describe_listener(slot, sk);
+	describe_listener(slot, number, sk);
 	slot->cookie = bpf_get_socket_cookie(sk); /* last: the slot counts from here on */
 	return slot;
 }
@@ -475,7 +481,7 @@ int poll(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (sk->__sk_common.skc_state == TCP_LISTEN) {
 		slot = note->slot ? slot_at(note->slot) : 0;
 		if (slot)
-			describe_listener(slot, sk);
+			describe_listener(slot, note->slot, sk);
 		return 0;
 	}
 	if (note->role == ROLE_LISTENER) /* a handshake that is not complete */

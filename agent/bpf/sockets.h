@@ -13,7 +13,7 @@ enum {
 enum ppmm_direction { PPMM_INBOUND = 0, PPMM_OUTBOUND = 1 };
 
 /*
- * A listening socket. The kernel side takes a free number from the queue and fills the slot in; user space reads the
+ * A listening socket. The kernel side takes a free number from the stack and fills the slot in; user space reads the
  * array through its memory mapping and gives the number back when the socket and its connections are gone.
  * Totals are since the slot was taken.
  */

@@ -64,14 +64,14 @@ static __always_inline void read_memory(struct ppmm_task_record *r, struct mm_st
 /* The namespace a process lives in, not the one its children would get (nsproxy). */
 static __always_inline __u32 pid_ns_of(struct task_struct *task)
 {
-	struct pid *pid = task->thread_pid;
+	struct pid *pid = BPF_CORE_READ(task, thread_pid); /* a number: Linux 6.1 does no sums with typed pointers */
 	struct pid_namespace *ns = 0;
 	void *number;
 
 	if (!pid)
 		return 0;
 	number = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-		 pid->level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns);
+		 BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns);
 	bpf_probe_read_kernel(&ns, sizeof(ns), number);
 	return BPF_CORE_READ(ns, ns.inum);
 }
@@ -110,7 +110,7 @@ int dump_tasks(struct bpf_iter__task *ctx)
 		struct walk walk = {.record = &r};
 
 		walk.head = (void *)signal + bpf_core_field_offset(struct signal_struct, thread_head);
-		walk.node = signal->thread_head.next;
+		walk.node = BPF_CORE_READ(signal, thread_head.next);
 		if (walk.node && walk.node != walk.head)
 			bpf_loop(MAX_THREADS, add_thread, &walk, 0);
 		if (!walk.at_end)

@@ -110,7 +110,7 @@ TEST_F(TaskScannerTest, KeepsTheCpuTimeOfEndedThreads) {
     }
   });
   const ProcessSample sample = Scan(child.pid());
-  EXPECT_EQ(sample.threads, 1u);
+  EXPECT_LE(sample.threads, 2u) << "join() may return before the kernel has taken the thread off its list";
   EXPECT_GE(sample.user_ns + sample.system_ns, 145 * kMs);
 }
 

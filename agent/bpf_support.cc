@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -78,6 +79,10 @@ absl::Status BpfStatus(int error, absl::string_view what) {
     default:
       return ErrnoStatus(error, what);
   }
+}
+
+void ReleaseLoaderMemory() {
+  malloc_trim(0);
 }
 
 absl::Status RunIterator(const bpf_link* link, std::size_t record_size, std::vector<char>* buffer,

@@ -23,6 +23,10 @@ absl::Status PrepareForBpf();
 //         kernel lacks (EINVAL, ENOENT, ENOTSUPP, ESRCH); else as ErrnoStatus.
 absl::Status BpfStatus(int error, absl::string_view what);
 
+// Call after loading. libbpf parses the type information of the whole kernel (12 MB) and frees it, but malloc keeps the
+// memory: this gives it back to the system.
+void ReleaseLoaderMemory();
+
 // Runs an attached iterator once and hands each record of `record_size` bytes to `handle`, in the order of the kernel.
 // `buffer` is scratch space that keeps its memory between calls. A program that writes nothing takes record_size 1.
 //

@@ -135,6 +135,7 @@ absl::StatusOr<std::unique_ptr<SocketScanner>> SocketScanner::Create() {
   if (const int error = sockets_bpf::load(impl->skeleton); error != 0) {
     return BpfStatus(-error, "BPF sockets: load");
   }
+  ReleaseLoaderMemory();
   void* slots =
       mmap(nullptr, kSlotArrayBytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(impl->skeleton->maps.slots), 0);
   if (slots == MAP_FAILED) {

@@ -85,6 +85,7 @@ absl::StatusOr<std::unique_ptr<TaskScanner>> TaskScanner::Create() {
   if (const int error = tasks_bpf::load(impl->skeleton); error != 0) {
     return BpfStatus(-error, "BPF tasks: load");
   }
+  ReleaseLoaderMemory();
   if (const int error = tasks_bpf::attach(impl->skeleton); error != 0) {
     return BpfStatus(-error, "BPF tasks: attach");
   }

@@ -1,0 +1,25 @@
+// Numbers as people read them: natural units, never more digits than matter. Pure; the page and the command share it.
+#pragma once
+
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace ppmm {
+
+// "84 us" (with the micro sign), "0.3 ms", "19 ms", "1.3 s", "12 min", "3.2 h". Units: seconds.
+std::string HumanSeconds(double seconds);
+// "812 B", "12.4 MiB", "1.5 GiB".
+std::string HumanBytes(double bytes);
+// A count or a rate without its unit: "0.04", "3.4", "412", "12,400".
+std::string HumanNumber(double number);
+// "78 %", "99.97 %". Rounded down from 99 on, so that 100 % means all; "<1 %" for what is nearly nothing. Units: 0..1.
+std::string HumanPercent(double ratio);
+// CPU cores in use: "0.08", "1.25", "12.4"; "<0.01" for what is nearly nothing.
+std::string HumanCores(double cores);
+// "now", "40 s ago", "4 min ago", "3 h ago", "12 d ago". A time ahead of `now` is "now": clocks differ.
+std::string HumanAge(absl::Time then, absl::Time now);
+// Work: "2 min", "1 h 30 min", "3 h". Units: minutes.
+std::string HumanWork(double minutes);
+
+}  // namespace ppmm

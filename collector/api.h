@@ -1,0 +1,54 @@
+// What the collector answers over HTTP: /metrics, /metrics/hosts, /-/healthy, /-/ready, and the JSON of /api/v1. Keys
+// are a contract; a number that is not known is null, never 0. Everything shown is committed.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+#include "collector/application_view.h"
+#include "collector/host_view.h"
+#include "collector/http/router.h"
+#include "collector/rating_source.h"
+#include "collector/self_numbers.h"
+#include "collector/state.h"
+#include "common/clock.h"
+
+namespace ppmm {
+
+// What the views read from. All pointers outlive the router.
+struct ViewContext {
+  State* state = nullptr;
+  const Clock* clock = nullptr;
+  const RatingSource* rating = nullptr;
+  std::function<SelfNumbers()> self;  // called at each request that shows them
+  ReaderFactory reader;               // for windows that the state does not hold
+  std::string organization;
+};
+
+// Routes of everything above, all GET.
+void AddRoutes(http::Router& router, const ViewContext& context);
+
+// ---- bodies; pure --------------------------------------------------------------------------------------------------
+
+std::string ApplicationsJson(const ApplicationViews& views);
+std::string HostsJson(const HostViews& views);
+std::string InventoryJson(absl::string_view organization, const ApplicationViews& applications, const HostViews& hosts);
+
+// What /api/v1/status says besides the collector's own numbers.
+struct StatusNumbers {
+  absl::Status readiness;
+  std::string store_id;  // hex
+  std::int64_t commit = 0;
+  std::size_t hosts_live = 0;
+  std::size_t hosts_silent = 0;
+  std::size_t hosts_off = 0;
+  std::size_t applications = 0;
+  std::size_t instances = 0;
+  std::size_t series = 0;
+  SampleCounts samples;
+};
+std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, absl::Time now);
+
+}  // namespace ppmm

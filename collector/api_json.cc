@@ -1,0 +1,267 @@
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+
+#include "collector/api.h"
+
+namespace ppmm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr absl::string_view kNoResponseTimes = "response times are not measured yet";
+
+std::string Dump(const Json& json) {
+  // Names come from outside; what is not UTF-8 in them is replaced, never thrown.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json TimeOf(absl::Time time) {
+  if (time == absl::InfinitePast() || time == absl::InfiniteFuture() || time == absl::UnixEpoch()) {
+    return nullptr;
+  }
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", time, absl::UTCTimeZone());
+}
+
+template <class Value>
+Json OrNull(const std::optional<Value>& value) {
+  return value.has_value() ? Json(*value) : Json(nullptr);
+}
+
+Json TextOrNull(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
+Json SecondsOrNull(const std::optional<absl::Duration>& duration) {
+  return duration.has_value() ? Json(absl::ToDoubleSeconds(*duration)) : Json(nullptr);
+}
+
+// A response, wait or service time that nobody measured.
+Json NotMeasured() {
+  return {{"source", "none"},
+          {"vantage", nullptr},
+          {"clock", "none"},
+          {"quality", nullptr},
+          {"reason", std::string(kNoResponseTimes)},
+          {"count", nullptr},
+          {"mean_seconds", nullptr},
+          {"p50_seconds", nullptr},
+          {"p90_seconds", nullptr},
+          {"p95_seconds", nullptr},
+          {"p99_seconds", nullptr},
+          {"p999_seconds", nullptr},
+          {"max_seconds", nullptr}};
+}
+
+Json ApplicationOf(const ApplicationView& view) {
+  return {{"key", view.key},
+          {"name", view.name},
+          {"group", view.group},
+          {"origin", view.origin},
+          {"origin_confidence", OrNull(view.origin_confidence)},
+          {"origin_evidence", view.origin_evidence},
+          {"confirmed", false},
+          {"product", TextOrNull(view.product)},
+          {"version", TextOrNull(view.version)},
+          {"tier", nullptr},
+          {"owner", nullptr},
+          {"line_of_business", nullptr},
+          {"hosts", view.hosts},
+          {"instances", view.instances},
+          {"ports", view.ports},
+          {"protocol", nullptr},
+          {"throughput_per_second", OrNull(view.throughput_per_second)},
+          {"throughput_of", view.throughput_of},
+          {"errors_per_second", nullptr},
+          {"cpu_cores", OrNull(view.cpu_cores)},
+          {"resident_memory_bytes", OrNull(view.resident_memory_bytes)},
+          {"response_time", NotMeasured()},
+          {"wait_time", NotMeasured()},
+          {"service_time", NotMeasured()},
+          {"transactions", Json::array()},
+          {"plumbing", view.plumbing},
+          {"name_source", TextOrNull(view.name_source)},
+          {"name_evidence", TextOrNull(view.name_evidence)},
+          {"last_step_at", TimeOf(absl::FromUnixSeconds(view.newest_step))}};
+}
+
+Json SamplesJson(const SampleCounts& samples) {
+  return {{"produced", samples.produced},
+          {"committed", samples.committed},
+          {"refused", samples.refused},
+          {"dropped", samples.dropped},
+          {"late", samples.late}};
+}
+
+Json HostOf(const HostView& view) {
+  Json sources = Json::array();
+  for (const SourceView& source : view.sources) {
+    sources.push_back({{"source", source.source},
+                       {"state", source.state},
+                       {"reason", TextOrNull(source.reason)},
+                       {"cure", TextOrNull(source.cure)},
+                       {"since", TimeOf(source.since)}});
+  }
+  return {{"host", view.label},
+          {"host_id", view.host_id},
+          {"group", view.group},
+          {"state", std::string(HostPresenceName(view.presence))},
+          {"last_step_age_seconds", SecondsOrNull(view.step_age)},
+          {"first_seen", TimeOf(view.first_seen)},
+          {"boot_time", view.boot_time.has_value() ? TimeOf(*view.boot_time) : Json(nullptr)},
+          {"duplicate", view.duplicate},
+          {"agent_version", TextOrNull(view.agent_version)},
+          {"kernel", TextOrNull(view.kernel)},
+          {"operating_system", TextOrNull(view.operating_system)},
+          {"capture", TextOrNull(view.capture)},
+          {"cpus", OrNull(view.cpus)},
+          {"memory_bytes", OrNull(view.memory_bytes)},
+          {"addresses", view.addresses},
+          {"cpu_utilization_ratio", OrNull(view.cpu_utilization_ratio)},
+          {"memory_utilization_ratio", OrNull(view.memory_utilization_ratio)},
+          {"clock_synchronized", OrNull(view.clock_synchronized)},
+          {"clock_offset_seconds", nullptr},
+          {"sources", std::move(sources)},
+          {"samples", SamplesJson(view.samples)}};
+}
+
+Json ByReason(const SelfNumbers::ByReason& counts) {
+  Json json = Json::object();
+  for (const auto& [reason, count] : counts) {
+    json[reason] = count;
+  }
+  return json;
+}
+
+Json ComponentsOf(const SelfNumbers& self) {
+  Json components = Json::array();
+  for (const ComponentState& component : self.components) {
+    components.push_back({{"component", component.component},
+                          {"state", component.ok ? "ok" : "failed"},
+                          {"reason", TextOrNull(component.reason)},
+                          {"cure", TextOrNull(component.cure)}});
+  }
+  return components;
+}
+
+}  // namespace
+
+std::string ApplicationsJson(const ApplicationViews& views) {
+  Json applications = Json::array();
+  for (const ApplicationView& view : views.applications) {
+    applications.push_back(ApplicationOf(view));
+  }
+  return Dump({{"applications", std::move(applications)},
+               {"from", TimeOf(views.from)},
+               {"to", TimeOf(views.to)},
+               {"as_of_commit", views.commit}});
+}
+
+std::string HostsJson(const HostViews& views) {
+  Json hosts = Json::array();
+  for (const HostView& view : views.hosts) {
+    hosts.push_back(HostOf(view));
+  }
+  return Dump({{"hosts", std::move(hosts)}, {"as_of_commit", views.commit}});
+}
+
+std::string InventoryJson(absl::string_view organization, const ApplicationViews& applications,
+                          const HostViews& hosts) {
+  Json host_rows = Json::array();
+  for (const HostView& view : hosts.hosts) {
+    host_rows.push_back({{"host", view.label},
+                         {"host_id", view.host_id},
+                         {"group", view.group},
+                         {"addresses", view.addresses},
+                         {"operating_system", TextOrNull(view.operating_system)},
+                         {"first_seen", TimeOf(view.first_seen)},
+                         {"duplicate", view.duplicate}});
+  }
+  Json application_rows = Json::array();
+  for (const ApplicationView& view : applications.applications) {
+    application_rows.push_back({{"key", view.key},
+                                {"name", view.name},
+                                {"group", view.group},
+                                {"origin", view.origin},
+                                {"origin_confidence", OrNull(view.origin_confidence)},
+                                {"origin_evidence", view.origin_evidence},
+                                {"name_source", TextOrNull(view.name_source)},
+                                {"name_evidence", TextOrNull(view.name_evidence)},
+                                {"product", TextOrNull(view.product)},
+                                {"version", TextOrNull(view.version)},
+                                {"plumbing", view.plumbing},
+                                {"tier", nullptr},
+                                {"owner", nullptr},
+                                {"line_of_business", nullptr},
+                                {"hosts", view.hosts},
+                                {"first_seen", TimeOf(view.first_seen)}});
+  }
+  return Dump({{"organization", std::string(organization)},
+               {"confirmed", false},
+               {"confirmed_at", nullptr},
+               {"hosts", std::move(host_rows)},
+               {"applications", std::move(application_rows)},
+               {"as_of_commit", applications.commit}});
+}
+
+std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, absl::Time now) {
+  const bool started = self.process.started != absl::InfinitePast();
+  const bool committed = self.commits.last != absl::InfinitePast();
+  const SelfNumbers::Ingest& ingest = self.ingest;
+  Json json = {
+      {"ready", numbers.readiness.ok()},
+      {"reason", TextOrNull(std::string(numbers.readiness.message()))},
+      {"version", self.version},
+      {"store_id", TextOrNull(numbers.store_id)},
+      {"as_of_commit", numbers.commit},
+      {"started_at", TimeOf(self.process.started)},
+      {"uptime_seconds", started ? Json(absl::ToDoubleSeconds(now - self.process.started)) : Json(nullptr)},
+      {"hosts", {{"live", numbers.hosts_live}, {"silent", numbers.hosts_silent}, {"off", numbers.hosts_off}}},
+      {"applications", numbers.applications},
+      {"instances", numbers.instances},
+      {"series", numbers.series},
+      {"samples", SamplesJson(numbers.samples)},
+      {"commits",
+       {{"count", self.commits.count},
+        {"failed", self.commits.failed},
+        {"mean_seconds", self.commits.count == 0
+                             ? Json(nullptr)
+                             : Json(self.commits.seconds / static_cast<double>(self.commits.count))},
+        {"longest_seconds", self.commits.count == 0 ? Json(nullptr) : Json(self.commits.longest_seconds)},
+        {"last_age_seconds", committed ? Json(absl::ToDoubleSeconds(now - self.commits.last)) : Json(nullptr)}}},
+      {"ingest",
+       {{"streams", ingest.streams},
+        {"streams_refused", ingest.streams_refused},
+        {"frames", ingest.frames},
+        {"bytes", ingest.bytes},
+        {"batches", ingest.batches},
+        {"samples", ingest.samples},
+        {"unknown_series_samples", ingest.unknown_series_samples},
+        {"refused_batches", ByReason(ingest.refused_batches)},
+        {"refused_samples", ByReason(ingest.refused_samples)},
+        {"queue_bytes", ingest.queue_bytes},
+        {"queue_limit_bytes", ingest.queue_limit_bytes}}},
+      {"store",
+       {{"data_directory", TextOrNull(self.data_directory)},
+        {"size_bytes", OrNull(self.store_bytes)},
+        {"disk_free_bytes", OrNull(self.disk_free_bytes)}}},
+      {"http",
+       {{"connections", self.http.connections},
+        {"requests", self.http.requests},
+        {"client_errors", self.http.client_errors},
+        {"server_errors", self.http.server_errors},
+        {"refused_connections", self.http.refused_connections}}},
+      {"process",
+       {{"cpu_seconds", self.process.cpu_seconds},
+        {"resident_memory_bytes", self.process.resident_memory_bytes},
+        {"open_fds", self.process.open_fds},
+        {"max_fds", self.process.max_fds}}},
+      {"configuration", {{"last_reload_successful", self.config_ok}, {"error", TextOrNull(self.config_error)}}},
+      {"components", ComponentsOf(self)}};
+  return Dump(json);
+}
+
+}  // namespace ppmm

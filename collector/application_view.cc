@@ -1,0 +1,230 @@
+#include "collector/application_view.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+
+#include "collector/view_reads.h"
+#include "common/status.h"
+#include "proto/telemetry.pb.h"
+
+namespace ppmm {
+namespace {
+
+// Sums over one application's window, or nothing where no series was there to measure it.
+struct Rates {
+  std::optional<double> connections;
+  std::optional<double> bytes;
+  std::optional<double> requests;
+  std::optional<double> cpu_cores;
+};
+
+void AddTo(std::optional<double>* sum, const std::optional<double>& term) {
+  if (term.has_value()) {
+    *sum = sum->value_or(0) + *term;
+  }
+}
+
+std::optional<double>* RateOf(Rates& rates, absl::string_view metric) {
+  if (metric == "ppmm_instance_connections_accepted_total") {
+    return &rates.connections;
+  }
+  if (metric == "ppmm_instance_network_receive_bytes_total" || metric == "ppmm_instance_network_transmit_bytes_total") {
+    return &rates.bytes;
+  }
+  if (metric == "ppmm_instance_requests_total") {
+    return &rates.requests;
+  }
+  return metric == "ppmm_instance_cpu_seconds_total" ? &rates.cpu_cores : nullptr;
+}
+
+// What says most of the work done: requests, else connections, else bytes; long-lived connections bring bytes only.
+void SetThroughput(const Rates& rates, ApplicationView& view) {
+  const std::pair<absl::string_view, std::optional<double>> kinds[] = {
+      {"requests", rates.requests}, {"connections", rates.connections}, {"bytes", rates.bytes}};
+  for (const auto& [name, rate] : kinds) {
+    const bool better = rate.has_value() &&
+                        (!view.throughput_per_second.has_value() || (*view.throughput_per_second <= 0 && *rate > 0));
+    if (better) {
+      view.throughput_of = std::string(name);
+      view.throughput_per_second = rate;
+    }
+  }
+}
+
+absl::string_view OriginName(wire::Origin origin) {
+  return origin == wire::ORIGIN_OFF_THE_SHELF ? "off_the_shelf"
+         : origin == wire::ORIGIN_IN_HOUSE    ? "in_house"
+                                              : "unknown";
+}
+
+// The guess that is surest; of equally sure ones the first.
+void TakeOrigin(const wire::Instance& instance, ApplicationView& view) {
+  if (instance.origin_guess() == wire::ORIGIN_UNKNOWN && !view.origin_evidence.empty()) {
+    return;
+  }
+  if (view.origin_confidence.has_value() && *view.origin_confidence >= instance.origin_confidence()) {
+    return;
+  }
+  view.origin = std::string(OriginName(instance.origin_guess()));
+  view.origin_confidence.reset();
+  if (instance.origin_guess() != wire::ORIGIN_UNKNOWN) {
+    view.origin_confidence = instance.origin_confidence();
+  }
+  view.origin_evidence.clear();
+  for (const wire::Evidence& evidence : instance.origin_evidence()) {
+    view.origin_evidence.push_back(evidence.text());
+  }
+}
+
+void TakeInstance(const EntityState& entity, ApplicationView& view) {
+  wire::Entity attributes;
+  if (attributes.ParseFromString(entity.row.attributes) && attributes.has_instance()) {
+    const wire::Instance& instance = attributes.instance();
+    TakeOrigin(instance, view);
+    if (view.name_source.empty()) {
+      view.name_source = instance.name_source();
+      view.name_evidence = instance.name_evidence();
+    }
+    view.plumbing = view.plumbing || instance.plumbing();
+  }
+  if (view.product.empty()) {
+    view.product = entity.instance.product;
+  }
+  if (!entity.instance.version.empty()) {
+    view.version = entity.instance.version;  // the youngest instance's
+  }
+}
+
+// One application as of now, its rates from the latest steps.
+ApplicationView ReadOne(const Tables& tables, const ApplicationState& application, absl::Duration window,
+                        absl::Time now, Rates* rates) {
+  ApplicationView view;
+  view.key = application.row.key;
+  view.name = application.display_name.empty() ? application.row.name : application.display_name;
+  view.group = application.row.group;
+  view.first_seen = absl::FromUnixMicros(application.row.first_seen_us);
+  std::set<std::string> hosts;
+  std::set<std::uint32_t> ports;
+  for (const EntityId id : application.instances) {
+    const EntityState* const entity = tables.Entity(id);
+    if (entity == nullptr) {
+      continue;
+    }
+    const HostState* const host = FindHost(tables, entity->row.host);
+    TakeInstance(*entity, view);
+    bool fresh = false;
+    for (const SeriesId series_id : entity->series) {
+      const SeriesState* const series = tables.Series(series_id);
+      if (series == nullptr) {
+        continue;
+      }
+      view.newest_step = std::max(view.newest_step, series->last_step);
+      if (host == nullptr || !IsFresh(series->last_step, now)) {
+        continue;
+      }
+      fresh = true;
+      if (series->metric->name == "ppmm_instance_resident_memory_bytes") {
+        AddTo(&view.resident_memory_bytes, ValueOf(*series->metric, series->last));
+      } else if (std::optional<double>* rate = RateOf(*rates, series->metric->name); rate != nullptr) {
+        AddTo(rate, RatePerSecond(*series, host->row.newest_step, window));
+      }
+    }
+    if (!fresh || (!entity->lives.empty() && entity->lives.back().to_minute != 0)) {
+      continue;
+    }
+    ++view.instances;
+    hosts.insert(host->row.label);
+    for (const ListenerRow& listener : entity->listeners) {
+      if (listener.gone_us == 0 && listener.port != 0) {
+        ports.insert(listener.port);
+      }
+    }
+  }
+  view.hosts.assign(hosts.begin(), hosts.end());
+  view.ports.assign(ports.begin(), ports.end());
+  return view;
+}
+
+// Rates of all applications over whole minutes.
+absl::StatusOr<absl::flat_hash_map<ApplicationId, Rates>> ReadMinutes(StoreReader& reader, std::int64_t from,
+                                                                      std::int64_t to) {
+  ASSIGN_OR_RETURN(const std::vector<ApplicationMinuteRow> rows, reader.ApplicationMinutes(0, from, to));
+  absl::flat_hash_map<ApplicationId, Rates> rates;
+  const double seconds = static_cast<double>(to - from) * 60;
+  for (const ApplicationMinuteRow& row : rows) {
+    Rates& one = rates[row.application];
+    AddTo(&one.connections, static_cast<double>(row.independent) / seconds);
+    AddTo(&one.bytes, static_cast<double>(row.traffic) / seconds);
+    AddTo(&one.cpu_cores, static_cast<double>(row.cpu_us) / 1e6 / seconds);
+    if (row.requests > 0) {
+      AddTo(&one.requests, static_cast<double>(row.requests) / seconds);
+    }
+  }
+  return rates;
+}
+
+}  // namespace
+
+absl::StatusOr<absl::Duration> RoundWindow(absl::Duration window) {
+  if (window <= absl::ZeroDuration() || window > kLongestWindow) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("window ", absl::FormatDuration(window), " is not between 1s and 24h"));
+  }
+  return absl::Ceil(window, window <= kStepsWindow ? absl::Seconds(10) : absl::Minutes(1));
+}
+
+absl::StatusOr<ApplicationViews> ReadApplications(State& state, const ReaderFactory& reader, absl::Duration window,
+                                                  absl::Time now) {
+  ASSIGN_OR_RETURN(window, RoundWindow(window));
+  RETURN_IF_ERROR(state.Readiness());
+  const bool by_minutes = window > kStepsWindow;
+  ApplicationViews views;
+  std::vector<ApplicationId> ids;
+  std::int64_t newest_step = 0;
+  {
+    ReaderLock lock(&state.mutex());
+    const Tables& tables = state.tables();
+    views.commit = tables.commit;
+    for (const auto& [id, application] : tables.applications) {
+      ids.push_back(id);
+    }
+    for (const auto& [key, host] : tables.hosts) {
+      newest_step = std::max(newest_step, host.row.newest_step);
+    }
+  }
+  views.to = newest_step == 0 ? absl::FromUnixSeconds(absl::ToUnixSeconds(now)) : absl::FromUnixSeconds(newest_step);
+  absl::flat_hash_map<ApplicationId, Rates> of_minutes;
+  if (by_minutes) {
+    const std::int64_t to_minute = absl::ToUnixSeconds(std::min(now, views.to)) / 60;
+    const std::int64_t from_minute = to_minute - absl::ToInt64Minutes(window);
+    views.to = absl::FromUnixSeconds(to_minute * 60);
+    ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> rows, reader());
+    ASSIGN_OR_RETURN(of_minutes, ReadMinutes(*rows, from_minute, to_minute));
+  }
+  views.from = views.to - window;
+  for (const ApplicationId id : ids) {
+    Rates rates;
+    ReaderLock lock(&state.mutex());
+    const Tables& tables = state.tables();
+    const auto found = tables.applications.find(id);
+    if (found == tables.applications.end()) {
+      continue;
+    }
+    ApplicationView view = ReadOne(tables, found->second, window, now, &rates);
+    if (by_minutes) {
+      rates = of_minutes[id];
+    }
+    SetThroughput(rates, view);
+    view.cpu_cores = rates.cpu_cores;
+    views.applications.push_back(std::move(view));
+  }
+  std::sort(views.applications.begin(), views.applications.end(),
+            [](const ApplicationView& a, const ApplicationView& b) { return a.key < b.key; });
+  return views;
+}
+
+}  // namespace ppmm

@@ -1,0 +1,69 @@
+// What the API and the page say of an application: committed state, pooled over its instances, as plain values.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "collector/state.h"
+#include "collector/store/store.h"
+
+namespace ppmm {
+
+struct ApplicationView {
+  std::string key;
+  std::string name;  // as displayed
+  std::string group;
+  std::string origin = "unknown";  // off_the_shelf | in_house | unknown
+  std::optional<double> origin_confidence;
+  std::vector<std::string> origin_evidence;
+  std::string name_source;    // what names it: container | unit | interpreter | package | executable
+  std::string name_evidence;  // in words
+  bool plumbing = false;      // sshd, time, monitoring: not what an organization lives on
+  std::string product;
+  std::string version;
+  absl::Time first_seen;
+  std::int64_t newest_step = 0;    // seconds since 1970; 0: none
+  std::vector<std::string> hosts;  // labels, sorted
+  int instances = 0;               // that run and are heard of
+  std::vector<std::uint32_t> ports;
+
+  // Over the window; nothing where nothing was measured in it.
+  std::string throughput_of = "none";  // requests | connections | bytes | none
+  std::optional<double> throughput_per_second;
+  std::optional<double> cpu_cores;
+  std::optional<double> resident_memory_bytes;
+};
+
+struct ApplicationViews {
+  std::vector<ApplicationView> applications;  // by key
+  // The window. Of each host it ends with the newest step of that host, of which `to` is the newest.
+  absl::Time from;
+  absl::Time to;
+  std::int64_t commit = 0;
+};
+
+using ReaderFactory = std::function<absl::StatusOr<std::unique_ptr<StoreReader>>()>;
+
+// Windows up to this long are answered from the latest steps, rounded up to 10 s; longer ones from whole minutes.
+inline constexpr absl::Duration kStepsWindow = absl::Minutes(2);
+inline constexpr absl::Duration kLongestWindow = absl::Hours(24);
+
+// The window as it is answered.
+//
+// Errors: InvalidArgument for one that is not positive or longer than kLongestWindow.
+absl::StatusOr<absl::Duration> RoundWindow(absl::Duration window);
+
+// Reads all applications, each under a short lock of its own.
+//
+// Errors: those of RoundWindow; Unavailable while the state is not ready; those of the store for long windows.
+absl::StatusOr<ApplicationViews> ReadApplications(State& state, const ReaderFactory& reader, absl::Duration window,
+                                                  absl::Time now);
+
+}  // namespace ppmm

@@ -1,0 +1,191 @@
+#include "collector/host_view.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+
+#include "collector/view_reads.h"
+#include "common/status.h"
+#include "proto/telemetry.pb.h"
+
+namespace ppmm {
+namespace {
+
+constexpr absl::Duration kUtilizationWindow = absl::Seconds(60);
+
+absl::string_view SourceStateName(std::int32_t state) {
+  return state == wire::SourceState::OK ? "ok" : state == wire::SourceState::ABSENT ? "absent" : "failed";
+}
+
+bool IsIdleMode(absl::string_view mode) {
+  return mode == "idle" || mode == "iowait";
+}
+
+// Guests run in the time that `user` and `nice` already hold.
+bool IsGuestMode(absl::string_view mode) {
+  return absl::StartsWith(mode, "guest");
+}
+
+// Visits the fresh series of all entities of a host.
+template <class Visit>
+void ForEachFresh(const Tables& tables, const HostState& host, absl::Time now, const Visit& visit) {
+  for (const EntityId id : host.entities) {
+    const EntityState* const entity = tables.Entity(id);
+    if (entity == nullptr || entity->row.kind == EntityKind::kInstance) {
+      continue;
+    }
+    for (const SeriesId series_id : entity->series) {
+      const SeriesState* const series = tables.Series(series_id);
+      if (series != nullptr && IsFresh(series->last_step, now)) {
+        visit(*series);
+      }
+    }
+  }
+}
+
+void TakeUtilization(const Tables& tables, const HostState& host, absl::Time now, HostView& view) {
+  double busy = 0;
+  double all = 0;
+  std::optional<double> available;
+  std::optional<double> total;
+  ForEachFresh(tables, host, now, [&](const SeriesState& series) {
+    const absl::string_view name = series.metric->name;
+    if (name == "ppmm_host_cpu_seconds_total") {
+      const std::vector<absl::string_view> labels = series.LabelValues();
+      const std::optional<double> rate = RatePerSecond(series, host.row.newest_step, kUtilizationWindow);
+      if (labels.size() == 2 && rate.has_value() && !IsGuestMode(labels[1])) {
+        all += *rate;
+        busy += IsIdleMode(labels[1]) ? 0 : *rate;
+      }
+    } else if (name == "ppmm_host_memory_mem_available_bytes") {
+      available = ValueOf(*series.metric, series.last);
+    } else if (name == "ppmm_host_memory_mem_total_bytes") {
+      total = ValueOf(*series.metric, series.last);
+    } else if (name == "ppmm_host_timex_sync_status") {
+      view.clock_synchronized = series.last == 1;
+    }
+  });
+  if (all > 0) {
+    view.cpu_utilization_ratio = busy / all;
+  }
+  if (available.has_value() && total.has_value() && *total > 0) {
+    view.memory_utilization_ratio = 1 - *available / *total;
+  }
+}
+
+HostView ReadOne(const Tables& tables, const HostState& host, absl::Time now) {
+  HostView view;
+  view.key = host.row.key;
+  view.label = host.row.label;
+  view.host_id = absl::BytesToHexString(host.row.host_id);
+  view.group = host.row.group;
+  view.presence = PresenceOf(host, now);
+  if (host.row.newest_step != 0) {
+    view.step_age = std::max(absl::ZeroDuration(), now - absl::FromUnixSeconds(host.row.newest_step));
+  }
+  view.first_seen = absl::FromUnixMicros(host.row.first_seen_us);
+  if (host.row.boot_us != 0) {
+    view.boot_time = absl::FromUnixMicros(host.row.boot_us);
+  }
+  view.duplicate = host.row.duplicate;
+  view.agent_version = host.row.agent_version;
+  wire::Host attributes;
+  if (!host.row.attributes.empty() && attributes.ParseFromString(host.row.attributes)) {
+    view.kernel = attributes.kernel();
+    view.operating_system = attributes.operating_system();
+    view.capture = attributes.capture();
+    view.addresses.assign(attributes.addresses().begin(), attributes.addresses().end());
+    if (attributes.cpus() != 0) {
+      view.cpus = attributes.cpus();
+    }
+    if (attributes.memory_bytes() != 0) {
+      view.memory_bytes = attributes.memory_bytes();
+    }
+  }
+  for (const auto& [name, row] : host.sources) {
+    const std::string state(SourceStateName(row.state));
+    view.sources.push_back(
+        {name, state, row.reason, state == "ok" ? "" : CureOf(name, row.reason), absl::FromUnixMicros(row.since_us)});
+  }
+  TakeUtilization(tables, host, now, view);
+  return view;
+}
+
+}  // namespace
+
+absl::string_view HostPresenceName(HostPresence presence) {
+  return presence == HostPresence::kLive ? "live" : presence == HostPresence::kOff ? "off" : "silent";
+}
+
+HostPresence PresenceOf(const HostState& host, absl::Time now) {
+  if (host.row.newest_step != 0 && now - absl::FromUnixSeconds(host.row.newest_step) <= kSilentAfter) {
+    return HostPresence::kLive;
+  }
+  const std::int64_t now_us = absl::ToUnixMicros(now);
+  const bool off = std::any_of(host.lives.begin(), host.lives.end(), [&](const HostLifeRow& row) {
+    return row.from_us <= now_us && (row.to_us == 0 || row.to_us > now_us);
+  });
+  return off ? HostPresence::kOff : HostPresence::kSilent;
+}
+
+absl::flat_hash_map<HostKey, SampleCounts> SamplesByHost(const Tables& tables) {
+  absl::flat_hash_map<HostKey, SampleCounts> by_host;
+  for (const auto& [id, agent] : tables.agents) {
+    SampleCounts& counts = by_host[agent.row.host];
+    counts.produced += agent.row.produced;
+    counts.committed += agent.row.committed;
+    counts.refused += agent.row.refused;
+    counts.dropped += agent.row.dropped;
+    counts.late += agent.row.late;
+  }
+  return by_host;
+}
+
+std::string CureOf(absl::string_view source, absl::string_view reason) {
+  const std::string text = absl::AsciiStrToLower(reason);
+  const auto says = [&](absl::string_view part) { return absl::StrContains(text, part); };
+  if (says("btf")) {
+    return "install a kernel with BTF (CONFIG_DEBUG_INFO_BTF): apt install linux-image-amd64";
+  }
+  if (says("permission") || says("not permitted") || says("capabilit")) {
+    return "run ppmm-agent as its systemd unit does, or as root: it needs CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and "
+           "CAP_DAC_READ_SEARCH";
+  }
+  if (says("pressure") || says("psi") || absl::StrContains(source, "pressure")) {
+    return "boot with psi=1 (CONFIG_PSI_DEFAULT_DISABLED turns it off)";
+  }
+  if (says("schedstat")) {
+    return "sysctl kernel.sched_schedstats=1";
+  }
+  return "";
+}
+
+absl::StatusOr<HostViews> ReadHosts(State& state, absl::Time now) {
+  RETURN_IF_ERROR(state.Readiness());
+  HostViews views;
+  std::vector<HostKey> keys;
+  absl::flat_hash_map<HostKey, SampleCounts> samples;
+  {
+    ReaderLock lock(&state.mutex());
+    samples = SamplesByHost(state.tables());
+    views.commit = state.tables().commit;
+    for (const auto& [key, host] : state.tables().hosts) {
+      keys.push_back(key);
+    }
+  }
+  for (const HostKey key : keys) {
+    ReaderLock lock(&state.mutex());
+    if (const HostState* const host = FindHost(state.tables(), key); host != nullptr) {
+      views.hosts.push_back(ReadOne(state.tables(), *host, now));
+      views.hosts.back().samples = samples[key];
+    }
+  }
+  std::sort(views.hosts.begin(), views.hosts.end(),
+            [](const HostView& a, const HostView& b) { return a.label < b.label; });
+  return views;
+}
+
+}  // namespace ppmm

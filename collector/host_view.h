@@ -1,0 +1,79 @@
+// What the API, the page and /metrics say of a host and its agents: committed state as plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+#include "collector/state.h"
+
+namespace ppmm {
+
+enum class HostPresence { kLive, kSilent, kOff };
+absl::string_view HostPresenceName(HostPresence presence);  // "live"
+
+struct SourceView {
+  std::string source;
+  std::string state;  // ok | absent | failed
+  std::string reason;
+  std::string cure;  // what a person may do; empty: nothing known, or nothing to do
+  absl::Time since;
+};
+
+// Samples of all agents of a host, over all their epochs.
+struct SampleCounts {
+  std::uint64_t produced = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t late = 0;  // came more than 5 minutes after their time; part of `committed`
+};
+
+struct HostView {
+  HostKey key = 0;
+  std::string label;
+  std::string host_id;  // hex
+  std::string group;
+  HostPresence presence = HostPresence::kSilent;
+  std::optional<absl::Duration> step_age;
+  absl::Time first_seen;
+  std::optional<absl::Time> boot_time;
+  bool duplicate = false;
+  std::string agent_version;
+  std::string kernel;
+  std::string operating_system;
+  std::string capture;
+  std::optional<std::uint32_t> cpus;
+  std::optional<std::uint64_t> memory_bytes;
+  std::vector<std::string> addresses;
+  std::optional<double> cpu_utilization_ratio;  // over the last 60 s
+  std::optional<double> memory_utilization_ratio;
+  std::optional<bool> clock_synchronized;
+  std::vector<SourceView> sources;
+  SampleCounts samples;
+};
+
+struct HostViews {
+  std::vector<HostView> hosts;  // by label
+  std::int64_t commit = 0;
+};
+
+// Reads all hosts, each under a short lock of its own.
+//
+// Errors: Unavailable while the state is not ready.
+absl::StatusOr<HostViews> ReadHosts(State& state, absl::Time now);
+
+// How a host is heard of. Under the reader lock.
+HostPresence PresenceOf(const HostState& host, absl::Time now);
+absl::flat_hash_map<HostKey, SampleCounts> SamplesByHost(const Tables& tables);
+
+// What cures a source that failed or is absent, where a person can do something about it; else empty.
+std::string CureOf(absl::string_view source, absl::string_view reason);
+
+}  // namespace ppmm

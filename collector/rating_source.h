@@ -1,0 +1,55 @@
+// Where the views take the rating from, as plain values and finished texts; so they do not know how it is made.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace ppmm {
+
+// One evaluation. Immutable.
+struct RatingSnapshot {
+  int level = 1;
+  int sublevel = 0;  // 1 to 3 while level is 2
+  int provisional_level = 1;
+  int provisional_sublevel = 0;
+  bool watch = false;
+
+  struct Progress {
+    std::string target;  // "2.1"
+    double low = 0;      // 0 to 1
+    double high = 0;
+  };
+  std::vector<Progress> progress;
+
+  struct Activity {
+    std::string id;
+    std::string status;      // one of kActivityStatuses
+    double achievement = 0;  // 0 to 1
+  };
+  std::vector<Activity> activities;
+
+  // Bodies of the API.
+  std::string rating_json;
+  std::string activities_json;
+  std::string next_steps_json;
+  // Errors: NotFound names the ids that exist.
+  std::function<absl::StatusOr<std::string>(absl::string_view id)> activity_json;
+};
+
+inline constexpr absl::string_view kActivityStatuses[] = {"satisfied", "not_satisfied", "undecided",
+                                                          "no_source", "contradicted",  "not_applicable"};
+
+// Thread-safe.
+class RatingSource {
+ public:
+  virtual ~RatingSource() = default;
+  // Errors: Unavailable: nothing was evaluated yet; the text says when.
+  virtual absl::StatusOr<std::shared_ptr<const RatingSnapshot>> Current() const = 0;
+};
+
+}  // namespace ppmm

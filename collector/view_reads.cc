@@ -1,0 +1,24 @@
+#include "collector/view_reads.h"
+
+#include <algorithm>
+
+namespace ppmm {
+
+std::optional<double> RatePerSecond(const SeriesState& series, std::int64_t to, absl::Duration window) {
+  if (series.latest.empty()) {
+    return std::nullopt;
+  }
+  const std::int64_t from = std::max(to - absl::ToInt64Seconds(window), series.latest.oldest_step());
+  if (from >= to) {
+    return std::nullopt;
+  }
+  double sum = 0;
+  series.latest.ForEach([&](std::int64_t step, std::int64_t value) {
+    if (step > from && step <= to) {
+      sum += static_cast<double>(value);
+    }
+  });
+  return sum * ScaleFactor(series.metric->scale) / static_cast<double>(to - from);
+}
+
+}  // namespace ppmm

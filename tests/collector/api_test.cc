@@ -1,0 +1,245 @@
+#include "collector/api.h"
+
+#include <memory>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+#include "tests/testing/manual_clock.h"
+#include "tests/testing/view_world.h"
+
+namespace ppmm {
+namespace {
+
+using Json = nlohmann::json;
+using ::testing::HasSubstr;
+
+// A reader that knows minutes of applications only.
+class MinutesReader : public StoreReader {
+ public:
+  absl::StatusOr<std::optional<std::string>> GetMeta(absl::string_view) override { return Unused(); }
+  absl::StatusOr<std::optional<std::string>> GetMinute(std::int64_t, HostKey) override { return Unused(); }
+  absl::Status ScanMinutes(std::int64_t, std::int64_t, HostKey, const MinuteVisitor&) override { return Unused(); }
+  absl::StatusOr<std::optional<std::string>> GetDayBits(std::int64_t, HostKey) override { return Unused(); }
+  absl::StatusOr<std::vector<DayBitsRow>> DayBitsOf(std::int64_t) override { return Unused(); }
+  absl::StatusOr<std::vector<ApplicationMinuteRow>> ApplicationMinutes(ApplicationId application, std::int64_t from,
+                                                                       std::int64_t to) override {
+    EXPECT_EQ(application, 0U);
+    EXPECT_EQ(to - from, 5);
+    ApplicationMinuteRow row;
+    row.minute = from;
+    row.application = 1;
+    row.independent = 600;
+    row.traffic = 3000;
+    row.cpu_us = 150'000'000;
+    return std::vector<ApplicationMinuteRow>{row};
+  }
+  absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t) override { return Unused(); }
+  absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId, std::int32_t, std::int64_t, std::int64_t) override {
+    return Unused();
+  }
+  absl::Status ScanFactDays(Day, Day, const FactVisitor&) override { return Unused(); }
+  absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t, std::int64_t) override { return Unused(); }
+
+ private:
+  static absl::Status Unused() { return absl::InternalError("not for this test"); }
+};
+
+class FakeRating : public RatingSource {
+ public:
+  absl::StatusOr<std::shared_ptr<const RatingSnapshot>> Current() const override {
+    if (snapshot == nullptr) {
+      return absl::UnavailableError("the rating is not computed yet; it is within a minute of the start");
+    }
+    return snapshot;
+  }
+  std::shared_ptr<const RatingSnapshot> snapshot = std::make_shared<RatingSnapshot>(ViewWorld::Rating());
+};
+
+class ApiTest : public testing::Test {
+ protected:
+  ApiTest() : clock_(world_.now()) {
+    ViewContext context;
+    context.state = &world_.state();
+    context.clock = &clock_;
+    context.rating = &rating_;
+    context.self = &ViewWorld::Self;
+    context.reader = [] { return std::make_unique<MinutesReader>(); };
+    context.organization = "Example";
+    AddRoutes(router_, context);
+  }
+
+  http::Response Get(const std::string& target) {
+    http::Request request;
+    request.target = target;
+    request.headers.Add("host", "localhost:7766");
+    request.peer.address = "127.0.0.1";
+    request.peer.local_address = "127.0.0.1";
+    return router_.Handle(request);
+  }
+  Json GetJson(const std::string& target, int status = 200) {
+    const http::Response response = Get(target);
+    EXPECT_EQ(response.status, status) << response.body;
+    return Json::parse(response.body, nullptr, false);
+  }
+  static const Json& Find(const Json& rows, const std::string& key, const std::string& value) {
+    for (const Json& row : rows) {
+      if (row[key] == value) {
+        return row;
+      }
+    }
+    ADD_FAILURE() << "no " << value;
+    return rows[0];
+  }
+
+  ViewWorld world_;
+  ManualClock clock_;
+  FakeRating rating_;
+  http::Router router_;
+};
+
+TEST_F(ApiTest, ApplicationsTellThroughputAndOrigin) {
+  const Json body = GetJson("/api/v1/applications?window=60s");
+  const Json& nginx = Find(body["applications"], "key", "default/nginx");
+  EXPECT_EQ(nginx["origin"], "off_the_shelf");
+  EXPECT_EQ(nginx["origin_confidence"], 0.75);
+  EXPECT_EQ(nginx["origin_evidence"], Json({"Debian package nginx 1.22.1"}));
+  EXPECT_EQ(nginx["confirmed"], false);
+  EXPECT_EQ(nginx["throughput_of"], "connections");
+  EXPECT_EQ(nginx["throughput_per_second"], 38);
+  EXPECT_EQ(nginx["cpu_cores"], 0.08);
+  EXPECT_EQ(nginx["resident_memory_bytes"], 12'000'000);
+  EXPECT_EQ(nginx["hosts"], Json({"web1"}));
+  EXPECT_EQ(nginx["instances"], 1);
+  EXPECT_EQ(nginx["ports"], Json({80}));
+  EXPECT_EQ(nginx["version"], "1.22.1");
+  EXPECT_EQ(body["as_of_commit"], 4711);
+  EXPECT_EQ(body["to"], "2026-01-01T00:09:59Z");
+  EXPECT_EQ(body["from"], "2026-01-01T00:08:59Z");
+}
+
+TEST_F(ApiTest, AResponseTimeThatIsNotMeasuredIsNullWithAReason) {
+  const Json body = GetJson("/api/v1/applications");
+  const Json& time = Find(body["applications"], "key", "default/nginx")["response_time"];
+  EXPECT_EQ(time["source"], "none");
+  EXPECT_EQ(time["reason"], "response times are not measured yet");
+  for (const char* const key : {"count", "mean_seconds", "p50_seconds", "p99_seconds", "p999_seconds", "max_seconds"}) {
+    EXPECT_TRUE(time[key].is_null()) << key;
+  }
+}
+
+TEST_F(ApiTest, AnApplicationThatIsNotHeardOfKeepsItsRowWithoutNumbers) {
+  const Json body = GetJson("/api/v1/applications");
+  const Json& postgresql = Find(body["applications"], "key", "default/postgresql");
+  EXPECT_EQ(postgresql["instances"], 0);
+  EXPECT_TRUE(postgresql["throughput_per_second"].is_null());
+  EXPECT_EQ(postgresql["throughput_of"], "none");
+  EXPECT_TRUE(postgresql["cpu_cores"].is_null());
+  EXPECT_TRUE(postgresql["resident_memory_bytes"].is_null());
+}
+
+TEST_F(ApiTest, AWindowIsRoundedUpToWhatIsKept) {
+  const Json body = GetJson("/api/v1/applications?window=61s");
+  EXPECT_EQ(body["from"], "2026-01-01T00:08:49Z");
+  const Json minutes = GetJson("/api/v1/applications?window=241s");
+  EXPECT_EQ(minutes["from"], "2026-01-01T00:04:00Z");
+  EXPECT_EQ(minutes["to"], "2026-01-01T00:09:00Z");
+  const Json& nginx = Find(minutes["applications"], "key", "default/nginx");
+  EXPECT_EQ(nginx["throughput_per_second"], 2);
+  EXPECT_EQ(nginx["cpu_cores"], 0.5);
+}
+
+TEST_F(ApiTest, AWrongWindowIsAnswered400WithTheCure) {
+  EXPECT_THAT(GetJson("/api/v1/applications?window=soon", 400)["error"].get<std::string>(), HasSubstr("60s, 5m"));
+  EXPECT_THAT(GetJson("/api/v1/applications?window=-5s", 400)["error"].get<std::string>(), HasSubstr("between"));
+  GetJson("/api/v1/applications?window=25h", 400);
+  GetJson("/api/v1/applications?window=inf", 400);
+}
+
+TEST_F(ApiTest, HostsTellHowTheyAreHeardOf) {
+  const Json body = GetJson("/api/v1/hosts");
+  const Json& web1 = Find(body["hosts"], "host", "web1");
+  EXPECT_EQ(web1["state"], "live");
+  EXPECT_EQ(web1["last_step_age_seconds"], 1);
+  EXPECT_EQ(web1["cpu_utilization_ratio"], 0.25);
+  EXPECT_EQ(web1["memory_utilization_ratio"], 0.25);
+  EXPECT_EQ(web1["samples"]["produced"], 1000);
+  const Json& db1 = Find(body["hosts"], "host", "db1");
+  EXPECT_EQ(db1["state"], "silent");
+  EXPECT_TRUE(db1["cpu_utilization_ratio"].is_null());
+  EXPECT_EQ(Find(body["hosts"], "host", "cache1")["state"], "off");
+}
+
+TEST_F(ApiTest, ASourceThatFailedHasAReasonAndACure) {
+  const Json body = GetJson("/api/v1/hosts");
+  const Json& sources = Find(body["hosts"], "host", "web1")["sources"];
+  EXPECT_THAT(Find(sources, "source", "sockets")["cure"].get<std::string>(), HasSubstr("CAP_BPF"));
+  EXPECT_THAT(Find(sources, "source", "pressure")["cure"].get<std::string>(), HasSubstr("psi=1"));
+  EXPECT_TRUE(Find(sources, "source", "cpu")["cure"].is_null());
+}
+
+TEST_F(ApiTest, TheRatingIsPassedThrough) {
+  EXPECT_EQ(GetJson("/api/v1/rating")["level"], 1);
+  EXPECT_EQ(GetJson("/api/v1/activities/INV-001")["id"], "INV-001");
+  EXPECT_THAT(GetJson("/api/v1/activities/XYZ", 404)["error"].get<std::string>(), HasSubstr("INV-001"));
+}
+
+TEST_F(ApiTest, ARatingThatIsNotThereYetIsAnswered503WithTheReason) {
+  rating_.snapshot = nullptr;
+  EXPECT_THAT(GetJson("/api/v1/rating", 503)["error"].get<std::string>(), HasSubstr("not computed yet"));
+  EXPECT_EQ(Get("/metrics").status, 200);
+}
+
+TEST_F(ApiTest, WhileNotReadyEverythingSaysWhy) {
+  world_.state().SetReadiness(absl::UnavailableError("disk full"));
+  const http::Response ready = Get("/-/ready");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ready.body, "not ready: disk full\n");
+  EXPECT_EQ(Get("/-/healthy").status, 200);
+  EXPECT_EQ(Get("/metrics/hosts").status, 503);
+  EXPECT_EQ(GetJson("/api/v1/hosts", 503)["error"], "disk full");
+  EXPECT_EQ(GetJson("/api/v1/applications", 503)["error"], "disk full");
+  const Json status = GetJson("/api/v1/status");
+  EXPECT_EQ(status["ready"], false);
+  EXPECT_EQ(status["reason"], "disk full");
+}
+
+TEST_F(ApiTest, StatusIsOnePageOfNumbers) {
+  const Json status = GetJson("/api/v1/status");
+  EXPECT_EQ(status["ready"], true);
+  EXPECT_EQ(status["store_id"], "0102030405060708");
+  EXPECT_EQ(status["hosts"], Json({{"live", 1}, {"silent", 1}, {"off", 1}}));
+  EXPECT_EQ(status["applications"], 3);
+  EXPECT_EQ(status["samples"]["produced"], 6000);
+  EXPECT_EQ(status["ingest"]["refused_batches"]["too_late"], 2);
+  EXPECT_EQ(status["commits"]["mean_seconds"], 0.0025);
+  EXPECT_EQ(status["uptime_seconds"], 3600);
+  EXPECT_EQ(status["store"]["size_bytes"], 12'582'912);
+  EXPECT_EQ(Find(status["components"], "component", "rating")["state"], "failed");
+}
+
+TEST_F(ApiTest, TheInventoryListsWhatWasFoundAndThatNobodyConfirmedIt) {
+  const Json body = GetJson("/api/v1/inventory");
+  EXPECT_EQ(body["organization"], "Example");
+  EXPECT_EQ(body["confirmed"], false);
+  EXPECT_EQ(body["hosts"].size(), 3U);
+  EXPECT_EQ(Find(body["applications"], "key", "shop/checkout\"d\"")["origin"], "in_house");
+}
+
+TEST_F(ApiTest, MetricsHaveTheTypeThatPrometheusAsksFor) {
+  EXPECT_THAT(Get("/metrics").content_type, HasSubstr("version=0.0.4"));
+  EXPECT_TRUE(Get("/metrics/hosts").stream);
+}
+
+TEST_F(ApiTest, NamesThatAreNotUtf8AreShownAnyway) {
+  {
+    WriterLock lock(&world_.state().mutex());
+    world_.state().mutable_tables().hosts[1].row.label = "web\xff";
+  }
+  EXPECT_FALSE(GetJson("/api/v1/hosts").is_discarded());
+}
+
+}  // namespace
+}  // namespace ppmm

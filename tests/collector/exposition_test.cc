@@ -1,0 +1,129 @@
+#include "collector/exposition.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "collector/view_reads.h"
+#include "tests/testing/golden.h"
+#include "tests/testing/view_world.h"
+
+namespace ppmm {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string ReadStream(const http::BodyStream& stream) {
+  std::string text;
+  while (true) {
+    std::string piece;
+    const absl::StatusOr<bool> more = stream(&piece);
+    EXPECT_TRUE(more.ok()) << more.status();
+    text += piece;
+    if (!more.ok() || !*more) {
+      return text;
+    }
+  }
+}
+
+TEST(Exposition, MetricsPageIsAsInTheGoldenFile) {
+  ViewWorld world;
+  const RatingSnapshot rating = ViewWorld::Rating();
+  const absl::StatusOr<std::string> text = RenderMetrics(world.state(), ViewWorld::Self(), &rating, world.now());
+  ASSERT_TRUE(text.ok()) << text.status();
+  ExpectGolden("metrics.prom", *text);
+}
+
+TEST(Exposition, HostPageIsAsInTheGoldenFile) {
+  ViewWorld world;
+  ExpectGolden("metrics_hosts.prom", ReadStream(HostMetricsStream(world.state(), world.now())));
+}
+
+TEST(Exposition, WithoutARatingItsFamiliesAreAbsent) {
+  ViewWorld world;
+  const absl::StatusOr<std::string> text = RenderMetrics(world.state(), ViewWorld::Self(), nullptr, world.now());
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, Not(HasSubstr("ppmm_level")));
+  EXPECT_THAT(*text, HasSubstr("ppmm_application_info"));
+}
+
+TEST(Exposition, WhileNotReadyOnlyTheCollectorItselfIsShown) {
+  ViewWorld world;
+  world.state().SetReadiness(absl::UnavailableError("disk full"));
+  const RatingSnapshot rating = ViewWorld::Rating();
+  const absl::StatusOr<std::string> text = RenderMetrics(world.state(), ViewWorld::Self(), &rating, world.now());
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, HasSubstr("ppmm_commit_failures_total 1"));
+  EXPECT_THAT(*text, Not(HasSubstr("ppmm_level")));
+  EXPECT_THAT(*text, Not(HasSubstr("ppmm_application_info")));
+}
+
+TEST(Exposition, SeriesLeaveBothPagesFiveMinutesAfterTheirNewestStep) {
+  ViewWorld world;
+  const absl::Time last_moment = absl::FromUnixSeconds(kViewNow - 1) + kFresh;
+  EXPECT_THAT(ReadStream(HostMetricsStream(world.state(), last_moment)), HasSubstr("ppmm_host_load1{host=\"web1\"}"));
+  const absl::Time later = last_moment + absl::Seconds(1);
+  EXPECT_THAT(ReadStream(HostMetricsStream(world.state(), later)), Not(HasSubstr("ppmm_host_load1")));
+  const absl::StatusOr<std::string> text = RenderMetrics(world.state(), ViewWorld::Self(), nullptr, later);
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, Not(HasSubstr("ppmm_application_")));
+}
+
+TEST(Exposition, AHostileNameStaysWithinItsLabel) {
+  ViewWorld world;
+  EXPECT_THAT(ReadStream(HostMetricsStream(world.state(), world.now())),
+              HasSubstr(R"(mountpoint="/a\"b\\c\nd"} 4096)"));
+}
+
+TEST(Exposition, APieceOfTheHostPageIsBounded) {
+  ViewWorld world;
+  {
+    WriterLock lock(&world.state().mutex());
+    Tables& tables = world.state().mutable_tables();
+    for (int i = 0; i < 5000; ++i) {
+      ViewWorld::AddSeries(tables, 1, "ppmm_host_disk_io_now", {absl::StrCat("disk", i)}, i);
+    }
+  }
+  const http::BodyStream stream = HostMetricsStream(world.state(), world.now());
+  std::string piece;
+  std::size_t pieces = 0;
+  std::size_t lines = 0;
+  absl::StatusOr<bool> more = true;
+  while (more.ok() && *more) {
+    piece.clear();
+    more = stream(&piece);
+    EXPECT_LE(piece.size(), 2 * http::kPieceBytes);
+    ++pieces;
+    lines += static_cast<std::size_t>(std::count(piece.begin(), piece.end(), '\n'));
+  }
+  EXPECT_GT(pieces, 3U);
+  EXPECT_GT(lines, 5000U);
+}
+
+TEST(Exposition, AnEmptyStateGivesAnEmptyHostPage) {
+  State state;
+  EXPECT_EQ(ReadStream(HostMetricsStream(state, absl::FromUnixSeconds(kViewNow))), "");
+}
+
+// Decimals are exact: the page says what the agent counted, not a double next to it.
+TEST(Exposition, CountersAreExactDecimals) {
+  ViewWorld world;
+  {
+    WriterLock lock(&world.state().mutex());
+    SeriesState& series =
+        ViewWorld::AddSeries(world.state().mutable_tables(), 1, "ppmm_host_pressure_cpu_waiting_seconds_total", {}, 0);
+    series.total = 9'007'199'254'740'993;  // 2^53 + 1
+    ViewWorld::AddSeries(world.state().mutable_tables(), 1, "ppmm_host_timex_offset_seconds", {}, -1'500'000);
+  }
+  const std::string page = ReadStream(HostMetricsStream(world.state(), world.now()));
+  EXPECT_THAT(page, HasSubstr("ppmm_host_pressure_cpu_waiting_seconds_total{host=\"web1\"} 9007199254.740993\n"));
+  EXPECT_THAT(page, HasSubstr("ppmm_host_timex_offset_seconds{host=\"web1\"} -0.0015\n"));
+}
+
+}  // namespace
+}  // namespace ppmm

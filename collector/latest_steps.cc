@@ -12,12 +12,10 @@ std::int64_t Plus(std::int64_t value, std::int64_t difference) {
 }  // namespace
 
 void LatestSteps::Add(std::int64_t step, std::int64_t value) {
-  if (empty()) {
+  if (empty() || step <= newest_step_) {
+    differences_.clear();
     oldest_step_ = newest_step_ = step;
     oldest_value_ = newest_value_ = value;
-    return;
-  }
-  if (step <= newest_step_) {
     return;
   }
   AppendVarint(static_cast<std::uint64_t>(step - newest_step_), &differences_);

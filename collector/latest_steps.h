@@ -14,7 +14,7 @@ class LatestSteps {
  public:
   static constexpr std::size_t kMaxBytes = 192;
 
-  // Shape: a step at or before the newest one is ignored: late steps are not "latest".
+  // Shape: to be called in live order; a step that is not newer than the one before begins anew: a clock was set back.
   // Units: seconds since 1970.
   void Add(std::int64_t step, std::int64_t value);
   // Oldest first.

@@ -116,7 +116,8 @@ absl::Status Merger::Apply(Tables& tables, Store& store, QueuedEvent event) {
   }
   if (const auto* report = std::get_if<SpoolReport>(&event.event)) {
     AgentState& agent = tables.agents.at(stream.agent_id);
-    agent.row.dropped = report->message->dropped_full();
+    agent.row.dropped =
+        report->message->dropped_full() + report->message->dropped_damaged() + report->message->dropped_set_back();
     agent.row.refused = std::max(agent.row.refused, report->message->refused());
     agents_.insert(stream.agent_id);
     return absl::OkStatus();
@@ -323,7 +324,7 @@ absl::Status Merger::MergeMinute(Tables& tables, Store& store, HostState& host, 
     row->Add(series->id, sample.value, static_cast<std::uint8_t>(step % 60));
     if (newest) {
       series->last = sample.value;
-      series->latest.Add(step, sample.value);
+      series->latest.Add(step, sample.value);  // a late step is newest only if it is newer
     }
     if (pooled_minute != nullptr) {
       Grow(pooled_minute->*PooledColumn(series->metric), sample.value);

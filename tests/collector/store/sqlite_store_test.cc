@@ -1,0 +1,234 @@
+#include "collector/store/sqlite_store.h"
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "collector/store/schema.h"
+#include "tests/testing/collector_rig.h"
+
+namespace ppmm {
+namespace {
+
+using testing::ElementsAre;
+
+class SqliteStoreTest : public testing::Test {
+ protected:
+  SqliteStoreTest() { Open(); }
+  void Open() {
+    store_.reset();
+    absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(path());
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+  std::string path() const { return dir_.File("ppmm.db"); }
+  template <class Write>
+  void Commit(const Write& write) {
+    ASSERT_TRUE(store_->Begin().ok());
+    const absl::Status status = write(*store_);
+    ASSERT_TRUE(status.ok()) << status;
+    ASSERT_TRUE(store_->Commit().ok());
+  }
+
+  TempDir dir_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(SqliteStoreTest, GivesBackEveryColumnOfWhatAStartReads) {
+  const std::string id(16, '\x01');
+  const HostRow host{1,      id, "web", "web.example",         "default", 5, 29453760, 7, true,
+                     "boot", 8,  "0.1", std::string("a\0b", 3)};
+  const AgentRow agent{id, 1, "0.1", ~0ULL, "12345678", 1, 2, true, 3, 4, 5, 6, 7};
+  const CursorRow cursor{~0ULL - 1, id, 9, 10, 11};
+  const InstanceRow instance{2, 1, 1, "slot", "nginx", "1.2", "abc"};
+  Commit([&](Store& store) -> absl::Status {
+    store.Put(host).IgnoreError();
+    store.Put(HostAliasRow{"spiffe://x", 1}).IgnoreError();
+    store.Put(agent).IgnoreError();
+    store.Put(cursor).IgnoreError();
+    store.Put(EntityRow{2, 1, EntityKind::kInstance, "default/nginx\x1fslot", 1, 2, "attributes"}).IgnoreError();
+    store.Put(SeriesRow{3, 2, "ppmm_instance_threads", "x\x1f"}).IgnoreError();
+    store.Put(ApplicationRow{1, "default/nginx", "default", "nginx", 4}).IgnoreError();
+    store.Put(ApplicationAliasRow{1, "shop", 5}).IgnoreError();
+    store.Put(instance).IgnoreError();
+    store.PutInstanceLives(2, {{2, 10, 20}, {2, 30, 0}}).IgnoreError();
+    store.Put(ReleaseRow{2, 6, 1, "1.2", "abc", "1.1", "abb"}).IgnoreError();
+    store.Put(ListenerRow{2, "::", 80, "tcp", 7, 0}).IgnoreError();
+    store.Put(HostLifeRow{1, 8, 9, "journal"}).IgnoreError();
+    store.Put(SourceStateRow{1, "diskstats", 2, "no such file", 10}).IgnoreError();
+    store.PutMinute(29453760, 1, "row").IgnoreError();
+    return store.Put(TotalRow{1, "totals"});
+  });
+  Open();
+  const absl::StatusOr<StoreContents> all = store_->LoadContents();
+  ASSERT_TRUE(all.ok()) << all.status();
+  ASSERT_EQ(all->hosts.size(), 1u);
+  EXPECT_EQ(all->hosts[0].host_id, host.host_id);
+  EXPECT_EQ(all->hosts[0].attributes, host.attributes);
+  EXPECT_EQ(all->hosts[0].boot_id, "boot");
+  EXPECT_TRUE(all->hosts[0].duplicate);
+  ASSERT_EQ(all->agents.size(), 1u);
+  EXPECT_EQ(all->agents[0].current_epoch, ~0ULL);
+  EXPECT_EQ(all->agents[0].past_epochs, "12345678");
+  EXPECT_TRUE(all->agents[0].duplicate);
+  EXPECT_EQ(all->agents[0].late, 7u);
+  ASSERT_EQ(all->cursors.size(), 1u);
+  EXPECT_EQ(all->cursors[0].epoch, ~0ULL - 1);
+  EXPECT_EQ(all->cursors[0].produced, 11u);
+  ASSERT_EQ(all->entities.size(), 1u);
+  EXPECT_EQ(all->entities[0].key, "default/nginx\x1fslot");
+  ASSERT_EQ(all->series.size(), 1u);
+  EXPECT_EQ(all->series[0].labels, "x\x1f");
+  EXPECT_EQ(all->host_aliases.at(0).alias, "spiffe://x");
+  EXPECT_EQ(all->applications.at(0).key, "default/nginx");
+  EXPECT_EQ(all->application_aliases.at(0).display_name, "shop");
+  EXPECT_EQ(all->instances.at(0).code_digest, "abc");
+  ASSERT_EQ(all->instance_lives.size(), 2u);
+  EXPECT_EQ(all->instance_lives[0].to_minute, 20);
+  EXPECT_EQ(all->releases.at(0).previous_version, "1.1");
+  EXPECT_EQ(all->listeners.at(0).port, 80u);
+  EXPECT_EQ(all->host_lives.at(0).why, "journal");
+  EXPECT_EQ(all->sources.at(0).reason, "no such file");
+  EXPECT_EQ(all->open_minutes.at(0).blob, "row");
+  EXPECT_EQ(all->totals.at(0).blob, "totals");
+}
+
+TEST_F(SqliteStoreTest, ForgetsWhatWasNotCommitted) {
+  ASSERT_TRUE(store_->Begin().ok());
+  ASSERT_TRUE(store_->PutMinute(1, 1, "row").ok());
+  store_->Rollback();
+  EXPECT_FALSE(store_->GetMinute(1, 1)->has_value());
+  store_->Rollback();
+  EXPECT_EQ(store_->Commit().code(), absl::StatusCode::kInternal) << "no transaction";
+}
+
+TEST_F(SqliteStoreTest, AReaderSeesOneUnchangingPicture) {
+  Commit([](Store& store) { return store.PutMinute(1, 1, "old"); });
+  absl::StatusOr<std::unique_ptr<StoreReader>> reader = store_->OpenReader();
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  EXPECT_EQ((*reader)->GetMinute(1, 1)->value(), "old");
+  Commit([](Store& store) { return store.PutMinute(1, 1, "new"); });
+  EXPECT_EQ((*reader)->GetMinute(1, 1)->value(), "old");
+  EXPECT_EQ((*store_->OpenReader())->GetMinute(1, 1)->value(), "new");
+}
+
+TEST_F(SqliteStoreTest, AddsWhatIsPooledByAddition) {
+  for (int i = 0; i < 2; ++i) {
+    Commit([](Store& store) -> absl::Status {
+      const absl::Status status = store.Add(ApplicationMinuteRow{5, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+      return status.ok() ? store.Add(PeerDayRow{3, 1, 2, 1, "10.0.0.1", 80, 5, 6}) : status;
+    });
+  }
+  const auto minutes = store_->ApplicationMinutes(1, 5, 6);
+  ASSERT_EQ(minutes->size(), 1u);
+  EXPECT_EQ((*minutes)[0].requests, 2);
+  EXPECT_EQ((*minutes)[0].traffic, 16);
+  EXPECT_EQ((*minutes)[0].cpu_us, 18);
+  EXPECT_TRUE(store_->ApplicationMinutes(2, 5, 6)->empty());
+  const auto peers = store_->PeersOf(3);
+  ASSERT_EQ(peers->size(), 1u);
+  EXPECT_EQ((*peers)[0].bytes, 12u);
+}
+
+TEST_F(SqliteStoreTest, ScansMinutesInOrderOfAllHostsOrOfOne) {
+  Commit([](Store& store) -> absl::Status {
+    for (const auto& [minute, host] : {std::pair{3, 1U}, {2, 2U}, {2, 1U}, {5, 1U}}) {
+      const absl::Status status = store.PutMinute(minute, host, absl::StrCat(minute, ".", host));
+      if (!status.ok()) {
+        return status;
+      }
+    }
+    return absl::OkStatus();
+  });
+  std::vector<std::string> seen;
+  const auto note = [&seen](std::int64_t, HostKey, absl::string_view blob) {
+    seen.emplace_back(blob);
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(store_->ScanMinutes(2, 5, 0, note).ok());
+  EXPECT_THAT(seen, ElementsAre("2.1", "2.2", "3.1"));
+  seen.clear();
+  ASSERT_TRUE(store_->ScanMinutes(0, 9, 1, note).ok());
+  EXPECT_THAT(seen, ElementsAre("2.1", "3.1", "5.1"));
+  const auto stop = [](std::int64_t, HostKey, absl::string_view) { return absl::CancelledError("enough"); };
+  EXPECT_EQ(store_->ScanMinutes(0, 9, 0, stop).code(), absl::StatusCode::kCancelled);
+}
+
+TEST_F(SqliteStoreTest, DeletesASliceAndSparesOpenMinutes) {
+  Commit([](Store& store) -> absl::Status {
+    for (int minute = 1; minute <= 10; ++minute) {
+      store.PutMinute(minute, 1, "row").IgnoreError();
+    }
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(store_->Begin().ok());
+  EXPECT_EQ(store_->DeleteMinutesBefore(8, {{2, 1}}, 4).value(), 4);
+  EXPECT_EQ(store_->DeleteMinutesBefore(8, {{2, 1}}, 4).value(), 2);
+  EXPECT_EQ(store_->DeleteMinutesBefore(8, {{2, 1}}, 4).value(), 0);
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_TRUE(store_->GetMinute(2, 1)->has_value());
+  EXPECT_FALSE(store_->GetMinute(7, 1)->has_value());
+  EXPECT_TRUE(store_->GetMinute(8, 1)->has_value());
+}
+
+TEST_F(SqliteStoreTest, KeepsFactsInAColumnEach) {
+  DayFacts facts;
+  facts.up_minutes = 1440;
+  facts.requests_per_hour[23] = 7;
+  Commit([&](Store& store) { return store.PutFactDay(20000, {ScopeKind::kApplication, 4}, facts); });
+  std::vector<DayFacts> seen;
+  ASSERT_TRUE(store_
+                  ->ScanFactDays(20000, 20001,
+                                 [&](Day, ScopeId scope, const DayFacts& found) {
+                                   EXPECT_EQ(scope, (ScopeId{ScopeKind::kApplication, 4}));
+                                   seen.push_back(found);
+                                   return absl::OkStatus();
+                                 })
+                  .ok());
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_EQ(seen[0], facts);
+}
+
+TEST_F(SqliteStoreTest, KeepsItsIdAndTellsAFileOfANewerProgram) {
+  const std::string id = store_->GetMeta("store_id")->value();
+  EXPECT_EQ(id.size(), 16u);
+  Open();
+  EXPECT_EQ(store_->GetMeta("store_id")->value(), id);
+  Commit([](Store& store) { return store.PutMeta("schema_version", absl::StrCat(NewestSchemaVersion() + 1)); });
+  store_.reset();
+  EXPECT_EQ(OpenSqliteStore(path()).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(SqliteStoreErrorTest, AFileThatIsNoDatabaseIsDataLoss) {
+  TempDir dir;
+  FILE* file = std::fopen(dir.File("ppmm.db").c_str(), "w");
+  std::fputs(std::string(20000, 'x').c_str(), file);
+  std::fclose(file);
+  EXPECT_EQ(OpenSqliteStore(dir.File("ppmm.db")).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(SqliteStoreErrorTest, AFolderThatDoesNotExistIsAFailedPrecondition) {
+  TempDir dir;
+  EXPECT_EQ(OpenSqliteStore(dir.File("none/ppmm.db")).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// The way of a full disk: SQLite's own bound of pages stands in for it.
+TEST_F(SqliteStoreTest, AFullDiskIsResourceExhaustedAndPasses) {
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> connection = SqliteConnection::Open(path(), false);
+  ASSERT_TRUE(connection.ok());
+  ASSERT_TRUE((*connection)->Execute("PRAGMA max_page_count = 60").ok());
+  absl::Status status = (*connection)->Execute("BEGIN IMMEDIATE; CREATE TABLE big (x BLOB)");
+  for (int i = 0; i < 100 && status.ok(); ++i) {
+    status = (*connection)->Execute("INSERT INTO big VALUES (zeroblob(8000))");
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  if ((*connection)->in_transaction()) {
+    EXPECT_TRUE((*connection)->Execute("ROLLBACK").ok());
+  }
+  Commit([](Store& store) { return store.PutMinute(1, 1, "row"); });
+}
+
+}  // namespace
+}  // namespace ppmm

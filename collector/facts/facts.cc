@@ -302,6 +302,15 @@ std::int64_t Facts::Get(ScopeId scope, Sum sum, int window) const {
   return sums != nullptr && slot >= 0 ? sums[slot] : 0;
 }
 
+std::int64_t Facts::Get(const Scope& scope, Sum sum, int window) const {
+  const Table& rows = table(scope.id.kind);
+  const auto index = static_cast<std::size_t>(&scope - rows.scopes.data());
+  assert(index < rows.scopes.size());
+  const int slot = Slot(scope.id.kind, sum, window);
+  assert(slot >= 0);
+  return slot >= 0 ? rows.sums[index * Width(scope.id.kind) + static_cast<std::size_t>(slot)] : 0;
+}
+
 bool Facts::HasSum(ScopeKind kind, Sum sum, int window) {
   return Slot(kind, sum, window) >= 0;
 }

@@ -166,7 +166,7 @@ class Facts {
   void SetScope(Scope scope);
   // A scope that is forgotten, with its sums. Unknown ones are ignored.
   void RemoveScope(ScopeId id);
-  // Attributes; null when unknown or the organization.
+  // Attributes; null when unknown. Those of the organization hold nothing but its id.
   const Scope* Find(ScopeId id) const;
   // Hosts or applications by rising number, excluded ones included.
   const std::vector<Scope>& Scopes(ScopeKind kind) const { return tables_[static_cast<std::size_t>(kind)].scopes; }
@@ -189,6 +189,8 @@ class Facts {
   //
   // Shape: (sum, kind of scope, window) must be on the list, see HasSum; it is a bug of ours otherwise.
   std::int64_t Get(ScopeId scope, Sum sum, int window) const;
+  // The same for a scope that Find() or Scopes() of these facts gave: no search.
+  std::int64_t Get(const Scope& scope, Sum sum, int window) const;
   static bool HasSum(ScopeKind kind, Sum sum, int window);
 
   // The newest facts of the organization, of day() or an earlier day.

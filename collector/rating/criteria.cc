@@ -53,19 +53,16 @@ Measured Events(std::int64_t well, std::int64_t all) {
 // One evaluation: what every evaluator needs.
 class Evaluation {
  public:
-  Evaluation(const Criterion& criterion, const Facts& facts, ScopeId id, absl::Time now, Basis basis)
-      : criterion_(criterion), facts_(facts), id_(id), scope_(facts.Find(id)), now_(now), basis_(basis) {
+  Evaluation(const Criterion& criterion, const Facts& facts, const Scope& scope, absl::Time now, Basis basis)
+      : criterion_(criterion), facts_(facts), scope_(scope), now_(now), basis_(basis) {
     const Organization& organization = facts.organization();
     begun_ = absl::FromUnixSeconds(organization.started_s);
-    if (id.kind != ScopeKind::kOrganization && scope_ != nullptr) {
-      begun_ = absl::FromUnixSeconds(scope_->aged_from_s != 0 ? scope_->aged_from_s : scope_->enrolled_s);
+    if (scope.id.kind != ScopeKind::kOrganization) {
+      begun_ = absl::FromUnixSeconds(scope_.aged_from_s != 0 ? scope_.aged_from_s : scope_.enrolled_s);
     }
   }
 
   Measured Run() {
-    if (scope_ == nullptr) {
-      return Without(State::kNotApplicable, "unknown");
-    }
     Measured measured = Contradiction();
     if (measured.state != State::kContradicted) {
       measured = Measure();
@@ -84,13 +81,13 @@ class Evaluation {
   }
 
  private:
-  std::int64_t Get(Sum sum) const { return facts_.Get(id_, sum, criterion_.window_days); }
+  std::int64_t Get(Sum sum) const { return facts_.Get(scope_, sum, criterion_.window_days); }
 
   // Over all hosts that are rated.
   std::int64_t OverHosts(Sum sum) const {
     std::int64_t total = 0;
     for (const Scope& host : facts_.Scopes(ScopeKind::kHost)) {
-      total += host.excluded ? 0 : facts_.Get(host.id, sum, criterion_.window_days);
+      total += host.excluded ? 0 : facts_.Get(host, sum, criterion_.window_days);
     }
     return total;
   }
@@ -110,8 +107,8 @@ class Evaluation {
   }
 
   Measured Contradiction() const {
-    if (!scope_->contradiction.empty()) {
-      return Without(State::kContradicted, scope_->contradiction);
+    if (!scope_.contradiction.empty()) {
+      return Without(State::kContradicted, scope_.contradiction);
     }
     switch (criterion_.evaluator) {
       case catalogue::EVALUATOR_CONFIRMATION_AGE:
@@ -153,10 +150,10 @@ class Evaluation {
   }
 
   Measured OfHost() {
-    if (scope_->agentless) {
+    if (scope_.agentless) {
       return Without(State::kNotApplicable, "agentless");
     }
-    if (!scope_->monitored) {
+    if (!scope_.monitored) {
       return NoSource(begun_, "no agent on this host");
     }
     switch (criterion_.evaluator) {
@@ -193,9 +190,9 @@ class Evaluation {
       case catalogue::EVALUATOR_TIMED:
         return share(Sum::kTimedMinutes, Sum::kTrafficMinutes, "no traffic in this window");
       case catalogue::EVALUATOR_PERCENTILE:
-        return scope_->batch ? Without(State::kNotApplicable, "batch")
-                             : share(Sum::kPercentileIntervalsSufficient, Sum::kPercentileIntervals,
-                                     "no busy hours in this window");
+        return scope_.batch ? Without(State::kNotApplicable, "batch")
+                            : share(Sum::kPercentileIntervalsSufficient, Sum::kPercentileIntervals,
+                                    "no busy hours in this window");
       case catalogue::EVALUATOR_USER_VANTAGE:
         return Value(Get(Sum::kUserVantageDays));
       case catalogue::EVALUATOR_LITTLE:
@@ -237,7 +234,7 @@ class Evaluation {
       return NoSource(begun_, "the inventory is not confirmed");
     }
     if (criterion_.evaluator == catalogue::EVALUATOR_CLASSIFIED) {
-      return YesNo(scope_->classified && scope_->origin != Origin::kUnknown);
+      return YesNo(scope_.classified && scope_.origin != Origin::kUnknown);
     }
     return Value(std::max<std::int64_t>(0, absl::ToUnixSeconds(now_) - confirmed), 86400);
   }
@@ -272,14 +269,14 @@ class Evaluation {
   Measured Measure() {
     switch (criterion_.evaluator) {
       case catalogue::EVALUATOR_MONITORED:
-        return YesNo(scope_->monitored);
+        return YesNo(scope_.monitored);
       case catalogue::EVALUATOR_UNSEEN_HOSTS:
         return UnseenHosts();
       case catalogue::EVALUATOR_CONFIRMATION_AGE:
       case catalogue::EVALUATOR_CLASSIFIED:
         return OfConfirmation();
       case catalogue::EVALUATOR_ORIGIN_AGREES:
-        return YesNo(!scope_->origin_conflict);
+        return YesNo(!scope_.origin_conflict);
       case catalogue::EVALUATOR_COVERAGE:
       case catalogue::EVALUATOR_KINDS_COMPLETE:
       case catalogue::EVALUATOR_CLOCK_OFFSET:
@@ -287,7 +284,7 @@ class Evaluation {
       case catalogue::EVALUATOR_FORECAST_FRESH:
         return Has(Source::kForecasts) ? OfHost() : Missing("time to exhaustion is not computed on any host");
       case catalogue::EVALUATOR_THROUGHPUT: {
-        if (!scope_->monitored) {
+        if (!scope_.monitored) {
           return NoSource(begun_, "no agent sees this application");
         }
         Measured measured = OfUpMinutes(Sum::kThroughputMinutes);
@@ -295,8 +292,8 @@ class Evaluation {
         return measured;
       }
       case catalogue::EVALUATOR_THROUGHPUT_MOVED:
-        return scope_->monitored ? Value(Get(Sum::kThroughputMovedDays))
-                                 : NoSource(begun_, "no agent sees this application");
+        return scope_.monitored ? Value(Get(Sum::kThroughputMovedDays))
+                                : NoSource(begun_, "no agent sees this application");
       case catalogue::EVALUATOR_LOSS: {
         const std::int64_t produced = OverHosts(Sum::kSamplesProduced);
         return produced == 0 ? NoSource(begun_, "no agent has sent samples")
@@ -357,8 +354,7 @@ class Evaluation {
 
   const Criterion& criterion_;
   const Facts& facts_;
-  ScopeId id_;
-  const Scope* scope_;
+  const Scope& scope_;
   absl::Time now_;
   Basis basis_;
   absl::Time begun_;  // when observation began
@@ -424,6 +420,11 @@ constexpr Need kNeeds[] = {
 }  // namespace
 
 Measured Evaluate(const Criterion& criterion, const Facts& facts, ScopeId scope, absl::Time now, Basis basis) {
+  const Scope* const found = facts.Find(scope);
+  return found == nullptr ? Without(State::kNotApplicable, "unknown") : Evaluate(criterion, facts, *found, now, basis);
+}
+
+Measured Evaluate(const Criterion& criterion, const Facts& facts, const Scope& scope, absl::Time now, Basis basis) {
   return Evaluation(criterion, facts, scope, now, basis).Run();
 }
 

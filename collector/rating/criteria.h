@@ -39,8 +39,10 @@ struct Measured {
 
 // Measures one scope.
 //
-// Shape:  `scope` is of the criterion's kind; `now` is the end of the last day of `facts`, or within that day.
-// Source: model sections 13.2 and 13.5.
+// Shape:  `scope` is of the criterion's kind, and of `facts`; `now` is the end of the last day of `facts`, or within
+// that day. Source: model sections 13.2 and 13.5.
+Measured Evaluate(const Criterion& criterion, const Facts& facts, const Scope& scope, absl::Time now, Basis basis);
+// The same by number; an unknown scope is not applicable.
 Measured Evaluate(const Criterion& criterion, const Facts& facts, ScopeId scope, absl::Time now,
                   Basis basis = Basis::kWhole);
 

@@ -96,16 +96,18 @@ class CriterionJudge {
   CriterionFinding Run(bool details) {
     finding_.criterion = &criterion_;
     std::vector<ScopeFinding> rows;
+    rows.reserve(facts_.Scopes(criterion_.scope).size());
     int older = 0;
     for (const Scope& scope : facts_.Scopes(criterion_.scope)) {
       if (Applies(criterion_, scope)) {
         rows.push_back(JudgeScope(scope));
+        subjects_.push_back(&scope);
         older += IsNew(scope, now_) ? 0 : 1;
       }
     }
     LeaveOutNewOnes(rows, (older + 9) / 10);
-    for (const ScopeFinding& row : rows) {
-      Count(row);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      Count(rows[i], *subjects_[i]);
     }
     Decide(rows.empty());
     if (details) {
@@ -118,8 +120,7 @@ class CriterionJudge {
   ScopeFinding JudgeScope(const Scope& scope) const {
     ScopeFinding row;
     row.scope = scope.id;
-    row.measured =
-        Evaluate(criterion_, facts_, scope.id, now_, view_ == View::kProvisional ? Basis::kCut : Basis::kWhole);
+    row.measured = Evaluate(criterion_, facts_, scope, now_, view_ == View::kProvisional ? Basis::kCut : Basis::kWhole);
     switch (row.measured.state) {
       case State::kDecided:
         row.status = Meets(criterion_, row.measured, view_ == View::kHold) ? Status::kSatisfied : Status::kNotSatisfied;
@@ -153,30 +154,29 @@ class CriterionJudge {
   // At most `allowed` scopes that are too new leave the denominator. Those that would pass stay in it, and the worst
   // leave first: so one more bad scope never improves what is left.
   void LeaveOutNewOnes(std::vector<ScopeFinding>& rows, int allowed) const {
-    std::vector<ScopeFinding*> leaving;
-    for (ScopeFinding& row : rows) {
+    std::vector<std::size_t> leaving;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const ScopeFinding& row = rows[i];
       const bool fails = !Passing(row) && row.status != Status::kNotApplicable && row.status != Status::kContradicted;
-      if (fails && IsNew(*facts_.Find(row.scope), now_)) {
-        leaving.push_back(&row);
+      if (fails && IsNew(*subjects_[i], now_)) {
+        leaving.push_back(i);
       }
     }
-    std::stable_sort(leaving.begin(), leaving.end(), [&](const ScopeFinding* a, const ScopeFinding* b) {
-      return facts_.Find(a->scope)->tier < facts_.Find(b->scope)->tier;
-    });
+    std::stable_sort(leaving.begin(), leaving.end(),
+                     [&](std::size_t a, std::size_t b) { return subjects_[a]->tier < subjects_[b]->tier; });
     if (leaving.size() > static_cast<std::size_t>(allowed)) {
       leaving.resize(static_cast<std::size_t>(allowed));
     }
-    for (ScopeFinding* const row : leaving) {
-      row->counted = false;
+    for (const std::size_t i : leaving) {
+      rows[i].counted = false;
     }
   }
 
-  void Count(const ScopeFinding& row) {
+  void Count(const ScopeFinding& row, const Scope& scope) {
     ++finding_.scopes[static_cast<std::size_t>(row.status)];
     if (row.status == Status::kNotApplicable || !row.counted) {
       return;
     }
-    const Scope& scope = *facts_.Find(row.scope);
     ++finding_.counted;
     weights_ += Weight(scope);
     achievements_ += Weight(scope) * row.achievement;
@@ -291,6 +291,7 @@ class CriterionJudge {
   absl::Time now_;
   View view_;
   CriterionFinding finding_;
+  std::vector<const Scope*> subjects_;  // of the rows, in their order
   std::int64_t weights_ = 0;
   std::int64_t achievements_ = 0;
   int tier_1_ = 0;

@@ -92,7 +92,7 @@ std::string Basis(const Facts& facts) {
     if (!scope.line_of_business) {
       continue;
     }
-    const std::int64_t own = facts.Get(scope.id, Sum::kRequests, 28);
+    const std::int64_t own = facts.Get(scope, Sum::kRequests, 28);
     requests += own;
     excluded_requests += scope.excluded ? own : 0;
     (scope.excluded ? excluded : counts[1]) += 1;
@@ -287,8 +287,7 @@ std::int64_t ObservedMinutes(const Facts& facts) {
   std::int64_t minutes = 0;
   for (const Scope& host : facts.Scopes(ScopeKind::kHost)) {
     if (!host.excluded && host.monitored) {
-      minutes =
-          std::max(minutes, facts.Get(host.id, Sum::kUpMinutes, 28) + facts.Get(host.id, Sum::kBootingMinutes, 28));
+      minutes = std::max(minutes, facts.Get(host, Sum::kUpMinutes, 28) + facts.Get(host, Sum::kBootingMinutes, 28));
     }
   }
   return minutes;

@@ -148,7 +148,7 @@ TEST(FactsTest, KeepsScopesSortedWithTheirSums) {
   }
   EXPECT_EQ(facts.Find({ScopeKind::kHost, 9})->label, "renamed");
   EXPECT_EQ(facts.Find({ScopeKind::kHost, 3}), nullptr);
-  EXPECT_EQ(facts.Get({ScopeKind::kHost, 3}, Sum::kUpMinutes, 28), 0);
+  EXPECT_EQ(facts.Get(ScopeId{ScopeKind::kHost, 3}, Sum::kUpMinutes, 28), 0);
 }
 
 TEST(FactsTest, KeepsTheNewestDayOfTheOrganization) {

@@ -28,7 +28,7 @@ constexpr int kBacklog = 512;
 
 struct HostPort {
   std::string host;
-  std::string port;
+  int port;
 };
 
 absl::StatusOr<HostPort> SplitListen(absl::string_view listen, absl::string_view flag) {
@@ -43,7 +43,7 @@ absl::StatusOr<HostPort> SplitListen(absl::string_view listen, absl::string_view
   if (host.size() > 1 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   }
-  return HostPort{std::string(host), absl::StrCat(port)};
+  return HostPort{std::string(host), port};
 }
 
 std::string DescribeAddress(const sockaddr* address) {
@@ -112,7 +112,7 @@ absl::StatusOr<Listener> ListenTcp(absl::string_view listen, absl::string_view f
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   const char* host = wanted.host.empty() ? nullptr : wanted.host.c_str();
-  if (const int code = getaddrinfo(host, wanted.port.c_str(), &hints, &found); code != 0) {
+  if (const int code = getaddrinfo(host, absl::StrCat(wanted.port).c_str(), &hints, &found); code != 0) {
     return absl::InvalidArgumentError(absl::StrCat(flag, " \"", EscapeForDisplay(listen), "\": ", gai_strerror(code)));
   }
   const absl::Cleanup free = [found] { freeaddrinfo(found); };
@@ -142,9 +142,7 @@ absl::StatusOr<Listener> ListenTcp(absl::string_view listen, absl::string_view f
       break;  // another family may be free, but half a service is no service
     }
   }
-  int port = 0;
-  absl::SimpleAtoi(wanted.port, &port);
-  return DescribeBindError(cause, listen, port, flag, proc_root);
+  return DescribeBindError(cause, listen, wanted.port, flag, proc_root);
 }
 
 absl::StatusOr<Listener> ListenUnix(const std::string& path) {

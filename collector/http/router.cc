@@ -10,6 +10,7 @@
 
 #include "collector/http/target.h"
 #include "common/log.h"
+#include "common/nearest.h"
 
 namespace ppmm::http {
 namespace {
@@ -128,7 +129,13 @@ const Router::Route* Router::Find(const std::vector<const Route*>& fitting, cons
 }
 
 std::string Router::NotFoundText(absl::string_view path) const {
-  return absl::StrCat("nothing is at ", EscapeForDisplay(path));
+  std::vector<std::string> patterns;
+  for (const Route& route : routes_) {
+    if (route.method == Method::kGet && route.access == Access::kDefault) {
+      patterns.push_back(route.pattern);
+    }
+  }
+  return absl::StrCat("nothing is at ", EscapeForDisplay(path), DidYouMean(path, patterns));
 }
 
 }  // namespace ppmm::http

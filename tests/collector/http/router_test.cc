@@ -12,6 +12,7 @@ namespace {
 using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 using testing::Pair;
 
 Request FromTcp(absl::string_view target, Method method = Method::kGet) {
@@ -72,6 +73,12 @@ TEST_F(RouterTest, AnUnknownPathIs404InTheFormOfItsArea) {
   const Response text = Handle(FromTcp("/activities"));
   EXPECT_EQ(text.status, 404);
   EXPECT_THAT(text.content_type, HasSubstr("text/plain"));
+}
+
+TEST_F(RouterTest, AnUnknownPathNamesTheNearest) {
+  EXPECT_THAT(Handle(FromTcp("/api/v1/activites")).body, HasSubstr(R"(did you mean \"/api/v1/activities\")"));
+  EXPECT_THAT(Handle(FromTcp("/metrcs")).body, HasSubstr("did you mean \"/metrics\""));
+  EXPECT_THAT(Handle(FromTcp("/something/else")).body, Not(HasSubstr("did you mean")));
 }
 
 TEST_F(RouterTest, AnEmptySegmentIsNoParameter) {

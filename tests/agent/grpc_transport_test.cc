@@ -4,8 +4,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +24,7 @@
 #include "common/clock.h"
 #include "common/mutex.h"
 #include "proto/telemetry.pb.h"
+#include "tests/testing/certificates.h"
 #include "tests/testing/faulty_file.h"
 
 namespace ppmm {
@@ -30,13 +35,16 @@ using ::testing::HasSubstr;
 // A collector that acknowledges what it is told to, and remembers what came.
 class FakeCollector {
  public:
-  FakeCollector() { Start("127.0.0.1:0"); }
+  explicit FakeCollector(std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials())
+      : credentials_(std::move(credentials)) {
+    Start("127.0.0.1:0");
+  }
   ~FakeCollector() { Stop(); }
 
   void Start(const std::string& address) {
     service_ = std::make_unique<Service>(this);  // one serves one server
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort(address, credentials_, &port_);
     builder.RegisterCallbackGenericService(service_.get());
     server_ = builder.BuildAndStart();
   }
@@ -147,6 +155,7 @@ class FakeCollector {
     }
   }
 
+  const std::shared_ptr<grpc::ServerCredentials> credentials_;
   int port_ = 0;
   std::unique_ptr<Service> service_;
   std::unique_ptr<grpc::Server> server_;
@@ -254,22 +263,110 @@ TEST(GrpcTransportTest, HalfATlsConfigurationIsRefused) {
   EXPECT_TRUE(absl::IsInvalidArgument(MakeGrpcTransport({}).status()));
 }
 
+// ---- mutual TLS -----------------------------------------------------------------------------------------------------
+
+class ClosedListener : public Transport::Listener {
+ public:
+  void OnFrame(std::string frame) override {
+    Note([&] { frame_ = std::move(frame); });
+  }
+  void OnWritten() override {}
+  void OnClosed(absl::Status status) override {
+    Note([&] { closed_ = std::move(status); });
+  }
+
+  // What ended the stream, or OK when a frame came first.
+  absl::Status Wait() {
+    MutexLock lock(&mutex_);
+    while (!closed_.has_value() && !frame_.has_value()) {
+      came_.Wait(&mutex_);
+    }
+    return frame_.has_value() ? absl::OkStatus() : *closed_;
+  }
+  void WaitClosed() {
+    MutexLock lock(&mutex_);
+    while (!closed_.has_value()) {
+      came_.Wait(&mutex_);
+    }
+  }
+
+ private:
+  template <class Change>
+  void Note(const Change& change) {
+    MutexLock lock(&mutex_);
+    change();
+    came_.NotifyAll();
+  }
+  Mutex mutex_;
+  CondVar came_;
+  std::optional<std::string> frame_;
+  std::optional<absl::Status> closed_;
+};
+
+class MutualTlsTest : public ::testing::Test {
+ protected:
+  MutualTlsTest() {
+    std::string name = ::testing::TempDir() + "/mutual_tls_test.XXXXXX";
+    folder_ = mkdtemp(name.data());
+    const TestAuthority::Pair server = authority_.Issue("collector", "IP:127.0.0.1");
+    grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    tls.pem_root_certs = authority_.root();
+    tls.pem_key_cert_pairs.push_back({server.key, server.certificate});
+    collector_ = std::make_unique<FakeCollector>(grpc::SslServerCredentials(tls));
+  }
+  ~MutualTlsTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string File(const std::string& name, const std::string& contents) const {
+    std::ofstream(folder_ + "/" + name) << contents;
+    return folder_ + "/" + name;
+  }
+  // Says Hello with these files. What became of it.
+  absl::Status Hello(const std::string& root, const TestAuthority::Pair& agent) {
+    const auto transport = MakeGrpcTransport({.target = collector_->address(),
+                                              .ca_file = File("ca.pem", root),
+                                              .certificate_file = File("agent.pem", agent.certificate),
+                                              .key_file = File("agent.key", agent.key)});
+    ClosedListener listener;
+    (*transport)->Connect(&listener);
+    (*transport)->Read();
+    wire::AgentFrame hello;
+    hello.mutable_hello()->set_protocol(1);
+    (*transport)->Write(hello.SerializeAsString());
+    absl::Status status = listener.Wait();
+    (*transport)->Cancel();
+    (*transport)->Read();
+    listener.WaitClosed();
+    return status;
+  }
+
+  const TestAuthority authority_;
+  std::string folder_;
+  std::unique_ptr<FakeCollector> collector_;
+};
+
+TEST_F(MutualTlsTest, BothSidesAreKnown) {
+  EXPECT_EQ(Hello(authority_.root(), authority_.Issue("agent", "DNS:agent")), absl::OkStatus());
+}
+
+TEST_F(MutualTlsTest, ACollectorOfAnotherAuthorityIsNotTalkedTo) {
+  EXPECT_TRUE(absl::IsUnavailable(Hello(TestAuthority().root(), authority_.Issue("agent", "DNS:agent"))));
+  EXPECT_EQ(collector_->hellos, 0);
+}
+
+TEST_F(MutualTlsTest, AnAgentOfAnotherAuthorityIsNotLetIn) {
+  EXPECT_TRUE(absl::IsUnavailable(Hello(authority_.root(), TestAuthority().Issue("agent", "DNS:agent"))));
+  EXPECT_EQ(collector_->hellos, 0);
+}
+
 TEST(GrpcTransportTest, CertificatesThatCannotBeReadEndTheConnectionWithTheirName) {
-  class Listener : public Transport::Listener {
-   public:
-    void OnFrame(std::string /*frame*/) override {}
-    void OnWritten() override {}
-    void OnClosed(absl::Status status) override { closed = std::move(status); }
-    absl::Status closed;
-  };
-  Listener listener;
+  ClosedListener listener;
   const auto transport = MakeGrpcTransport(
       {.target = "127.0.0.1:1", .ca_file = "not/there.pem", .certificate_file = "b", .key_file = "c"});
   ASSERT_TRUE(transport.ok());
   (*transport)->Connect(&listener);
   (*transport)->Read();
   (*transport)->Cancel();
-  EXPECT_THAT(std::string(listener.closed.message()), HasSubstr("not/there.pem"));
+  EXPECT_THAT(std::string(listener.Wait().message()), HasSubstr("not/there.pem"));
 }
 
 }  // namespace

@@ -21,14 +21,14 @@ class TestAuthority {
     std::string key;          // PEM
   };
 
-  TestAuthority() : key_(EVP_EC_gen("P-256"), EVP_PKEY_free) {
+  TestAuthority() : key_(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"), EVP_PKEY_free) {
     root_ = Sign("test authority", key_.get(), "critical,CA:TRUE", "");
   }
 
   std::string root() const { return Pem(root_.get()); }
   // Shape: `alternative_name` as OpenSSL has it, "IP:127.0.0.1".
   Pair Issue(absl::string_view name, const std::string& alternative_name) const {
-    const Key key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+    const Key key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"), EVP_PKEY_free);
     return {Pem(Sign(std::string(name), key.get(), "CA:FALSE", alternative_name).get()), Pem(key.get())};
   }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/util/message_differencer.h"
 
@@ -291,6 +292,13 @@ absl::Status ConfigReport::status() const {
       absl::StrJoin(errors_, "\n", [](std::string* out, const ConfigError& error) { out->append(ToString(error)); }));
 }
 
+absl::Status ConfigReport::Refusal() const {
+  const size_t count = std::min(errors_.size(), kMaxErrors);
+  return absl::InvalidArgumentError(absl::StrCat(status().message(), ok() ? "" : "\n", count,
+                                                 errors_.size() > kMaxErrors ? " and more" : "",
+                                                 count == 1 ? " error" : " errors", ", nothing loaded"));
+}
+
 void SetDefaults(Message* out) {
   const Descriptor& type = *out->GetDescriptor();
   for (int i = 0; i < type.field_count(); ++i) {
@@ -313,7 +321,9 @@ absl::Status LoadYaml(absl::string_view file_name, absl::string_view text, Messa
     report->AddErrorAt({std::string(file_name), problem.line, problem.column}, problem.message);
   }
   // A tree with problems has holes, which would be told as further mistakes.
-  if (problems.empty() && root.kind != YamlNode::Kind::kNull) {
+  if (!problems.empty()) {
+    report->MarkUnread();
+  } else if (root.kind != YamlNode::Kind::kNull) {
     Reader(file_name, *out->GetDescriptor(), report).ReadMessage(root, "", out);
   }
   return report->status();
@@ -367,6 +377,23 @@ absl::StatusOr<std::string> ReadConfigFile(const std::string& path) {
   }
   close(fd);
   return result;
+}
+
+void LoadConfigFile(const std::optional<std::string>& given, const std::string& default_path, Message* out,
+                    ConfigReport* report) {
+  const std::string& path = given.has_value() ? *given : default_path;
+  if (path.empty() && !given.has_value()) {
+    return;  // no home, so no default file
+  }
+  const auto text = ReadConfigFile(path);
+  if (!text.ok()) {
+    if (given.has_value() || !absl::IsNotFound(text.status())) {
+      report->MarkUnread();
+      report->AddErrorAt({path, 0, 0}, absl::StripPrefix(text.status().message(), absl::StrCat(path, ": ")));
+    }
+    return;
+  }
+  LoadYaml(path, *text, out, report).IgnoreError();  // what is wrong is in the report
 }
 
 std::vector<std::string> ChangesThatNeedRestart(const Message& running, const Message& loaded) {

@@ -7,7 +7,9 @@
 // messages, repeated fields, maps with text keys. Not read: bytes, oneof. Thread-compatible; no state.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -50,14 +52,22 @@ class ConfigReport {
   void AddErrorAt(ConfigPlace place, absl::string_view message);
   void SetPlace(absl::string_view path, ConfigPlace place);
 
+  // A file could not be read, or is no YAML: what it says is unknown, so that looking for what does not go together
+  // would only tell false mistakes.
+  void MarkUnread() { unread_ = true; }
+  bool unread() const { return unread_; }
+
   bool ok() const { return errors_.empty(); }
   const std::vector<ConfigError>& errors() const { return errors_; }
   // OK, or InvalidArgument with one line per mistake.
   absl::Status status() const;
+  // As status(), and a last line like "2 errors, nothing loaded". Not OK even without a mistake.
+  absl::Status Refusal() const;
 
  private:
   std::string origin_;
   std::vector<ConfigError> errors_;
+  bool unread_ = false;
   absl::flat_hash_map<std::string, ConfigPlace> places_;
 };
 
@@ -84,6 +94,12 @@ void SetFromFlag(absl::string_view flag, absl::string_view path, absl::string_vi
 //
 // Errors: NotFound, PermissionDenied, ... of the system; InvalidArgument for a larger file or a folder.
 absl::StatusOr<std::string> ReadConfigFile(const std::string& path);
+
+// Reads the file that --config names, else the one at `default_path` where there is one, over what `out` holds.
+//
+// Errors: mistakes, and a file that cannot be read, are added to `report`.
+void LoadConfigFile(const std::optional<std::string>& given, const std::string& default_path,
+                    google::protobuf::Message* out, ConfigReport* report);
 
 // The paths, sorted, whose values differ and that the schema marks `restart`.
 //

@@ -1,9 +1,5 @@
 #include "common/config_loader.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +10,7 @@
 
 #include "common/config_value.h"
 #include "tests/common/config_loader_test.pb.h"
+#include "tests/testing/temp_folder.h"
 
 namespace ppmm {
 namespace {
@@ -252,6 +249,16 @@ TEST(ConfigReportTest, FindsThePlaceOfAFieldOrOfWhatIsAroundIt) {
             "f.yaml: grpc.listen: is no address");
 }
 
+TEST(ConfigReportTest, ARefusalCountsTheMistakes) {
+  Everything message = Defaults();
+  ConfigReport report;
+  EXPECT_FALSE(LoadYaml("f.yaml", "small: x\nshare: y\n", &message, &report).ok());
+  EXPECT_EQ(report.Refusal().message(),
+            "f.yaml:1:8: small: \"x\" is not a whole number\n"
+            "f.yaml:2:8: share: \"y\" is not a number\n"
+            "2 errors, nothing loaded");
+}
+
 TEST(SetFromFlagTest, OverridesAsAFileWould) {
   Everything message = Load("http: {listen: a}");
   ConfigReport report;
@@ -276,17 +283,12 @@ TEST(ChangesThatNeedRestartTest, ListsMarkedFieldsOnly) {
 }
 
 TEST(ReadConfigFileTest, ReadsAFileAndTellsWhatItCannot) {
-  std::string folder = testing::TempDir() + "config_loader_XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const std::string path = folder + "/a.yaml";
-  EXPECT_EQ(ReadConfigFile(path).status().code(), absl::StatusCode::kNotFound);
-  std::ofstream(path) << "verbose: true\n";
-  EXPECT_EQ(ReadConfigFile(path).value(), "verbose: true\n");
-  std::ofstream(path) << std::string((1 << 20) + 1, ' ');
-  EXPECT_EQ(ReadConfigFile(path).status().message(), path + ": is larger than 1 MiB");
-  EXPECT_EQ(ReadConfigFile(folder).status().message(), folder + ": is a folder, not a file");
-  unlink(path.c_str());
-  rmdir(folder.c_str());
+  const TempFolder folder;
+  EXPECT_EQ(ReadConfigFile(folder.path() + "/none.yaml").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ReadConfigFile(folder.Write("a.yaml", "verbose: true\n")).value(), "verbose: true\n");
+  const std::string large = folder.Write("large.yaml", std::string((1 << 20) + 1, ' '));
+  EXPECT_EQ(ReadConfigFile(large).status().message(), large + ": is larger than 1 MiB");
+  EXPECT_EQ(ReadConfigFile(folder.path()).status().message(), folder.path() + ": is a folder, not a file");
 }
 
 TEST(ConfigWordTest, IsTheEnumeratorWithoutItsEnumeration) {

@@ -1,7 +1,6 @@
 #include "common/sd_notify.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -12,6 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+
+#include "tests/testing/temp_folder.h"
 
 namespace ppmm {
 namespace {
@@ -54,9 +55,8 @@ class FakeSystemd {
 };
 
 TEST(SdNotifyTest, SendsEachStateToASocketInTheFileSystem) {
-  std::string folder = testing::TempDir() + "sd_notify_XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const std::string path = folder + "/notify";
+  const TempFolder folder;
+  const std::string path = folder.path() + "/notify";
   {
     FakeSystemd systemd(path);
     ASSERT_TRUE(systemd.bound());
@@ -76,7 +76,6 @@ TEST(SdNotifyTest, SendsEachStateToASocketInTheFileSystem) {
   EXPECT_EQ(nobody.Ready().code(), absl::StatusCode::kUnavailable) << "the socket is there, nobody listens";
   unlink(path.c_str());
   EXPECT_EQ(nobody.Ready().code(), absl::StatusCode::kNotFound);
-  rmdir(folder.c_str());
 }
 
 TEST(SdNotifyTest, SendsToAnAbstractSocket) {

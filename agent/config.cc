@@ -1,0 +1,121 @@
+#include "agent/config.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include "common/addresses.h"
+#include "common/config_checks.h"
+#include "common/log.h"
+#include "common/nearest.h"
+
+namespace ppmm {
+namespace {
+
+bool IsGroup(absl::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+  });
+}
+
+bool IsHostId(absl::string_view text) {
+  return text.size() == 32 && std::all_of(text.begin(), text.end(),
+                                          [](char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)); });
+}
+
+void CheckSources(const config::AgentSources& sources, absl::Span<const absl::string_view> known,
+                  ConfigReport* report) {
+  const std::vector<std::string> names(known.begin(), known.end());
+  for (int i = 0; i < sources.disable_size(); ++i) {
+    const std::string& name = sources.disable(i);
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      const std::string near = DidYouMean(name, names);
+      report->AddError(absl::StrCat("sources.disable[", i, "]"),
+                       absl::StrCat("unknown source \"", EscapeForDisplay(name, 64), "\"",
+                                    near.empty() ? absl::StrCat("; there are ", absl::StrJoin(names, ", ")) : near));
+    }
+  }
+}
+
+}  // namespace
+
+config::AgentConfig DefaultAgentConfig(const DefaultPaths& paths) {
+  config::AgentConfig config;
+  SetDefaults(&config);
+  config.set_data(paths.data);
+  config.set_socket(paths.socket);
+  return config;
+}
+
+void Validate(const config::AgentConfig& config, absl::Span<const absl::string_view> sources, ConfigReport* report) {
+  const auto collector = ParseHostPort(config.collector());
+  if (!collector.ok()) {
+    report->AddError("collector", collector.status().message());
+  }
+  if (!IsGroup(config.group())) {
+    report->AddError("group", absl::StrCat("\"", EscapeForDisplay(config.group(), 64),
+                                           "\" must be 1 to 64 letters, digits, \".\", \"_\" or \"-\""));
+  }
+  if (!config.host_id().empty() && !IsHostId(config.host_id())) {
+    report->AddError("host_id",
+                     absl::StrCat("\"", EscapeForDisplay(config.host_id(), 64), "\" must be 32 hexadecimal digits"));
+  }
+  CheckPath("root", config.root(), report);
+  CheckPath("data", config.data(), report);
+  CheckSocketPath("socket", config.socket(), report);
+  if (config.spool().max_bytes() < 4 * config.spool().segment_bytes()) {
+    report->AddError("spool.segment_bytes",
+                     "must be at most a quarter of spool.max_bytes: a full spool drops a segment");
+  }
+  const config::AgentTls& tls = config.tls();
+  CheckTls({.path = "tls",
+            .address_path = "collector",
+            .ca_name = "ca",
+            .certificate = tls.certificate(),
+            .key = tls.key(),
+            .ca = tls.ca(),
+            .insecure_network = tls.insecure_network(),
+            // An address with a mistake has been told already.
+            .is_loopback = !collector.ok() || collector->IsLoopback()},
+           report);
+  if (!tls.server_name().empty() && tls.certificate().empty()) {
+    report->AddError("tls.server_name", "is checked against a certificate, and there is none; set tls.certificate");
+  }
+  CheckSources(config.sources(), sources, report);
+}
+
+absl::StatusOr<config::AgentConfig> LoadAgentConfig(const AgentFlags& flags, const DefaultPaths& paths,
+                                                    absl::Span<const absl::string_view> sources) {
+  config::AgentConfig config = DefaultAgentConfig(paths);
+  const std::string origin = flags.config.value_or(paths.config_file);
+  ConfigReport report(origin.empty() ? "configuration" : origin);
+  LoadConfigFile(flags.config, paths.config_file, &config, &report);
+  const auto set = [&](absl::string_view flag, absl::string_view path, const std::optional<std::string>& text) {
+    if (text.has_value()) {
+      SetFromFlag(flag, path, *text, &config, &report);
+    }
+  };
+  const auto set_path = [&](absl::string_view flag, absl::string_view path, const std::optional<std::string>& text) {
+    if (text.has_value()) {
+      SetFromFlag(flag, path, AbsolutePath(*text), &config, &report);
+    }
+  };
+  set("--collector", "collector", flags.collector);
+  set("--group", "group", flags.group);
+  set("--host-id", "host_id", flags.host_id);
+  set_path("--root", "root", flags.root);
+  set_path("--data", "data", flags.data);
+  set("--log-level", "log_level", flags.log_level);
+  if (!report.unread()) {
+    Validate(config, sources, &report);
+  }
+  if (!report.ok()) {
+    return report.Refusal();
+  }
+  return config;
+}
+
+}  // namespace ppmm

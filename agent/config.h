@@ -1,0 +1,42 @@
+// The agent's configuration: file, flags and defaults together, checked. Pure but for reading the file; no state.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+#include "common/config_loader.h"
+#include "common/default_paths.h"
+#include "proto/agent_config.pb.h"
+
+namespace ppmm {
+
+// What the command line says; what is not given is not set.
+struct AgentFlags {
+  std::optional<std::string> config = std::nullopt;  // --config
+  std::optional<std::string> collector = std::nullopt;
+  std::optional<std::string> group = std::nullopt;
+  std::optional<std::string> host_id = std::nullopt;
+  std::optional<std::string> root = std::nullopt;
+  std::optional<std::string> data = std::nullopt;
+  std::optional<std::string> log_level = std::nullopt;
+};
+
+// The configuration of an agent that nobody has configured.
+config::AgentConfig DefaultAgentConfig(const DefaultPaths& paths);
+
+// Checks what type and range don't tell: addresses, names, what goes together, and that each source to disable is one
+// of `sources`.
+void Validate(const config::AgentConfig& config, absl::Span<const absl::string_view> sources, ConfigReport* report);
+
+// Reads file over defaults and flags over both. Used at start, for --check-config, and at each reload.
+//
+// Errors: InvalidArgument with one line per mistake and a last one that counts them; exit with 78 at start. The file
+//         named by --config must be there, the default one need not.
+absl::StatusOr<config::AgentConfig> LoadAgentConfig(const AgentFlags& flags, const DefaultPaths& paths,
+                                                    absl::Span<const absl::string_view> sources);
+
+}  // namespace ppmm

@@ -1,0 +1,179 @@
+#include "collector/config.h"
+
+#include <string>
+#include <vector>
+
+#include "google/protobuf/util/message_differencer.h"
+#include "gtest/gtest.h"
+
+#include "tests/testing/sample_config.h"
+#include "tests/testing/temp_folder.h"
+
+namespace ppmm {
+namespace {
+
+DefaultPaths RootPaths() {
+  return DefaultPathsOf("collector", true, [](const char*) { return std::string(); });
+}
+
+// The configuration from one file, or the mistakes, in which the file is called collector.yaml.
+struct Outcome {
+  config::CollectorConfig config;
+  std::string error;
+};
+Outcome Load(absl::string_view yaml, CollectorFlags flags = {}) {
+  const TempFolder folder;
+  flags.config = folder.Write("collector.yaml", yaml);
+  const auto config = LoadCollectorConfig(flags, RootPaths());
+  if (config.ok()) {
+    return {*config, ""};
+  }
+  EXPECT_EQ(config.status().code(), absl::StatusCode::kInvalidArgument);
+  return {{}, WithoutFolder(config.status().message(), folder.path())};
+}
+
+TEST(CollectorConfigTest, HasSensibleDefaults) {
+  const config::CollectorConfig config = DefaultCollectorConfig(RootPaths());
+  EXPECT_EQ(config.organization(), "default");
+  EXPECT_EQ(config.http().listen(), "127.0.0.1:7766");
+  EXPECT_EQ(config.grpc().listen(), "127.0.0.1:7767");
+  EXPECT_EQ(config.grpc().limits().max_connections_per_address(), 100);
+  EXPECT_EQ(config.data(), "/var/lib/ppmm/collector");
+  EXPECT_EQ(config.socket(), "/run/ppmm/collector.sock");
+  EXPECT_EQ(config.inventory(), "/etc/ppmm/inventory.yaml");
+  EXPECT_EQ(config.retention().minutes_days(), 35);
+  EXPECT_EQ(config.retention().hours_days(), 400);
+  EXPECT_EQ(config.log_level(), config::LOG_LEVEL_INFO);
+  ConfigReport report;
+  Validate(config, &report);
+  EXPECT_TRUE(report.ok()) << report.status();
+}
+
+TEST(CollectorConfigTest, RunsWithoutAFileButNotWithoutTheOneThatIsNamed) {
+  const TempFolder folder;
+  DefaultPaths paths = RootPaths();
+  paths.config_file = folder.path() + "/collector.yaml";
+  EXPECT_TRUE(LoadCollectorConfig({}, paths).ok());
+  folder.Write("collector.yaml", "organization: Example\n");
+  EXPECT_EQ(LoadCollectorConfig({}, paths).value().organization(), "Example");
+  const auto missing = LoadCollectorConfig({.config = folder.path()}, paths);
+  EXPECT_EQ(missing.status().message(), folder.path() + ": is a folder, not a file\n1 error, nothing loaded");
+}
+
+TEST(CollectorConfigTest, FlagsOverrideTheFile) {
+  const Outcome outcome =
+      Load("organization: A\nhttp: {listen: \"127.0.0.1:1\", names: [a]}\n", {.organization = "B",
+                                                                              .http_listen = "0.0.0.0:80",
+                                                                              .grpc_listen = "[::1]:0",
+                                                                              .data = "/d/./x",
+                                                                              .log_level = "warning"});
+  EXPECT_EQ(outcome.error, "");
+  EXPECT_EQ(outcome.config.organization(), "B");
+  EXPECT_EQ(outcome.config.http().listen(), "0.0.0.0:80") << "reading off loopback needs no certificate";
+  EXPECT_EQ(outcome.config.http().names(0), "a");
+  EXPECT_EQ(outcome.config.grpc().listen(), "[::1]:0");
+  EXPECT_EQ(outcome.config.data(), "/d/x");
+  EXPECT_EQ(outcome.config.log_level(), config::LOG_LEVEL_WARNING);
+}
+
+TEST(CollectorConfigTest, TellsEachMistakeOfAFileWithItsPlace) {
+  EXPECT_EQ(
+      Load("http:\n"
+           "  listen: web1:80\n"
+           "  lisen: 1\n"
+           "  names: [\"https://a\", b.example, fd00::1]\n"
+           "  external_url: ppmm.example\n"
+           "organization: \"\"\n"
+           "networks:\n"
+           "  - 192.0.2.1/24\n"
+           "  - 198.51.100.0/24\n"
+           "  - office\n"
+           "inventory: inventory.yaml\n"
+           "retention: {minutes_days: 100, hours_days: 50}\n"
+           "grpc: {limits: {max_connections_per_address: 0}}\n"
+           "data: \"\"\n")
+          .error,
+      "collector.yaml:3:3: unknown key \"lisen\" in \"http\"; did you mean \"listen\"?\n"
+      "collector.yaml:13:46: grpc.limits.max_connections_per_address: 0 is out of range; allowed: 1 to 1000000\n"
+      "collector.yaml:6:15: organization: must be a name of 1 to 128 bytes\n"
+      "collector.yaml:2:11: http.listen: \"web1:80\" names a host, and listening needs an address of this one; "
+      "write ADDRESS:PORT, as 127.0.0.1:7767, [::1]:7767 or 0.0.0.0:7767\n"
+      "collector.yaml:4:11: http.names[0]: \"https://a\" is no host name; write it without scheme and port, as "
+      "ppmm.example\n"
+      "collector.yaml:5:17: http.external_url: \"ppmm.example\" is no address that links can begin with; write it "
+      "as https://ppmm.example or https://example.org/ppmm\n"
+      "collector.yaml:14:7: data: is not set; write a path (without HOME there is no default)\n"
+      "collector.yaml:8:5: networks[0]: \"192.0.2.1/24\" has bits beyond its prefix; write 192.0.2.0/24\n"
+      "collector.yaml:10:5: networks[2]: \"office\" is no network; write a network as 10.20.0.0/16 or "
+      "fd00:1::/32\n"
+      "collector.yaml:11:12: inventory: \"inventory.yaml\" must begin with \"/\"\n"
+      "collector.yaml:12:44: retention.hours_days: 50 is less than retention.minutes_days, which is 100\n"
+      "11 errors, nothing loaded");
+}
+
+TEST(CollectorConfigTest, TakesAddressesThatLinksCanBeginWith) {
+  for (const char* url :
+       {"https://a", "http://a.example:8080", "https://[fd00::1]:1/", "https://[fd00::1]/x", "https://a/b/c"}) {
+    EXPECT_EQ(Load(std::string("http: {external_url: \"") + url + "\"}").error, "") << url;
+  }
+  for (const char* url :
+       {"ftp://a", "https://", "https:///x", "https://a b", "https://a/?q", "https://a/\\\"", "https://u@a"}) {
+    EXPECT_NE(Load(std::string("http: {external_url: \"") + url + "\"}").error, "") << url;
+  }
+}
+
+TEST(CollectorConfigTest, RefusesOneAddressForTwoListeners) {
+  EXPECT_EQ(Load("http: {listen: \"localhost:80\"}\ngrpc: {listen: \"127.0.0.1:80\"}\n").error,
+            "collector.yaml:2:16: grpc.listen: is the same as http.listen; each needs its own port\n"
+            "1 error, nothing loaded");
+  EXPECT_EQ(Load("http: {listen: \"127.0.0.1:0\"}\ngrpc: {listen: \"127.0.0.1:0\"}\n").error, "");
+}
+
+TEST(CollectorConfigTest, RefusesPlainTextOffLoopbackUnlessItIsOnPurpose) {
+  EXPECT_EQ(Load("grpc:\n  listen: 0.0.0.0:7767\n").error,
+            "collector.yaml:2:11: grpc.listen: is not on loopback, and without a certificate everything would go in "
+            "plain text; set grpc.tls.certificate, key and client_ca, or, in a network you trust, "
+            "grpc.tls.insecure_network: true\n"
+            "1 error, nothing loaded");
+  EXPECT_EQ(Load("", {.grpc_listen = "[::]:7767"}).error,
+            "--grpc-listen: grpc.listen: is not on loopback, and without a certificate everything would go in "
+            "plain text; set grpc.tls.certificate, key and client_ca, or, in a network you trust, "
+            "grpc.tls.insecure_network: true\n"
+            "1 error, nothing loaded");
+  EXPECT_EQ(Load("grpc: {listen: \"0.0.0.0:7767\", tls: {insecure_network: true}}\n").error, "");
+  EXPECT_EQ(Load("grpc: {listen: \"0.0.0.0:7767\", tls: insecure_network}\n").error, "");
+  EXPECT_EQ(Load("grpc: {listen: \"0.0.0.0:7767\", tls: {certificate: /c, key: /k, client_ca: /a}}\n").error, "");
+}
+
+TEST(CollectorConfigTest, WantsCertificateKeyAndCaTogether) {
+  EXPECT_EQ(Load("grpc:\n  tls:\n    certificate: /c\n    client_ca: /a\n").error,
+            "collector.yaml:3:18: grpc.tls.certificate: goes together with key\n1 error, nothing loaded");
+}
+
+TEST(CollectorConfigTest, NeedsARestartForListenersAndFoldersOnly) {
+  EXPECT_TRUE(ChangesThatNeedRestart(Load("").config,
+                                     Load("organization: x\nlog_level: debug\nnetworks: [192.0.2.0/24]\n"
+                                          "http: {external_url: \"https://a\"}\nretention: {minutes_days: 40}\n")
+                                         .config)
+                  .empty());
+  EXPECT_EQ(ChangesThatNeedRestart(Load("").config, Load("data: /d\nhttp: {listen: \"127.0.0.1:1\", names: [a]}\n"
+                                                         "grpc: {tls: {certificate: /c, key: /k, client_ca: /a}}\n")
+                                                        .config),
+            (std::vector<std::string>{"data", "grpc.tls.certificate", "grpc.tls.client_ca", "grpc.tls.key",
+                                      "http.listen", "http.names"}));
+}
+
+TEST(CollectorConfigTest, TheSampleIsTheDefaults) {
+  const std::string sample = SampleConfig("collector.yaml");
+  ASSERT_NE(sample, "");
+  for (const std::string& yaml : {sample, Uncommented(sample)}) {
+    const Outcome outcome = Load(yaml);
+    EXPECT_EQ(outcome.error, "");
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(outcome.config, DefaultCollectorConfig(RootPaths())))
+        << outcome.config.DebugString();
+  }
+  EXPECT_EQ(KeysMissingIn(Uncommented(sample), *config::CollectorConfig::descriptor()), "");
+}
+
+}  // namespace
+}  // namespace ppmm

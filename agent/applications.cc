@@ -146,7 +146,7 @@ void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
 }
 
 void ApplicationsSource::IdentifySettled(absl::Time now, Recorder& recorder) {
-  int budget = kIdentifiedPerStep;
+  int budget = inputs_.identified_per_step > 0 ? inputs_.identified_per_step : kIdentifiedPerStep;
   for (auto& [pid, process] : processes_) {
     const bool settled = now - process.first_seen >= kSettle || process.last.start_ns < first_scan_boot_ns_;
     if (budget > 0 && process.instance == kPending && settled) {

@@ -39,6 +39,7 @@ struct ApplicationsInputs {
   // Errors: NotFound: the process ended.
   std::function<absl::StatusOr<Identified>(std::int32_t pid)> identify;
 
+  int identified_per_step = 0;  // 0: kIdentifiedPerStep
   std::string proc = "/proc";
   std::string root;  // for control groups
 };

@@ -12,6 +12,7 @@ namespace ppmm {
 namespace {
 
 constexpr std::size_t kMaxPeers = 1000;
+constexpr int kSeriesPerFrame = 4000;  // some 70 bytes each
 
 wire::Kind WireKind(MetricKind kind) {
   switch (kind) {
@@ -356,31 +357,43 @@ std::optional<std::string> Recorder::TakeDictionaryChanges() {
   return Serialize(&dictionary);
 }
 
-std::string Recorder::CompleteDictionary() const {
-  wire::Dictionary dictionary;
-  dictionary.set_complete(true);
-  dictionary.set_listeners_complete(true);
+std::vector<std::string> Recorder::CompleteDictionary() const {
+  std::vector<std::string> frames;
+  wire::Dictionary first;
+  first.set_complete(true);
+  first.set_listeners_complete(true);
   for (const EntityRecord& entity : entities_) {
     if (entity.live) {
-      wire::Entity* out = dictionary.add_entities();
+      wire::Entity* out = first.add_entities();
       *out = entity.record;
       out->set_id(entity.wire_id);
     }
   }
-  for (const SeriesHandle handle : order_) {
-    if (!series_[handle].ending) {
-      FillSeries(series_[handle], dictionary.add_series());
-    }
-  }
-  *dictionary.mutable_host_life() = host_life_;
+  *first.mutable_host_life() = host_life_;
   for (const auto& [name, state] : sources_) {
-    *dictionary.add_sources() = state;
+    *first.add_sources() = state;
   }
   for (const wire::Listener& listener : listeners_) {
-    *dictionary.add_listeners() = listener;
-    dictionary.mutable_listeners(dictionary.listeners_size() - 1)->set_entity(WireId(listener.entity()));
+    *first.add_listeners() = listener;
+    first.mutable_listeners(first.listeners_size() - 1)->set_entity(WireId(listener.entity()));
   }
-  return Serialize(&dictionary);
+  frames.push_back(Serialize(&first));
+
+  wire::Dictionary series;
+  for (const SeriesHandle handle : order_) {
+    if (series_[handle].ending) {
+      continue;
+    }
+    FillSeries(series_[handle], series.add_series());
+    if (series.series_size() == kSeriesPerFrame) {
+      frames.push_back(Serialize(&series));
+      series.Clear();
+    }
+  }
+  if (series.series_size() > 0) {
+    frames.push_back(Serialize(&series));
+  }
+  return frames;
 }
 
 Recorder::BuiltBatch Recorder::BuildBatch(std::uint32_t steps) {

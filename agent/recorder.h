@@ -77,8 +77,8 @@ class Recorder {
   // Dictionary record with what changed since the last call, ready for the spool; nullopt: nothing did. To be
   // appended before the batch.
   std::optional<std::string> TakeDictionaryChanges();
-  // Dictionary record with everything in force.
-  std::string CompleteDictionary() const;
+  // Dictionary records with everything in force, in this order; each below 512 KiB.
+  std::vector<std::string> CompleteDictionary() const;
 
   struct BuiltBatch {
     std::string frame;  // serialized AgentFrame

@@ -28,7 +28,7 @@ class BatchSink {
   virtual ~BatchSink() = default;
   // From now on records belong to `epoch`. `dictionary` gives the complete record whenever a segment begins; it is
   // called on the thread that appends.
-  virtual void BeginEpoch(std::uint64_t epoch, std::function<std::string()> dictionary) = 0;
+  virtual void BeginEpoch(std::uint64_t epoch, std::function<std::vector<std::string>()> dictionary) = 0;
   virtual void AppendDictionary(absl::string_view frame) = 0;
   virtual void AppendBatch(std::uint64_t seq, std::uint32_t samples, absl::Time t0, absl::string_view frame) = 0;
 };

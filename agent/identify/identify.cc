@@ -94,7 +94,7 @@ class Identifier::Impl {
     }
     const HostRoot& root = other ? *other : host_;
     FileJudge& judge = JudgeOf(root);
-    const UnitPlace place = ParseCgroupPath(facts.cgroup);
+    const UnitPlace place = UnitOfCgroup(facts.cgroup);
     const std::optional<Container> container =
         place.in_container() ? FindContainer(host_, place.container_id) : std::nullopt;
     const UnitFacts unit = LookAtUnit(place);

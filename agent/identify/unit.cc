@@ -88,7 +88,7 @@ void TakeService(absl::string_view part, UnitPlace& place) {
 
 }  // namespace
 
-UnitPlace ParseCgroupPath(absl::string_view path) {
+UnitPlace UnitOfCgroup(absl::string_view path) {
   UnitPlace place;
   for (const absl::string_view part : absl::StrSplit(path, '/', absl::SkipEmpty())) {
     if (part.size() > kMaxUnitName) {

@@ -30,7 +30,7 @@ struct UnitPlace {
 
 // Shape:  the path column of /proc/PID/cgroup of either version: "/system.slice/shop.service/sub". The innermost
 //         service counts; an inner container counts before the service it runs in.
-UnitPlace ParseCgroupPath(absl::string_view path);
+UnitPlace UnitOfCgroup(absl::string_view path);
 
 // The path to use from the whole text of /proc/PID/cgroup: version 2's unless it is the root, then systemd's own
 // hierarchy, then the longest of the others.

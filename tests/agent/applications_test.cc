@@ -172,7 +172,7 @@ TEST_F(ApplicationsTest, IdentifiesAListenerAtOnceAndCountsItsConnections) {
   EXPECT_EQ(values.at("redis network_transmit_bytes_total"), 11);
   EXPECT_EQ(values.at("redis connections_established"), 3);
   EXPECT_EQ(values.at("redis accept_queue_length"), 2);
-  const auto& dictionary = recorder_.CompleteDictionary();
+  const std::vector<std::string> dictionary = recorder_.CompleteDictionary();
   frames_.TakeDictionary(dictionary);
   ASSERT_EQ(frames_.last_dictionary().listeners_size(), 1);
   EXPECT_EQ(frames_.last_dictionary().listeners(0).port(), 6379u);

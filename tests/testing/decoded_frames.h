@@ -37,6 +37,16 @@ class DecodedFrames {
     last_dictionary_ = parsed.dictionary();
   }
 
+  // Several records; last_dictionary() is then all of them in one.
+  void TakeDictionary(const std::vector<std::string>& frames) {
+    wire::Dictionary merged;
+    for (const std::string& frame : frames) {
+      TakeDictionary(frame);
+      merged.MergeFrom(last_dictionary_);
+    }
+    last_dictionary_ = merged;
+  }
+
   // Values by series and time.
   std::map<std::pair<std::string, std::int64_t>, std::int64_t> TakeBatch(absl::string_view frame) {
     wire::AgentFrame parsed;
@@ -92,7 +102,7 @@ class CollectingSink : public BatchSink {
     std::uint32_t samples;
     std::string frame;
   };
-  void BeginEpoch(std::uint64_t epoch, std::function<std::string()> dictionary) override {
+  void BeginEpoch(std::uint64_t epoch, std::function<std::vector<std::string>()> dictionary) override {
     epoch_ = epoch;
     begun_ = true;
     dictionary_ = std::move(dictionary);
@@ -100,7 +110,9 @@ class CollectingSink : public BatchSink {
   void AppendDictionary(absl::string_view frame) override { sent.push_back({epoch_, 0, 0, std::string(frame)}); }
   void AppendBatch(std::uint64_t seq, std::uint32_t samples, absl::Time /*t0*/, absl::string_view frame) override {
     if (begun_) {  // as a spool begins its segment
-      sent.push_back({epoch_, 0, 0, dictionary_()});
+      for (const std::string& frame_of_dictionary : dictionary_()) {
+        sent.push_back({epoch_, 0, 0, frame_of_dictionary});
+      }
       begun_ = false;
     }
     sent.push_back({epoch_, seq, samples, std::string(frame)});
@@ -110,7 +122,7 @@ class CollectingSink : public BatchSink {
  private:
   std::uint64_t epoch_ = 0;
   bool begun_ = false;
-  std::function<std::string()> dictionary_;
+  std::function<std::vector<std::string>()> dictionary_;
 };
 
 }  // namespace ppmm

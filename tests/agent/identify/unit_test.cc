@@ -17,7 +17,7 @@ using ::testing::ElementsAre;
 const std::string kId(64, 'a');
 
 TEST(Unit, AServiceIsItsName) {
-  const UnitPlace place = ParseCgroupPath("/system.slice/shop.service");
+  const UnitPlace place = UnitOfCgroup("/system.slice/shop.service");
   EXPECT_EQ(place.unit, "shop.service");
   EXPECT_EQ(place.name, "shop");
   EXPECT_FALSE(place.is_template);
@@ -25,7 +25,7 @@ TEST(Unit, AServiceIsItsName) {
 }
 
 TEST(Unit, ATemplateIsOneApplicationAndItsInstanceTheSlot) {
-  const UnitPlace place = ParseCgroupPath("/system.slice/system-worker.slice/worker@7.service/payload");
+  const UnitPlace place = UnitOfCgroup("/system.slice/system-worker.slice/worker@7.service/payload");
   EXPECT_EQ(place.unit, "worker@7.service");
   EXPECT_EQ(place.name, "worker");
   EXPECT_EQ(place.instance, "7");
@@ -35,7 +35,7 @@ TEST(Unit, ATemplateIsOneApplicationAndItsInstanceTheSlot) {
 TEST(Unit, SlicesSessionsScopesAndTheRootSayNothing) {
   for (const char* path : {"/", "", "/init.scope", "/system.slice", "/user.slice/user-1000.slice/session-3.scope",
                            "/user.slice/user-1000.slice/user@1000.service/init.scope", "/.service", "/@.service"}) {
-    const UnitPlace place = ParseCgroupPath(path);
+    const UnitPlace place = UnitOfCgroup(path);
     EXPECT_FALSE(place.in_unit()) << path;
     EXPECT_FALSE(place.in_container()) << path;
   }
@@ -43,16 +43,16 @@ TEST(Unit, SlicesSessionsScopesAndTheRootSayNothing) {
 
 TEST(Unit, AUnitOfAUsersManagerCountsAsItself) {
   const UnitPlace place =
-      ParseCgroupPath("/user.slice/user-1000.slice/user@1000.service/app.slice/shop@a\\x2db.service");
+      UnitOfCgroup("/user.slice/user-1000.slice/user@1000.service/app.slice/shop@a\\x2db.service");
   EXPECT_EQ(place.name, "shop");
   EXPECT_EQ(place.instance, "a-b");
   EXPECT_TRUE(place.user_manager);
 }
 
 TEST(Unit, RandomNamesOfSystemdRunAreTransient) {
-  EXPECT_TRUE(ParseCgroupPath("/system.slice/run-r0123456789abcdef0123456789abcdef.service").transient);
-  EXPECT_TRUE(ParseCgroupPath("/system.slice/run-u812.service").transient);
-  EXPECT_FALSE(ParseCgroupPath("/system.slice/run-backup.service").transient);
+  EXPECT_TRUE(UnitOfCgroup("/system.slice/run-r0123456789abcdef0123456789abcdef.service").transient);
+  EXPECT_TRUE(UnitOfCgroup("/system.slice/run-u812.service").transient);
+  EXPECT_FALSE(UnitOfCgroup("/system.slice/run-backup.service").transient);
 }
 
 TEST(Unit, ContainersOfAllRuntimesAreRecognised) {
@@ -60,16 +60,16 @@ TEST(Unit, ContainersOfAllRuntimesAreRecognised) {
        {absl::StrCat("/docker/", kId), absl::StrCat("/system.slice/docker-", kId, ".scope"),
         absl::StrCat("/machine.slice/libpod-", kId, ".scope/container"), absl::StrCat("/default/", kId),
         absl::StrCat("/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:", kId)}) {
-    EXPECT_EQ(ParseCgroupPath(path).container_id, kId) << path;
+    EXPECT_EQ(UnitOfCgroup(path).container_id, kId) << path;
   }
   const UnitPlace pod =
-      ParseCgroupPath(absl::StrCat("/kubepods.slice/kubepods-burstable.slice/"
+      UnitOfCgroup(absl::StrCat("/kubepods.slice/kubepods-burstable.slice/"
                                    "kubepods-burstable-pod0a1b2c3d_0000_1111_2222_333344445555.slice/cri-containerd-",
                                    kId, ".scope"));
   EXPECT_EQ(pod.container_id, kId);
   EXPECT_EQ(pod.pod_id, "0a1b2c3d-0000-1111-2222-333344445555");
-  EXPECT_FALSE(ParseCgroupPath(absl::StrCat("/machine.slice/libpod-conmon-", kId, ".scope")).in_container());
-  EXPECT_FALSE(ParseCgroupPath(absl::StrCat("/docker/", kId.substr(1), "x")).in_container());
+  EXPECT_FALSE(UnitOfCgroup(absl::StrCat("/machine.slice/libpod-conmon-", kId, ".scope")).in_container());
+  EXPECT_FALSE(UnitOfCgroup(absl::StrCat("/docker/", kId.substr(1), "x")).in_container());
 }
 
 TEST(Unit, VersionTwoThenSystemdThenTheLongestPathIsChosen) {
@@ -95,12 +95,12 @@ TEST(Unit, FilesAreFoundInSystemdsOrderAndATemplateStandsForItsInstances) {
   fake.Write("/etc/init.d/legacy", "");
   fake.Write("/usr/lib/systemd/user/pod.service", "");
   const HostRoot root = fake.Open();
-  EXPECT_THAT(FindUnitFiles(root, ParseCgroupPath("/system.slice/worker@7.service")),
+  EXPECT_THAT(FindUnitFiles(root, UnitOfCgroup("/system.slice/worker@7.service")),
               ElementsAre("/etc/systemd/system/worker@.service", "/usr/lib/systemd/system/worker@.service"));
-  EXPECT_THAT(FindUnitFiles(root, ParseCgroupPath("/system.slice/legacy.service")), ElementsAre("/etc/init.d/legacy"));
-  EXPECT_THAT(FindUnitFiles(root, ParseCgroupPath("/user@1.service/pod.service")),
+  EXPECT_THAT(FindUnitFiles(root, UnitOfCgroup("/system.slice/legacy.service")), ElementsAre("/etc/init.d/legacy"));
+  EXPECT_THAT(FindUnitFiles(root, UnitOfCgroup("/user@1.service/pod.service")),
               ElementsAre("/usr/lib/systemd/user/pod.service"));
-  EXPECT_THAT(FindUnitFiles(root, ParseCgroupPath("/")), ElementsAre());
+  EXPECT_THAT(FindUnitFiles(root, UnitOfCgroup("/")), ElementsAre());
 }
 
 TEST(Unit, RandomPathsAreSurvived) {
@@ -111,7 +111,7 @@ TEST(Unit, RandomPathsAreSurvived) {
     for (size_t i = random() % 120; i > 0; --i) {
       text.push_back(alphabet[random() % alphabet.size()]);
     }
-    ParseCgroupPath(text);
+    UnitOfCgroup(text);
     ChooseCgroupPath(text);
     UnescapeUnitName(text);
   }

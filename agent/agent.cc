@@ -1,0 +1,323 @@
+#include "agent/agent.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "nlohmann/json.hpp"
+
+#include "agent/grpc_transport.h"
+#include "agent/host_info.h"
+#include "agent/identify/identify.h"
+#include "agent/identity_file.h"
+#include "agent/instance_names.h"
+#include "agent/sampler.h"
+#include "agent/sources.h"
+#include "agent/spool.h"
+#include "agent/stream.h"
+#include "common/backoff.h"
+#include "common/log.h"
+#include "common/mutex.h"
+#include "common/status.h"
+#include "common/version.h"
+
+namespace ppmm {
+namespace {
+
+constexpr absl::Duration kShortLife = absl::Seconds(60);
+constexpr absl::Duration kShortLifePause = absl::Seconds(10);
+
+std::uint64_t RandomEpoch() {
+  std::uint64_t epoch = 0;
+  while (epoch == 0) {  // 0 is no epoch
+    const std::string bytes = KernelRandomBytes(sizeof epoch);
+    std::memcpy(&epoch, bytes.data(), sizeof epoch);
+  }
+  return epoch;
+}
+
+double RandomRatio() {
+  return static_cast<double>(RandomEpoch() >> 11) * 0x1.0p-53;
+}
+
+std::string TimeOrEmpty(absl::Time time) {
+  return time == absl::InfinitePast() ? "" : absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone());
+}
+
+// The spool as the sampler sees it.
+class SpoolSink : public BatchSink {
+ public:
+  explicit SpoolSink(Spool* spool) : spool_(spool) {}
+  void BeginEpoch(std::uint64_t epoch, std::function<std::vector<std::string>()> dictionary) override {
+    spool_->BeginEpoch(epoch, std::move(dictionary));
+  }
+  void AppendDictionary(absl::string_view frame) override { spool_->AppendDictionary(frame); }
+  void AppendBatch(std::uint64_t seq, std::uint32_t samples, absl::Time t0, absl::string_view frame) override {
+    spool_->AppendBatch(seq, samples, t0, frame);
+  }
+
+ private:
+  Spool* const spool_;
+};
+
+// The sampler as the stream sees it.
+class SamplerEpochs : public EpochOwner {
+ public:
+  explicit SamplerEpochs(Sampler* sampler) : sampler_(sampler) {}
+  void RequestEpoch() override { sampler_->BeginEpoch(); }
+  void SetGrid(std::uint32_t step_seconds, std::uint32_t steps_per_batch) override {
+    sampler_->RequestShape({step_seconds, steps_per_batch});
+  }
+
+ private:
+  Sampler* const sampler_;
+};
+
+}  // namespace
+
+class Agent::Impl {
+ public:
+  Impl(AgentSettings settings, const Clock* clock) : settings_(std::move(settings)), clock_(clock) {}
+
+  absl::Status Start() {
+    started_ = clock_->Now();
+    ASSIGN_OR_RETURN(disk_, OpenDiskDirectory(settings_.data));
+    GrpcTransportOptions transport_options;
+    transport_options.target = settings_.collector;
+    transport_options.ca_file = settings_.tls_ca;
+    transport_options.certificate_file = settings_.tls_certificate;
+    transport_options.key_file = settings_.tls_key;
+    transport_options.insecure_network = settings_.insecure_network;
+    ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, MakeGrpcTransport(transport_options));
+
+    identity_ = std::make_unique<IdentityFile>(disk_.get(), ReadMachineId(settings_.root), settings_.host_id_override,
+                                               KernelRandomBytes);
+    if (const absl::Status status = identity_->Establish(started_); !status.ok()) {
+      LogWarning("agent", "the identity is not durable: ", status.message());
+    }
+    ASSIGN_OR_RETURN(boot_, ReadBootFacts(settings_.root));
+    life_note_ = absl::StrCat(settings_.data, "/life");
+    const absl::Time last_life = LastRun();
+
+    SpoolOptions spool_options;
+    spool_options.max_bytes = settings_.spool_bytes;
+    spool_options.segment_bytes = settings_.spool_segment_bytes;
+    spool_ = std::make_unique<Spool>(disk_.get(), spool_options, started_);
+    sink_ = std::make_unique<SpoolSink>(spool_.get());
+
+    names_ = std::make_unique<InstanceNames>(disk_.get());
+    ASSIGN_OR_RETURN(identifier_, Identifier::Create(settings_.root.empty() ? "/" : settings_.root));
+    SourceOptions source_options;
+    source_options.root = settings_.root;
+    source_options.use_bpf = settings_.use_bpf;
+    source_options.disabled = settings_.disabled_sources;
+    source_options.identifier = identifier_.get();
+    source_options.instance_names = names_.get();
+    Sources sources = BuildSources(source_options);
+    capture_ = sources.capture;
+    if (sources.degraded) {
+      LogWarning("agent", "degraded: ", capture_, "; costs more CPU and sees less; `ppmm doctor` tells the cure");
+    }
+    recorder_ = std::make_unique<Recorder>();
+    recorder_->SetHostLife(ReadHostLife(settings_.root, boot_, life_note_));
+    LookAtHost();
+    sampler_ = std::make_unique<Sampler>(clock_, recorder_.get(), sink_.get(), std::move(sources.list), RandomEpoch);
+    epochs_ = std::make_unique<SamplerEpochs>(sampler_.get());
+    sampler_->BeginEpoch();
+
+    StreamOptions stream_options;
+    stream_options.describe = [this](wire::Hello* hello) { Describe(hello); };
+    stream_options.renew_identity = [this] {
+      MutexLock lock(&identity_mutex_);
+      return identity_->RenewAgentId();
+    };
+    stream_options.retry_delay = [](int failures) { return BackoffDelay(failures, RandomRatio()); };
+    stream_ =
+        std::make_unique<Stream>(std::move(stream_options), spool_.get(), epochs_.get(), std::move(transport), clock_);
+    // An agent that crashes at once, again and again, must not flood the collector with epochs.
+    const absl::Duration ran = last_life - last_start_;
+    if (last_start_ != absl::InfinitePast() && ran < kShortLife && started_ - last_life < kShortLife) {
+      LogInfo("agent", "the last run lived ", absl::FormatDuration(ran), "; waiting 10 s before the first batch");
+      begin_at_ = clock_->SinceBoot() + kShortLifePause;
+    }
+    NoteStart();
+    if (begin_at_ == absl::ZeroDuration()) {
+      Begin();
+    }
+    return absl::OkStatus();
+  }
+
+  void Tick() {
+    if (!begun_ && clock_->SinceBoot() >= begin_at_) {
+      Begin();
+    }
+    const absl::Duration now = clock_->SinceBoot();
+    if (now >= next_note_) {
+      next_note_ = now + absl::Minutes(1);
+      KeepLifeNote(life_note_, boot_.boot_id, clock_->Now(), /*goodbye=*/false).IgnoreError();  // the spool says it
+      names_->Save().IgnoreError();  // tried again in a minute; the spool reports the disk
+    }
+  }
+
+  void Stop(absl::Duration timeout) {
+    if (begun_) {
+      sampler_->Stop();
+      sampling_.join();
+      stream_->Stop(timeout, "stopped");
+      begun_ = false;
+    }
+    spool_->Drain();
+    names_->Save().IgnoreError();  // a name found again is the same unless its rules changed
+    KeepLifeNote(life_note_, boot_.boot_id, clock_->Now(), /*goodbye=*/true).IgnoreError();  // as above
+  }
+
+  std::string StatusJson() const {
+    const StreamStatus stream = stream_->Status();
+    const SpoolStats spool = spool_->Stats();
+    nlohmann::json json;
+    json["version"] = kVersion;
+    json["group"] = settings_.group;
+    {
+      MutexLock lock(&identity_mutex_);
+      json["agent_id"] = absl::BytesToHexString(identity_->identity().agent_id);
+      json["host_id"] = absl::BytesToHexString(identity_->identity().host_id);
+    }
+    json["started"] = TimeOrEmpty(started_);
+    json["capture"] = capture_;
+    json["collector"] = {{"address", settings_.collector},
+                         {"connected", stream.connected},
+                         {"since", TimeOrEmpty(stream.since)},
+                         {"last_acknowledgement", TimeOrEmpty(stream.last_ack)},
+                         {"last_error", stream.last_error},
+                         {"last_refusal", stream.last_refusal},
+                         {"plain_text_network", settings_.insecure_network},
+                         {"host_label", stream.host_label},
+                         {"batches_acknowledged", stream.batches_acknowledged},
+                         {"batches_refused", stream.batches_refused}};
+    json["spool"] = {
+        {"bytes", spool.bytes},     {"max_bytes", settings_.spool_bytes},        {"batches", spool.batches},
+        {"samples", spool.samples}, {"produced_samples", spool.totals.produced}, {"disk_error", spool.disk_error}};
+    json["grid"] = {{"step_seconds", sampler_->shape().step_seconds},
+                    {"steps_per_batch", sampler_->shape().steps_per_batch},
+                    {"steps_missed", sampler_->steps_missed()}};
+    for (const Sampler::SourceStatus& source : sampler_->Status()) {
+      json["sources"].push_back({{"name", source.name},
+                                 {"state", wire::SourceState::State_Name(source.state)},
+                                 {"reason", source.reason},
+                                 {"last_duration_seconds", absl::ToDoubleSeconds(source.last_duration)},
+                                 {"failures", source.failures}});
+    }
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& time) {
+      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+    };
+    json["cpu_seconds"] = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+
+  std::string StatusLine() const {
+    const StreamStatus stream = stream_->Status();
+    return stream.connected ? absl::StrCat("connected to ", settings_.collector)
+                            : absl::StrCat("not connected to ", settings_.collector, ": ", stream.last_error);
+  }
+
+ private:
+  void Begin() {
+    begun_ = true;
+    sampling_ = std::thread([this] { sampler_->Run(); });
+    stream_->Start();
+  }
+
+  void Describe(wire::Hello* hello) {
+    MutexLock lock(&identity_mutex_);
+    hello->set_protocol(1);
+    hello->set_version(kVersion);
+    hello->set_agent_id(identity_->identity().agent_id);
+    hello->set_host_id(identity_->identity().host_id);
+    hello->set_duplicate_host_id(identity_->identity().duplicate_host_id);
+    hello->set_host_name(ReadHostName(settings_.root));
+    hello->set_group(settings_.group);
+    hello->set_boot_id(boot_.boot_id);
+    hello->set_boottime_us(absl::ToInt64Microseconds(clock_->SinceBoot()));
+  }
+
+  void LookAtHost() {
+    wire::Host host = ReadHostInfo(settings_.root);
+    host.set_capture(capture_);
+    recorder_->SetHost(host, boot_.boot);
+  }
+
+  // When the run before this one began (last_start_) and last noted that it lived.
+  absl::Time LastRun() {
+    std::int64_t start = 0;
+    std::int64_t life = 0;
+    const absl::StatusOr<std::string> start_text = ReadWholeFile(disk_.get(), "started", 64);
+    if (!start_text.ok() || !absl::SimpleAtoi(*start_text, &start)) {
+      return absl::InfinitePast();
+    }
+    last_start_ = absl::FromUnixSeconds(start);
+    const absl::StatusOr<std::string> note = ReadWholeFile(disk_.get(), "life", 256);
+    const std::vector<std::string> fields = absl::StrSplit(note.value_or(""), ' ');
+    return fields.size() == 3 && absl::SimpleAtoi(fields[1], &life) ? absl::FromUnixSeconds(life) : last_start_;
+  }
+  void NoteStart() {
+    WriteFileAtomically(disk_.get(), "started", absl::StrCat(absl::ToUnixSeconds(started_)))
+        .IgnoreError();  // the next start then does not pause
+  }
+
+  const AgentSettings settings_;
+  const Clock* const clock_;
+  absl::Time started_;
+  absl::Time last_start_ = absl::InfinitePast();
+  absl::Duration begin_at_;
+  absl::Duration next_note_;
+  bool begun_ = false;
+  std::string life_note_;
+  std::string capture_;
+  BootFacts boot_;
+  std::unique_ptr<SpoolDirectory> disk_;
+  mutable Mutex identity_mutex_;
+  std::unique_ptr<IdentityFile> identity_ ABSL_PT_GUARDED_BY(identity_mutex_);
+  std::unique_ptr<Identifier> identifier_;
+  std::unique_ptr<InstanceNames> names_;
+  std::unique_ptr<Spool> spool_;
+  std::unique_ptr<SpoolSink> sink_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<SamplerEpochs> epochs_;
+  std::unique_ptr<Stream> stream_;
+  std::thread sampling_;
+};
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentSettings& settings, const Clock* clock) {
+  auto impl = std::make_unique<Impl>(settings, clock);
+  RETURN_IF_ERROR(impl->Start());
+  return std::unique_ptr<Agent>(new Agent(std::move(impl)));
+}
+
+Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Agent::~Agent() = default;
+void Agent::Tick() {
+  impl_->Tick();
+}
+void Agent::Stop(absl::Duration timeout) {
+  impl_->Stop(timeout);
+}
+std::string Agent::StatusJson() const {
+  return impl_->StatusJson();
+}
+std::string Agent::StatusLine() const {
+  return impl_->StatusLine();
+}
+
+}  // namespace ppmm

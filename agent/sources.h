@@ -1,0 +1,40 @@
+// The one visible list of sources, and what they share.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+#include "agent/identify/identify.h"
+#include "agent/instance_names.h"
+#include "agent/source.h"
+
+namespace ppmm {
+
+struct SourceOptions {
+  std::string root;  // of the host; empty: "/"
+  bool use_bpf = true;
+  std::vector<std::string> disabled;        // names of sources
+  int identified_per_step = 0;              // 0: the default of ApplicationsSource
+  Identifier* identifier = nullptr;         // outlives the sources
+  InstanceNames* instance_names = nullptr;  // outlives the sources; nullptr: names are not kept
+};
+
+struct Sources {
+  std::vector<std::unique_ptr<Source>> list;
+  // How processes and sockets are seen: "iter/task, socket storage", or "/proc, sock_diag: " and the reason, with the
+  // cure. For status, log and the host's record.
+  std::string capture;
+  bool degraded = false;
+};
+
+// Builds the enabled sources. Never fails: what BPF cannot do is done by /proc and netlink.
+Sources BuildSources(const SourceOptions& options);
+
+// All names, for the check of `sources.disable`.
+std::vector<absl::string_view> SourceNames();
+
+}  // namespace ppmm

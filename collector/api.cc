@@ -1,5 +1,6 @@
 #include "collector/api.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -9,6 +10,7 @@
 #include "collector/exposition.h"
 #include "collector/http/message.h"
 #include "collector/view_reads.h"
+#include "collector/web/page.h"
 #include "common/status.h"
 
 namespace ppmm {
@@ -149,12 +151,97 @@ absl::StatusOr<std::string> InventoryBody(const ViewContext& context) {
   return InventoryJson(context.organization, applications, hosts);
 }
 
+constexpr absl::string_view kNoApplications = "no application was found yet; is an agent running?";
+constexpr absl::string_view kNoHosts = "no host was heard of yet: ppmm-agent --collector ADDR:7767";
+constexpr absl::string_view kNoResponseTimes = "response times are not measured yet";
+
+PageData::Application PageRowOf(const ApplicationView& view) {
+  PageData::Application row;
+  row.name = view.group == "default" ? view.name : view.key;
+  row.origin = view.origin;
+  row.evidence = view.origin_evidence.empty() ? view.name_evidence : view.origin_evidence.front();
+  row.throughput_per_second = view.throughput_per_second;
+  row.throughput_of = view.throughput_of;
+  row.response_time_reason = std::string(kNoResponseTimes);
+  row.cpu_cores = view.cpu_cores;
+  row.resident_memory_bytes = view.resident_memory_bytes;
+  const std::string reason = view.instances == 0 ? "not heard of now" : "not measured in this window";
+  row.throughput_reason = view.throughput_per_second.has_value() ? "" : reason;
+  row.usage_reason = view.cpu_cores.has_value() ? "" : reason;
+  row.hosts = view.hosts;
+  return row;
+}
+
+PageData::Host PageRowOf(const HostView& view, absl::Time now) {
+  PageData::Host row;
+  row.label = view.label;
+  row.state = std::string(HostPresenceName(view.presence));
+  if (view.cpus.has_value()) {
+    row.cpu_cores = *view.cpus;
+    if (view.cpu_utilization_ratio.has_value()) {
+      row.cpu_used_cores = *view.cpu_utilization_ratio * *view.cpus;
+    }
+  }
+  if (view.memory_bytes.has_value()) {
+    row.memory_bytes = static_cast<double>(*view.memory_bytes);
+    if (view.memory_utilization_ratio.has_value()) {
+      row.memory_used_bytes = *view.memory_utilization_ratio * *row.memory_bytes;
+    }
+  }
+  row.usage_reason = view.cpu_utilization_ratio.has_value() ? "" : "not heard of now";
+  row.capture = view.capture;
+  for (const SourceView& source : view.sources) {
+    if (source.state == "failed") {
+      row.capture_reason = absl::StrCat(source.source, ": ", source.reason);
+      break;
+    }
+  }
+  if (view.step_age.has_value()) {
+    row.last_seen = now - *view.step_age;
+  }
+  return row;
+}
+
+PageData ReadPage(const ViewContext& context) {
+  PageData page;
+  page.now = context.clock->Now();
+  page.time_zone = absl::LocalTimeZone();
+  page.organization = context.organization;
+  page.version = context.self().version;
+  const absl::StatusOr<std::shared_ptr<const RatingSnapshot>> rating = context.rating->Current();
+  if (rating.ok()) {
+    (*rating)->fill_page(&page);
+  } else {
+    page.rating_reason = std::string(rating.status().message());
+  }
+  page.window_seconds = absl::ToDoubleSeconds(kDefaultWindow);
+  const absl::StatusOr<ApplicationViews> applications =
+      ReadApplications(*context.state, context.reader, kDefaultWindow, page.now);
+  page.applications_reason = std::string(applications.ok() ? kNoApplications : applications.status().message());
+  if (applications.ok()) {
+    page.applications_total = applications->applications.size();
+    for (std::size_t i = 0; i < std::min(page.applications_total, kMaxPageRows); ++i) {
+      page.applications.push_back(PageRowOf(applications->applications[i]));
+    }
+  }
+  const absl::StatusOr<HostViews> hosts = ReadHosts(*context.state, page.now);
+  page.hosts_reason = std::string(hosts.ok() ? kNoHosts : hosts.status().message());
+  if (hosts.ok()) {
+    page.hosts_total = hosts->hosts.size();
+    for (std::size_t i = 0; i < std::min(page.hosts_total, kMaxPageRows); ++i) {
+      page.hosts.push_back(PageRowOf(hosts->hosts[i], page.now));
+    }
+  }
+  return page;
+}
+
 }  // namespace
 
 void AddRoutes(http::Router& router, const ViewContext& context) {
   AddHealth(router, context);
   AddMetrics(router, context);
   AddRating(router, context);
+  router.Add(Method::kGet, "/", [context](Request&) { return PageResponse(ReadPage(context)); });
   router.Add(Method::kGet, "/api/v1/applications",
              [context](Request& request) { return Answer(ApplicationsBody(context, request)); });
   router.Add(Method::kGet, "/api/v1/hosts", [context](Request&) { return Answer(HostsBody(context)); });

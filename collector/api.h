@@ -1,5 +1,5 @@
-// What the collector answers over HTTP: /metrics, /metrics/hosts, /-/healthy, /-/ready, and the JSON of /api/v1. Keys
-// are a contract; a number that is not known is null, never 0. Everything shown is committed.
+// What the collector answers over HTTP: the page at /, /metrics, /metrics/hosts, /-/healthy, /-/ready, and the JSON of
+// /api/v1. Keys are a contract; a number that is not known is null, never 0. Everything shown is committed.
 #pragma once
 
 #include <functional>

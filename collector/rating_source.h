@@ -11,6 +11,8 @@
 
 namespace ppmm {
 
+struct PageData;
+
 // One evaluation. Immutable.
 struct RatingSnapshot {
   int level = 1;
@@ -39,6 +41,8 @@ struct RatingSnapshot {
   std::string next_steps_json;
   // Errors: NotFound names the ids that exist.
   std::function<absl::StatusOr<std::string>(absl::string_view id)> activity_json;
+  // Sets what the page says of the rating.
+  std::function<void(PageData* page)> fill_page;
 };
 
 inline constexpr absl::string_view kActivityStatuses[] = {"satisfied", "not_satisfied", "undecided",

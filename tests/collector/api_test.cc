@@ -3,10 +3,12 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
+#include "tests/testing/golden.h"
 #include "tests/testing/manual_clock.h"
 #include "tests/testing/view_world.h"
 
@@ -231,6 +233,23 @@ TEST_F(ApiTest, TheInventoryListsWhatWasFoundAndThatNobodyConfirmedIt) {
 TEST_F(ApiTest, MetricsHaveTheTypeThatPrometheusAsksFor) {
   EXPECT_THAT(Get("/metrics").content_type, HasSubstr("version=0.0.4"));
   EXPECT_TRUE(Get("/metrics/hosts").stream);
+}
+
+// The answers as the command line's tests read them.
+TEST_F(ApiTest, AnswersAreAsInTheGoldenFiles) {
+  for (const char* const name : {"applications", "hosts", "status", "inventory"}) {
+    ExpectGolden(absl::StrCat("../api/", name, ".json"), GetJson(absl::StrCat("/api/v1/", name)).dump(1) + "\n");
+  }
+}
+
+TEST_F(ApiTest, ThePageShowsApplicationsHostsAndWhyThereIsNoRating) {
+  rating_.snapshot = nullptr;
+  const http::Response page = Get("/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_THAT(page.body, HasSubstr("nginx"));
+  EXPECT_THAT(page.body, HasSubstr("Debian package nginx 1.22.1"));
+  EXPECT_THAT(page.body, HasSubstr("web1"));
+  EXPECT_THAT(page.body, HasSubstr("not computed yet"));
 }
 
 TEST_F(ApiTest, NamesThatAreNotUtf8AreShownAnyway) {

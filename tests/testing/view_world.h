@@ -122,6 +122,7 @@ class ViewWorld {
       }
       return std::string(R"({"id":"INV-001"})");
     };
+    rating.fill_page = [](PageData*) {};
     return rating;
   }
 

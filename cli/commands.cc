@@ -1,0 +1,202 @@
+#include "cli/commands.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cli/json_read.h"
+#include "cli/render.h"
+#include "nlohmann/json.hpp"
+
+#include "common/log.h"
+#include "common/nearest.h"
+
+namespace ppmm {
+namespace {
+
+using Json = nlohmann::json;
+
+int Fail(const CommandContext& context, int code, absl::string_view message, absl::string_view cause = "") {
+  *context.error << "ppmm: " << message << "\n";
+  if (context.verbose && !cause.empty()) {
+    *context.error << "  cause: " << cause << "\n";
+  }
+  return code;
+}
+
+// An answer of the API, or the exit code of what was said instead.
+struct Answer {
+  std::optional<Json> json;
+  std::string text;
+  int status = 0;
+  int exit_code = kExitOk;
+};
+
+Answer Ask(const CommandContext& context, const std::string& path) {
+  Answer answer;
+  std::string cause;
+  const absl::StatusOr<HttpAnswer> http = context.get(path, &cause);
+  if (!http.ok()) {
+    const int code = absl::IsInvalidArgument(http.status()) ? kExitUsage : kExitUnreachable;
+    answer.exit_code = Fail(context, code, http.status().message(), cause);
+    return answer;
+  }
+  answer.status = http->status;
+  answer.text = http->body;
+  absl::StatusOr<Json> json = ParseJson(http->body);
+  if (http->status == 200 && json.ok()) {
+    answer.json = *std::move(json);
+    return answer;
+  }
+  const std::string said = json.ok() ? TextAt(*json, "error") : "";
+  if (http->status == 404 && !said.empty()) {
+    answer.exit_code = kExitUsage;  // the caller knows what is missing
+    return answer;
+  }
+  const std::string body = EscapeForDisplay(http->body, 500);
+  if (http->status == 400) {
+    answer.exit_code = Fail(context, kExitUsage, said.empty() ? "the collector refused the request" : said, body);
+  } else if (http->status == 503) {
+    answer.exit_code = Fail(context, kExitUnreachable, absl::StrCat("the collector has no answer yet: ", said), body);
+  } else if (http->status == 200) {
+    answer.exit_code =
+        Fail(context, kExitUnreachable, "what answers there is no ppmm-collector; name it with --collector URL", body);
+  } else {
+    answer.exit_code = Fail(context, kExitUnreachable,
+                            absl::StrCat("the collector answered ", http->status, said.empty() ? "" : ": ", said,
+                                         "; is that address a ppmm-collector?"),
+                            body);
+  }
+  return answer;
+}
+
+// Prints what `render` makes of the answer, or the answer as it is.
+template <class Render>
+int Print(const CommandContext& context, const Answer& answer, const Render& render) {
+  if (!answer.json.has_value()) {
+    if (answer.status == 404) {
+      return Fail(context, kExitUnreachable, "this collector does not answer that; it may be older than this command",
+                  EscapeForDisplay(answer.text, 500));
+    }
+    return answer.exit_code;
+  }
+  *context.out << (context.json ? absl::StrCat(answer.text, "\n") : render(*answer.json));
+  return kExitOk;
+}
+
+// Whether a row has that name under one of the keys; else says so, with the nearest right ones.
+bool Knows(const CommandContext& context, absl::string_view what, const Json& rows,
+           std::initializer_list<absl::string_view> keys, const std::string& name) {
+  std::vector<std::string> names;
+  for (const Json& row : rows) {
+    for (const absl::string_view key : keys) {
+      names.push_back(TextAt(row, key));
+    }
+  }
+  if (std::find(names.begin(), names.end(), name) != names.end()) {
+    return true;
+  }
+  Fail(context, kExitUsage, absl::StrCat("no ", what, " \"", EscapeForDisplay(name), "\"", DidYouMean(name, names)));
+  return false;
+}
+
+template <class Render>
+int PrintOne(const CommandContext& context, const Answer& answer, absl::string_view what, absl::string_view list,
+             std::initializer_list<absl::string_view> keys, const std::string& only, const Render& render) {
+  if (answer.json.has_value() && !only.empty() && !Knows(context, what, ArrayAt(*answer.json, list), keys, only)) {
+    return kExitUsage;
+  }
+  return Print(context, answer, render);
+}
+
+}  // namespace
+
+int RatingCommand(const CommandContext& context) {
+  return Print(context, Ask(context, "/api/v1/rating"),
+               [&](const Json& json) { return RenderRating(json, context.screen); });
+}
+
+int NextStepsCommand(const CommandContext& context) {
+  return Print(context, Ask(context, "/api/v1/next-steps"),
+               [&](const Json& json) { return RenderNextSteps(json, context.screen); });
+}
+
+int ActivitiesCommand(const CommandContext& context, bool waiting) {
+  return Print(context, Ask(context, "/api/v1/activities"),
+               [&](const Json& json) { return RenderActivities(json, waiting, context.screen); });
+}
+
+int ExplainCommand(const CommandContext& context, const std::string& activity) {
+  const Answer answer = Ask(context, absl::StrCat("/api/v1/activities/", UrlPart(activity)));
+  if (answer.status == 404) {
+    const Answer all = Ask(context, "/api/v1/activities");
+    if (all.json.has_value() && !Knows(context, "activity", ArrayAt(*all.json, "activities"), {"id"}, activity)) {
+      return kExitUsage;
+    }
+  }
+  return Print(context, answer, [&](const Json& json) { return RenderExplain(json, context.screen); });
+}
+
+int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only) {
+  const Answer answer = Ask(context, absl::StrCat("/api/v1/applications?window=", UrlPart(window)));
+  return PrintOne(context, answer, "application", "applications", {"key", "name"}, only,
+                  [&](const Json& json) { return RenderApplications(json, only, context.screen); });
+}
+
+int HostsCommand(const CommandContext& context, const std::string& only) {
+  return PrintOne(context, Ask(context, "/api/v1/hosts"), "host", "hosts", {"host"}, only,
+                  [&](const Json& json) { return RenderHosts(json, only, context.screen); });
+}
+
+int StatusCommand(const CommandContext& context) {
+  return Print(context, Ask(context, "/api/v1/status"),
+               [&](const Json& json) { return RenderStatus(json, context.screen); });
+}
+
+int DoctorCommand(const CommandContext& context, const HostProbe& probe) {
+  std::vector<DoctorFinding> findings = FindingsOfHost(probe);
+  std::vector<std::string> places = {probe.host};
+  std::string cause;
+  // Whether the collector answers is a finding, so nothing is said of it apart.
+  const absl::StatusOr<HttpAnswer> status = context.get("/api/v1/status", &cause);
+  if (!status.ok()) {
+    findings.push_back({"collector", std::string(status.status().message()), "nothing is kept or rated",
+                        "systemctl start ppmm-collector"});
+  } else {
+    places.emplace_back("collector");
+    const absl::StatusOr<Json> json = ParseJson(status->body);
+    if (status->status != 200 || !json.ok()) {
+      findings.push_back({"collector", absl::StrCat("answers ", status->status, " when asked for its status"), "",
+                          "name a ppmm-collector with --collector URL"});
+    } else {
+      const std::vector<DoctorFinding> more = FindingsOfStatus(*json);
+      findings.insert(findings.end(), more.begin(), more.end());
+    }
+    const absl::StatusOr<HttpAnswer> hosts = context.get("/api/v1/hosts", &cause);
+    const absl::StatusOr<Json> rows = ParseJson(hosts.ok() && hosts->status == 200 ? hosts->body : "");
+    if (rows.ok()) {
+      for (const Json& row : ArrayAt(*rows, "hosts")) {
+        places.push_back(TextAt(row, "host"));
+      }
+      const std::vector<DoctorFinding> more = FindingsOfHosts(*rows);
+      findings.insert(findings.end(), more.begin(), more.end());
+    }
+  }
+  std::set<std::string> ill;
+  for (const DoctorFinding& finding : findings) {
+    ill.insert(finding.where);
+  }
+  std::vector<std::string> healthy;
+  for (const std::string& place : places) {
+    if (ill.insert(place).second) {
+      healthy.push_back(place);
+    }
+  }
+  *context.out << (context.json ? absl::StrCat(DoctorJson(findings), "\n")
+                                : RenderDoctor(findings, healthy, context.screen));
+  return findings.empty() ? kExitOk : kExitFindings;
+}
+
+}  // namespace ppmm

@@ -1,0 +1,42 @@
+// The commands of `ppmm`, without the command line: each asks the collector, prints, and gives the exit code.
+#pragma once
+
+#include <functional>
+#include <ostream>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "cli/doctor.h"
+#include "cli/http_client.h"
+#include "cli/screen.h"
+
+namespace ppmm {
+
+// Exit codes of the contract.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFindings = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitUnreachable = 69;
+
+struct CommandContext {
+  // Asks the collector; path with query -> answer. `cause` gets what the system said of an error.
+  std::function<absl::StatusOr<HttpAnswer>(const std::string& path, std::string* cause)> get;
+  Screen screen;
+  bool json = false;     // print the answer of the API as it is
+  bool verbose = false;  // print the cause behind an error
+  std::ostream* out = nullptr;
+  std::ostream* error = nullptr;
+};
+
+int RatingCommand(const CommandContext& context);
+int NextStepsCommand(const CommandContext& context);
+int ActivitiesCommand(const CommandContext& context, bool waiting);
+int ExplainCommand(const CommandContext& context, const std::string& activity);
+// `only`: one of that name; empty: all.
+int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only);
+int HostsCommand(const CommandContext& context, const std::string& only);
+int StatusCommand(const CommandContext& context);
+int DoctorCommand(const CommandContext& context, const HostProbe& probe);
+
+}  // namespace ppmm

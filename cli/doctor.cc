@@ -1,0 +1,238 @@
+#include "cli/doctor.h"
+
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "cli/json_read.h"
+#include "cli/table.h"
+#include "nlohmann/json.hpp"
+
+#include "common/human.h"
+
+namespace ppmm {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr double kLowDisk = 0.1;  // of the disk
+
+struct Capability {
+  unsigned bit;
+  absl::string_view name;
+};
+constexpr Capability kNeeded[] = {
+    {2, "CAP_DAC_READ_SEARCH"}, {19, "CAP_SYS_PTRACE"}, {38, "CAP_PERFMON"}, {39, "CAP_BPF"}};
+constexpr unsigned kSysAdmin = 21;  // holds CAP_BPF and CAP_PERFMON
+
+// Major and minor number of "6.1.0-18-amd64"; 0.0 where it is none.
+std::pair<int, int> KernelNumbers(absl::string_view kernel) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(kernel, absl::MaxSplits(absl::ByAnyChar(".-"), 2));
+  int major = 0;
+  int minor = 0;
+  if (parts.size() < 2 || !absl::SimpleAtoi(parts[0], &major) || !absl::SimpleAtoi(parts[1], &minor)) {
+    return {0, 0};
+  }
+  return {major, minor};
+}
+
+std::string MissingCapabilities(std::uint64_t capabilities) {
+  std::string missing;
+  for (const Capability& needed : kNeeded) {
+    const bool implied = needed.bit >= 38 && ((capabilities >> kSysAdmin) & 1U) != 0;
+    if (((capabilities >> needed.bit) & 1U) == 0 && !implied) {
+      absl::StrAppend(&missing, missing.empty() ? "" : ", ", needed.name);
+    }
+  }
+  return missing;
+}
+
+void CheckBpf(const HostProbe& probe, std::vector<DoctorFinding>* findings) {
+  constexpr absl::string_view kLoses =
+      "connections and bytes are read by netlink, processes from /proc: dearer, and "
+      "short-lived ones are missed";
+  const auto add = [&](std::string what, absl::string_view cure) {
+    findings->push_back({probe.host, std::move(what), std::string(kLoses), std::string(cure)});
+  };
+  if (probe.kernel.empty() || KernelNumbers(probe.kernel) < std::pair(5, 8)) {
+    add(absl::StrCat("kernel ", probe.kernel, " is older than 5.8"), "apt install linux-image-amd64 and reboot");
+  } else if (!probe.bpf_syscall) {
+    add("this kernel has no BPF", "a kernel with CONFIG_BPF_SYSCALL: apt install linux-image-amd64 and reboot");
+  } else if (!probe.btf) {
+    add("this kernel has no BTF", "a kernel with CONFIG_DEBUG_INFO_BTF: apt install linux-image-amd64 and reboot");
+  } else if (probe.lockdown_confidentiality) {
+    add("kernel lockdown forbids BPF to read kernel memory", "boot with lockdown=integrity instead of confidentiality");
+  }
+  if (!probe.capabilities.has_value()) {
+    return;
+  }
+  const std::string missing = MissingCapabilities(*probe.capabilities);
+  if (!missing.empty() && probe.agent_running) {
+    add(absl::StrCat("ppmm-agent lacks ", missing), "run it as its systemd unit does, or as root");
+  }
+}
+
+void CheckKernelSources(const HostProbe& probe, std::vector<DoctorFinding>* findings) {
+  if (!probe.pressure) {
+    findings->push_back({probe.host, "no pressure stall information (/proc/pressure)",
+                         "saturation of CPU, memory and disk is seen by queues only", "boot with psi=1"});
+  }
+  if (!probe.cgroup2) {
+    findings->push_back({probe.host, "control groups of version 1", "memory and CPU limits of containers",
+                         "boot with systemd.unified_cgroup_hierarchy=1"});
+  }
+  if (probe.clock_synchronized.has_value() && !*probe.clock_synchronized) {
+    findings->push_back({probe.host, "the clock is not synchronized",
+                         "events of several hosts cannot be put in order; above 5 minutes nothing is taken",
+                         "apt install chrony, or timedatectl set-ntp true"});
+  }
+}
+
+std::string ShareFree(double free, double size) {
+  return absl::StrCat("disk ", HumanPercent(1 - free / size), " full, ", HumanBytes(free), " free");
+}
+
+}  // namespace
+
+std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe) {
+  std::vector<DoctorFinding> findings;
+  CheckBpf(probe, &findings);
+  CheckKernelSources(probe, &findings);
+  if (!probe.agent_running) {
+    findings.push_back({probe.host, "no ppmm-agent runs here", "this host is not measured",
+                        "systemctl start ppmm-agent, or ppmm-agent --collector ADDR:7767"});
+  } else if (probe.agent_socket.has_value()) {
+    findings.push_back({probe.host, absl::StrCat("ppmm-agent does not answer on ", *probe.agent_socket),
+                        "its own status", "start it with rights to write there"});
+  }
+  for (const HostProbe::Disk& disk : probe.disks) {
+    const auto free = static_cast<double>(disk.free_bytes);
+    const auto size = static_cast<double>(disk.size_bytes);
+    if (size > 0 && free < size * kLowDisk) {
+      findings.push_back({probe.host, absl::StrCat(disk.directory, ": ", ShareFree(free, size)),
+                          "a full disk ends the history, and the oldest of the spool is dropped",
+                          "make room, or move the data: --data DIR"});
+    }
+  }
+  return findings;
+}
+
+std::vector<DoctorFinding> FindingsOfHosts(const Json& hosts) {
+  std::vector<DoctorFinding> findings;
+  for (const Json& host : ArrayAt(hosts, "hosts")) {
+    const std::string name = TextAt(host, "host");
+    if (TextAt(host, "state") == "silent") {
+      const std::optional<double> age = NumberAt(host, "last_step_age_seconds");
+      findings.push_back({name,
+                          absl::StrCat("silent", age.has_value() ? absl::StrCat(" for ", HumanSeconds(*age)) : ""),
+                          "everything of this host; its minutes count as not covered",
+                          "start ppmm-agent there, or look at its log: journalctl -u ppmm-agent"});
+    }
+    if (TrueAt(host, "duplicate")) {
+      findings.push_back({name, "two machines share this identity", "what either of them says is contradicted",
+                          "give one a new machine id (systemd-machine-id-setup), or start its agent with --host-id"});
+    }
+    for (const Json& source : ArrayAt(host, "sources")) {
+      const std::string state = TextAt(source, "state");
+      const std::string cure = TextAt(source, "cure");
+      const bool curable = state == "absent" && !cure.empty();
+      if (state == "failed" || curable) {
+        findings.push_back({name, absl::StrCat(TextAt(source, "source"), " ", state, ": ", TextAt(source, "reason")),
+                            absl::StrCat("what source ", TextAt(source, "source"), " reads"),
+                            cure.empty() ? "look at the agent's log: journalctl -u ppmm-agent" : cure});
+      }
+    }
+    const std::optional<double> dropped = NumberAt(MemberAt(host, "samples"), "dropped");
+    if (dropped.value_or(0) > 0) {
+      findings.push_back({name, absl::StrCat("samples dropped by its agent: ", HumanNumber(*dropped)),
+                          "parts of its history, for good",
+                          "a larger spool, or a collector that is away for less long"});
+    }
+  }
+  return findings;
+}
+
+std::vector<DoctorFinding> FindingsOfStatus(const Json& status) {
+  std::vector<DoctorFinding> findings;
+  if (!TrueAt(status, "ready")) {
+    findings.push_back({"collector", absl::StrCat("not ready: ", TextAt(status, "reason")),
+                        "nothing is taken; agents keep what they have",
+                        "look at its log: journalctl -u ppmm-collector"});
+  }
+  for (const Json& component : ArrayAt(status, "components")) {
+    if (TextAt(component, "state") != "ok") {
+      const std::string cure = TextAt(component, "cure");
+      findings.push_back({"collector", absl::StrCat(TextAt(component, "component"), ": ", TextAt(component, "reason")),
+                          "", cure.empty() ? "look at its log: journalctl -u ppmm-collector" : cure});
+    }
+  }
+  const Json& configuration = MemberAt(status, "configuration");
+  if (configuration.is_object() && !TrueAt(configuration, "last_reload_successful")) {
+    findings.push_back({"collector", absl::StrCat("the configuration was not taken: ", TextAt(configuration, "error")),
+                        "the one before it is in force", "correct it (ppmm check FILE) and reload"});
+  }
+  const Json& store = MemberAt(status, "store");
+  const std::optional<double> size = NumberAt(store, "size_bytes");
+  const std::optional<double> free = NumberAt(store, "disk_free_bytes");
+  if (size.has_value() && free.has_value() && *free < std::max(*size, 1e9)) {
+    findings.push_back({"collector",
+                        absl::StrCat("only ", HumanBytes(*free), " free beside a database of ", HumanBytes(*size)),
+                        "a full disk ends the history", "make room, or move the data: --data DIR"});
+  }
+  return findings;
+}
+
+std::string RenderDoctor(const std::vector<DoctorFinding>& findings, const std::vector<std::string>& healthy,
+                         const Screen& screen) {
+  int column = 0;
+  for (const DoctorFinding& finding : findings) {
+    column = std::max(column, DisplayWidth(finding.where));
+  }
+  for (const std::string& place : healthy) {
+    column = std::max(column, DisplayWidth(place));
+  }
+  column = std::min(column, screen.width / 3) + 2;
+  std::string out;
+  const auto add = [&](absl::string_view where, Tone tone, absl::string_view text) {
+    const std::string cut = CutTo(where, column - 2);
+    absl::StrAppend(&out, cut, std::string(static_cast<std::size_t>(column - DisplayWidth(cut)), ' '),
+                    Toned(screen, tone, Wrap(text, screen.width, column, column)), "\n");
+  };
+  // Each place once, in the order in which they were found.
+  std::vector<const DoctorFinding*> ordered;
+  for (const DoctorFinding& finding : findings) {
+    const auto same = std::find_if(ordered.rbegin(), ordered.rend(),
+                                   [&](const DoctorFinding* other) { return other->where == finding.where; });
+    ordered.insert(same == ordered.rend() ? ordered.end() : same.base(), &finding);
+  }
+  absl::string_view place_before;
+  for (const DoctorFinding* const one : ordered) {
+    const DoctorFinding& finding = *one;
+    add(finding.where == place_before ? "" : finding.where, Tone::kBad, finding.what);
+    place_before = finding.where;
+    if (!finding.loses.empty()) {
+      add("", Tone::kPlain, absl::StrCat("loses: ", finding.loses));
+    }
+    add("", Tone::kPlain, absl::StrCat("cure:  ", finding.cure));
+  }
+  for (const std::string& place : healthy) {
+    add(place, Tone::kGood, "ok");
+  }
+  absl::StrAppend(&out, findings.empty()       ? "Nothing to cure.\n"
+                        : findings.size() == 1 ? std::string("1 thing can be cured.\n")
+                                               : absl::StrCat(findings.size(), " things can be cured.\n"));
+  return out;
+}
+
+std::string DoctorJson(const std::vector<DoctorFinding>& findings) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const DoctorFinding& finding : findings) {
+    rows.push_back(
+        {{"where", finding.where}, {"what", finding.what}, {"loses", finding.loses}, {"cure", finding.cure}});
+  }
+  return nlohmann::ordered_json{{"findings", std::move(rows)}}.dump(-1, ' ', false,
+                                                                    nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace ppmm

@@ -1,0 +1,28 @@
+// Reads answers of the API without trusting their shape: what is missing or of another type is "unknown". Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "nlohmann/json_fwd.hpp"
+
+namespace ppmm {
+
+// Errors: InvalidArgument: not JSON.
+absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text);
+
+// A text made safe for a terminal; empty where there is none.
+std::string TextAt(const nlohmann::json& object, absl::string_view key);
+std::optional<double> NumberAt(const nlohmann::json& object, absl::string_view key);
+bool TrueAt(const nlohmann::json& object, absl::string_view key);
+std::optional<absl::Time> TimeAt(const nlohmann::json& object, absl::string_view key);
+// The member, or null; an array, or an empty one.
+const nlohmann::json& MemberAt(const nlohmann::json& object, absl::string_view key);
+const nlohmann::json& ArrayAt(const nlohmann::json& object, absl::string_view key);
+// The texts of an array, joined by ", ".
+std::string JoinedAt(const nlohmann::json& object, absl::string_view key);
+
+}  // namespace ppmm

@@ -1,0 +1,104 @@
+// `ppmm`: asks a collector and prints what it says. The command line only; what is done stands in commands.h.
+#include <unistd.h>
+
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "cli/commands.h"
+
+#include "common/default_paths.h"
+#include "common/environment.h"
+
+namespace {
+
+struct Options {
+  ppmm::CollectorAddress collector;
+  bool json = false;
+  bool verbose = false;
+  std::string activity;
+  std::string name;
+  std::string window = "60s";
+  bool waiting = false;
+};
+
+ppmm::CommandContext ContextOf(const Options& options) {
+  ppmm::CommandContext context;
+  context.get = [collector = options.collector](const std::string& path, std::string* cause) {
+    return ppmm::HttpGet(collector, path, cause);
+  };
+  context.screen = ppmm::ScreenOfStdout(absl::Now());
+  context.json = options.json;
+  context.verbose = options.verbose;
+  context.out = &std::cout;
+  context.error = &std::cerr;
+  return context;
+}
+
+ppmm::HostProbe ProbeThisHost() {
+  const ppmm::Environment environment = ppmm::ProcessEnvironment;
+  const bool is_root = geteuid() == 0;
+  const ppmm::DefaultPaths agent = ppmm::DefaultPathsOf("agent", is_root, environment);
+  const ppmm::DefaultPaths collector = ppmm::DefaultPathsOf("collector", is_root, environment);
+  return ppmm::ProbeHost("", agent.socket, {agent.data, collector.data});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{
+      "ppmm: where is our organization on the Performance Process Maturity Model, and what stops us from being "
+      "higher?"};
+  app.set_version_flag("--version", "ppmm " PPMM_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--collector", options.collector.url, "address of the collector")->capture_default_str();
+  app.add_option("--socket", options.collector.socket, "reach the collector by its Unix socket instead");
+  app.add_flag("--json", options.json, "print the collector's answer as JSON");
+  app.add_flag("--verbose", options.verbose, "print the cause behind an error");
+
+  CLI::App* const rating = app.add_subcommand("rating", "the level, the progress, and what stops you");
+  CLI::App* const next = app.add_subcommand("next-steps", "the cheapest acts toward each rung");
+  CLI::App* const activities = app.add_subcommand("activities", "all activities of the catalogue, with their status");
+  activities->add_flag("--waiting", options.waiting, "only those that wait for time");
+  CLI::App* const explain = app.add_subcommand("explain", "why an activity has its status, and what cures it");
+  explain->add_option("ACTIVITY", options.activity, "its id, like INV-001")->required();
+  CLI::App* const applications = app.add_subcommand("applications", "applications: origin, throughput, response times");
+  applications->add_option("APPLICATION", options.name, "one only, with its evidence");
+  applications->add_option("--window", options.window, "over how long: 60s, 5m, 1h")->capture_default_str();
+  CLI::App* const hosts = app.add_subcommand("hosts", "hosts: how they are heard of, their load, their sources");
+  hosts->add_option("HOST", options.name, "one only, with its sources");
+  CLI::App* const status = app.add_subcommand("status", "the collector itself");
+  CLI::App* const doctor = app.add_subcommand("doctor", "what keeps you from being measured in full, and its cure");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? ppmm::kExitOk : ppmm::kExitUsage;
+  }
+  const ppmm::CommandContext context = ContextOf(options);
+  if (rating->parsed()) {
+    return ppmm::RatingCommand(context);
+  }
+  if (next->parsed()) {
+    return ppmm::NextStepsCommand(context);
+  }
+  if (activities->parsed()) {
+    return ppmm::ActivitiesCommand(context, options.waiting);
+  }
+  if (explain->parsed()) {
+    return ppmm::ExplainCommand(context, options.activity);
+  }
+  if (applications->parsed()) {
+    return ppmm::ApplicationsCommand(context, options.window, options.name);
+  }
+  if (hosts->parsed()) {
+    return ppmm::HostsCommand(context, options.name);
+  }
+  if (status->parsed()) {
+    return ppmm::StatusCommand(context);
+  }
+  return doctor->parsed() ? ppmm::DoctorCommand(context, ProbeThisHost()) : ppmm::kExitUsage;
+}

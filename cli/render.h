@@ -1,0 +1,31 @@
+// What `ppmm` prints for each answer of the API: the answer first, then why, then what to do. Pure; names that come
+// from outside are escaped, unknown numbers are `-` with the reason.
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "cli/screen.h"
+#include "nlohmann/json_fwd.hpp"
+
+namespace ppmm {
+
+// ---- /api/v1/rating, /next-steps, /activities, /activities/ID -------------------------------------------------------
+
+std::string RenderRating(const nlohmann::json& rating, const Screen& screen);
+std::string RenderNextSteps(const nlohmann::json& steps, const Screen& screen);
+// `waiting`: only those that wait for time.
+std::string RenderActivities(const nlohmann::json& activities, bool waiting, const Screen& screen);
+std::string RenderExplain(const nlohmann::json& activity, const Screen& screen);
+
+// "ok", "fails", "waits until 29 Nov", "no source", ...
+std::string StatusWords(const nlohmann::json& row, const Screen& screen);
+
+// ---- /api/v1/applications, /hosts, /status --------------------------------------------------------------------------
+
+// `only`: rows of that key or name; empty: all.
+std::string RenderApplications(const nlohmann::json& applications, absl::string_view only, const Screen& screen);
+std::string RenderHosts(const nlohmann::json& hosts, absl::string_view only, const Screen& screen);
+std::string RenderStatus(const nlohmann::json& status, const Screen& screen);
+
+}  // namespace ppmm

@@ -1,0 +1,269 @@
+#include <optional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "cli/json_read.h"
+#include "cli/render.h"
+#include "cli/table.h"
+#include "nlohmann/json.hpp"
+
+#include "common/human.h"
+
+namespace ppmm {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string OrDash(const std::optional<double>& number, std::string (*human)(double)) {
+  return number.has_value() ? human(*number) : "-";
+}
+
+std::string OriginWords(absl::string_view origin) {
+  return origin == "off_the_shelf" ? "off the shelf" : origin == "in_house" ? "in-house" : "unknown";
+}
+
+// "38 conn/s", "196 KiB/s".
+std::string ThroughputOf(const Json& row) {
+  const std::optional<double> rate = NumberAt(row, "throughput_per_second");
+  const std::string of = TextAt(row, "throughput_of");
+  if (!rate.has_value()) {
+    return "-";
+  }
+  if (of == "bytes") {
+    return absl::StrCat(HumanBytes(*rate), "/s");
+  }
+  return absl::StrCat(HumanNumber(*rate), of == "connections" ? " conn/s" : of == "runs" ? " runs/s" : " req/s");
+}
+
+std::string EvidenceOf(const Json& row) {
+  if (NumberAt(row, "instances").value_or(0) < 1) {
+    return "not heard of now";
+  }
+  const std::string evidence = JoinedAt(row, "origin_evidence");
+  return evidence.empty() ? TextAt(row, "name_evidence") : evidence;
+}
+
+bool IsMeant(const Json& row, absl::string_view only, std::initializer_list<absl::string_view> keys) {
+  bool meant = only.empty();
+  for (const absl::string_view key : keys) {
+    meant = meant || TextAt(row, key) == only;
+  }
+  return meant;
+}
+
+std::string ApplicationDetails(const Json& row, const Screen& screen) {
+  std::string out;
+  const auto add = [&](absl::string_view heading, const std::string& text) {
+    constexpr int kIndent = 16;
+    if (!text.empty()) {
+      absl::StrAppend(&out, "  ", heading,
+                      std::string(static_cast<std::size_t>(kIndent - 2 - DisplayWidth(heading)), ' '),
+                      Wrap(text, screen.width, kIndent, kIndent), "\n");
+    }
+  };
+  add("key", TextAt(row, "key"));
+  add("origin", absl::StrCat(OriginWords(TextAt(row, "origin")), TrueAt(row, "confirmed") ? ", confirmed" : ", a guess",
+                             NumberAt(row, "origin_confidence").has_value()
+                                 ? absl::StrCat(" (", HumanPercent(*NumberAt(row, "origin_confidence")), " sure)")
+                                 : ""));
+  add("evidence", JoinedAt(row, "origin_evidence"));
+  add("named by", absl::StrCat(TextAt(row, "name_source"), " ", TextAt(row, "name_evidence")));
+  add("product", absl::StrCat(TextAt(row, "product"), " ", TextAt(row, "version")));
+  add("hosts", JoinedAt(row, "hosts"));
+  add("ports", JoinedAt(row, "ports"));
+  add("response time", TextAt(MemberAt(row, "response_time"), "reason"));
+  return out;
+}
+
+// Sources that failed, and what is lost: "no sockets: permission denied".
+std::string ProblemsOf(const Json& host) {
+  std::string out;
+  const auto add = [&](absl::string_view text) { absl::StrAppend(&out, out.empty() ? "" : "; ", text); };
+  if (TrueAt(host, "duplicate")) {
+    add("two machines share this identity");
+  }
+  for (const Json& source : ArrayAt(host, "sources")) {
+    if (TextAt(source, "state") == "failed") {
+      add(absl::StrCat(TextAt(source, "source"), ": ", TextAt(source, "reason")));
+    }
+  }
+  const Json& samples = MemberAt(host, "samples");
+  const double lost = NumberAt(samples, "dropped").value_or(0) + NumberAt(samples, "refused").value_or(0);
+  if (lost > 0) {
+    add(absl::StrCat("samples lost: ", HumanNumber(lost)));
+  }
+  return out;
+}
+
+std::string HostDetails(const Json& host, const Screen& screen) {
+  std::string working;
+  std::string broken;
+  for (const Json& source : ArrayAt(host, "sources")) {
+    const std::string name = TextAt(source, "source");
+    const std::string state = TextAt(source, "state");
+    if (state == "ok") {
+      absl::StrAppend(&working, working.empty() ? "" : ", ", name);
+      continue;
+    }
+    const std::string cure = TextAt(source, "cure");
+    absl::StrAppend(
+        &broken, "  ", Wrap(absl::StrCat(name, " ", state, ": ", TextAt(source, "reason")), screen.width, 4, 2), "\n",
+        cure.empty() ? "" : absl::StrCat("    ", Wrap(absl::StrCat("cure: ", cure), screen.width, 4, 4), "\n"));
+  }
+  const std::string system = absl::StrCat(TextAt(host, "operating_system"), ", kernel ", TextAt(host, "kernel"),
+                                          ", capture by ", TextAt(host, "capture"));
+  return absl::StrCat(
+      "  ", Wrap(system, screen.width, 2, 2), "\n",
+      working.empty() ? "" : absl::StrCat("  ", Wrap("sources ok: " + working, screen.width, 4, 2), "\n"), broken);
+}
+
+std::string HeardOf(const Json& host, const Screen& screen) {
+  const std::optional<double> age = NumberAt(host, "last_step_age_seconds");
+  return age.has_value() ? HumanAge(screen.now - absl::Seconds(*age), screen.now) : "never";
+}
+
+}  // namespace
+
+std::string RenderApplications(const Json& applications, absl::string_view only, const Screen& screen) {
+  Table table({{"application", false, true},
+               {"origin"},
+               {"throughput", true},
+               {"p50", true},
+               {"p95", true},
+               {"p99", true},
+               {"cpu", true},
+               {"memory", true},
+               {"evidence", false, true, true}});
+  std::string reason;
+  std::string details;
+  for (const Json& row : ArrayAt(applications, "applications")) {
+    if (!IsMeant(row, only, {"key", "name"})) {
+      continue;
+    }
+    const Json& time = MemberAt(row, "response_time");
+    if (!NumberAt(time, "p50_seconds").has_value() && reason.empty()) {
+      reason = TextAt(time, "reason");
+    }
+    const std::string group = TextAt(row, "group");
+    table.AddRow({group == "default" || group.empty() ? TextAt(row, "name") : TextAt(row, "key"),
+                  OriginWords(TextAt(row, "origin")), ThroughputOf(row),
+                  OrDash(NumberAt(time, "p50_seconds"), HumanSeconds),
+                  OrDash(NumberAt(time, "p95_seconds"), HumanSeconds),
+                  OrDash(NumberAt(time, "p99_seconds"), HumanSeconds), OrDash(NumberAt(row, "cpu_cores"), HumanCores),
+                  OrDash(NumberAt(row, "resident_memory_bytes"), HumanBytes), EvidenceOf(row)});
+    if (!only.empty()) {
+      absl::StrAppend(&details, "\n", ApplicationDetails(row, screen));
+    }
+  }
+  if (table.empty()) {
+    return "No application was found yet. Is an agent running? (ppmm hosts, ppmm doctor)\n";
+  }
+  std::string out = table.Render(screen);
+  const std::optional<absl::Time> from = TimeAt(applications, "from");
+  const std::optional<absl::Time> to = TimeAt(applications, "to");
+  if (from.has_value() && to.has_value()) {
+    absl::StrAppend(&out, "Over ", HumanSeconds(absl::ToDoubleSeconds(*to - *from)), " up to ",
+                    HumanAge(*to, screen.now), ".");
+  }
+  if (!reason.empty()) {
+    absl::StrAppend(&out, from.has_value() ? " " : "", "-: ", reason, ".");
+  }
+  absl::StrAppend(&out, "\n", details);
+  return out;
+}
+
+std::string RenderHosts(const Json& hosts, absl::string_view only, const Screen& screen) {
+  Table table({{"host", false, true},
+               {"state"},
+               {"last heard", true},
+               {"cpu", true},
+               {"memory", true},
+               {"agent", false, false, true},
+               {"problems", false, true}});
+  std::string sources;
+  for (const Json& row : ArrayAt(hosts, "hosts")) {
+    if (!IsMeant(row, only, {"host"})) {
+      continue;
+    }
+    const std::string state = TextAt(row, "state");
+    const std::string problems = ProblemsOf(row);
+    table.AddRow({TextAt(row, "host"),
+                  {state, state == "live"  ? Tone::kGood
+                          : state == "off" ? Tone::kDim
+                                           : Tone::kBad},
+                  HeardOf(row, screen),
+                  OrDash(NumberAt(row, "cpu_utilization_ratio"), HumanPercent),
+                  OrDash(NumberAt(row, "memory_utilization_ratio"), HumanPercent),
+                  TextAt(row, "agent_version"),
+                  {problems.empty() ? "-" : problems, problems.empty() ? Tone::kPlain : Tone::kWarning}});
+    if (only.empty()) {
+      continue;
+    }
+    absl::StrAppend(&sources, "\n", HostDetails(row, screen));
+  }
+  if (table.empty()) {
+    return "No host was heard of yet. Start an agent: ppmm-agent --collector ADDR:7767\n";
+  }
+  return absl::StrCat(table.Render(screen), sources);
+}
+
+std::string RenderStatus(const Json& status, const Screen& screen) {
+  std::string out;
+  const bool ready = TrueAt(status, "ready");
+  absl::StrAppend(&out, ready ? Toned(screen, Tone::kGood, "ready") : Toned(screen, Tone::kBad, "NOT READY"),
+                  ready ? "" : absl::StrCat(": ", TextAt(status, "reason")), "\n\n");
+  const auto add = [&](absl::string_view heading, const std::string& text) {
+    constexpr int kIndent = 14;
+    absl::StrAppend(&out, heading, std::string(static_cast<std::size_t>(kIndent - DisplayWidth(heading)), ' '),
+                    Wrap(text, screen.width, kIndent, kIndent), "\n");
+  };
+  const auto number = [](const Json& object, absl::string_view key) {
+    return OrDash(NumberAt(object, key), HumanNumber);
+  };
+  const auto bytes = [](const Json& object, absl::string_view key) {
+    return OrDash(NumberAt(object, key), HumanBytes);
+  };
+  const auto seconds = [](const Json& object, absl::string_view key) {
+    return OrDash(NumberAt(object, key), HumanSeconds);
+  };
+  const Json& hosts = MemberAt(status, "hosts");
+  const Json& samples = MemberAt(status, "samples");
+  const Json& commits = MemberAt(status, "commits");
+  const Json& ingest = MemberAt(status, "ingest");
+  const Json& store = MemberAt(status, "store");
+  const Json& process = MemberAt(status, "process");
+  add("collector",
+      absl::StrCat(TextAt(status, "version"), ", up ", seconds(status, "uptime_seconds"), ", ",
+                   bytes(process, "resident_memory_bytes"), " memory, ", seconds(process, "cpu_seconds"), " CPU"));
+  add("hosts", absl::StrCat(number(hosts, "live"), " live, ", number(hosts, "silent"), " silent, ",
+                            number(hosts, "off"), " off"));
+  add("watches", absl::StrCat(number(status, "applications"), " applications, ", number(status, "instances"),
+                              " instances, ", number(status, "series"), " series"));
+  add("samples", absl::StrCat(number(samples, "committed"), " committed of ", number(samples, "produced"), ", ",
+                              number(samples, "refused"), " refused, ", number(samples, "dropped"), " dropped, ",
+                              number(samples, "late"), " late"));
+  add("commits",
+      absl::StrCat(number(commits, "count"), ", ", number(commits, "failed"), " failed; mean ",
+                   seconds(commits, "mean_seconds"), ", longest ", seconds(commits, "longest_seconds"), ", the last ",
+                   NumberAt(commits, "last_age_seconds").has_value()
+                       ? HumanAge(screen.now - absl::Seconds(*NumberAt(commits, "last_age_seconds")), screen.now)
+                       : "-"));
+  add("streams", absl::StrCat(number(ingest, "streams"), " open; queue ", bytes(ingest, "queue_bytes"), " of ",
+                              bytes(ingest, "queue_limit_bytes")));
+  add("store", absl::StrCat(bytes(store, "size_bytes"), ", ", bytes(store, "disk_free_bytes"), " free in ",
+                            TextAt(store, "data_directory"), "; id ", TextAt(status, "store_id")));
+  const Json& configuration = MemberAt(status, "configuration");
+  if (!TrueAt(configuration, "last_reload_successful")) {
+    add("configuration", absl::StrCat("the last one read was not taken: ", TextAt(configuration, "error")));
+  }
+  for (const Json& component : ArrayAt(status, "components")) {
+    if (TextAt(component, "state") != "ok") {
+      const std::string cure = TextAt(component, "cure");
+      add(TextAt(component, "component"),
+          absl::StrCat("failed: ", TextAt(component, "reason"), cure.empty() ? "" : absl::StrCat("; ", cure)));
+    }
+  }
+  return out;
+}
+
+}  // namespace ppmm

@@ -1,0 +1,344 @@
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "cli/json_read.h"
+#include "cli/render.h"
+#include "cli/table.h"
+#include "nlohmann/json.hpp"
+
+#include "common/human.h"
+
+namespace ppmm {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kBarWidth = 20;
+
+Tone ToneOf(absl::string_view status) {
+  if (status == "satisfied") {
+    return Tone::kGood;
+  }
+  if (status == "not_satisfied" || status == "contradicted") {
+    return Tone::kBad;
+  }
+  return status == "undecided" || status == "no_source" ? Tone::kWarning : Tone::kDim;
+}
+
+// What is proven as '#', what may yet be as '=', the rest as '-'.
+std::string Bar(double low, double high) {
+  const auto cells = [](double ratio) {
+    return std::clamp(static_cast<int>(std::floor(ratio * kBarWidth + 1e-9)), 0, kBarWidth);
+  };
+  const int proven = cells(low);
+  const int possible = std::max(proven, cells(high));
+  return std::string(static_cast<std::size_t>(proven), '#') +
+         std::string(static_cast<std::size_t>(possible - proven), '=') +
+         std::string(static_cast<std::size_t>(kBarWidth - possible), '-');
+}
+
+std::string PercentRange(double low, double high) {
+  if (low <= 0 && high > 0 && high < 0.01) {
+    return "<1 %";
+  }
+  const std::string low_text = HumanPercent(low);
+  const std::string high_text = HumanPercent(high);
+  return low_text == high_text ? low_text : absl::StrCat(low_text.substr(0, low_text.size() - 2), "-", high_text);
+}
+
+std::string Ladder(const Json& progress, const Screen& screen) {
+  std::string out;
+  for (const char* const rung : {"2.1", "2.2", "2.3", "3", "4", "5"}) {
+    const Json& interval = MemberAt(progress, rung);
+    const std::optional<double> low = NumberAt(interval, "low");
+    const std::optional<double> high = NumberAt(interval, "high");
+    if (!low.has_value() || !high.has_value()) {
+      continue;
+    }
+    absl::StrAppend(&out, absl::StrFormat("  %-3s  ", rung),
+                    Toned(screen, *low >= 1 ? Tone::kGood : Tone::kPlain, Bar(*low, *high)), "  ",
+                    PercentRange(*low, *high), "\n");
+  }
+  return out;
+}
+
+std::string WorkOf(const Json& row) {
+  const std::optional<double> minutes = NumberAt(row, "minutes_of_work");
+  return minutes.has_value() ? HumanWork(*minutes) : "-";
+}
+
+// What blocks and can be cured now.
+std::string BlockingTable(const Json& rating, const Screen& screen) {
+  Table table({{"activity"},
+               {"what stops you", false, true},
+               {"role", false, false, true},
+               {"work", true},
+               {"cure", false, true}});
+  for (const Json& row : ArrayAt(rating, "blocking")) {
+    if (TextAt(row, "status") == "undecided") {
+      continue;
+    }
+    const std::string id = TextAt(row, "activity");
+    std::string command = TextAt(row, "command");
+    if (command.empty()) {
+      command = absl::StrCat("ppmm explain ", id);
+    }
+    std::string reason = TextAt(row, "reason");
+    table.AddRow({{id, ToneOf(TextAt(row, "status"))},
+                  reason.empty() ? TextAt(row, "title") : reason,
+                  TextAt(row, "role"),
+                  WorkOf(row),
+                  command});
+  }
+  return table.empty() ? ""
+                       : absl::StrCat(Toned(screen, Tone::kHeading, "Stops you now"), "\n", table.Render(screen, 2));
+}
+
+std::string WaitingLine(const Json& rows, const Screen& screen) {
+  int waiting = 0;
+  std::optional<absl::Time> last;
+  for (const Json& row : rows) {
+    if (TextAt(row, "status") != "undecided") {
+      continue;
+    }
+    ++waiting;
+    const std::optional<absl::Time> until = TimeAt(row, "decidable_at");
+    if (until.has_value() && (!last.has_value() || *until > *last)) {
+      last = until;
+    }
+  }
+  if (waiting == 0) {
+    return "";
+  }
+  return absl::StrCat("Waits for time: ", waiting,
+                      last.has_value() ? absl::StrCat(", the last until ", DateText(screen, *last)) : "",
+                      " (ppmm activities --waiting)\n");
+}
+
+std::string ProvisionalText(const Json& rating) {
+  const Json& provisional = MemberAt(rating, "provisional");
+  const std::string label = TextAt(provisional, "label");
+  const std::optional<double> minutes = NumberAt(provisional, "minutes");
+  if (label.empty()) {
+    return "";
+  }
+  return absl::StrCat("Today's evidence, if it holds: ", label,
+                      minutes.has_value() ? absl::StrCat(" (", HumanSeconds(*minutes * 60), " of evidence)") : "",
+                      "\n");
+}
+
+// "17 of 412 hosts count, 3 miss, 1 is allowed".
+std::string CountsOf(const Json& criterion) {
+  const std::optional<double> counted = NumberAt(criterion, "counted");
+  if (!counted.has_value() || *counted < 1) {
+    return "";
+  }
+  return absl::StrCat(HumanNumber(*counted), " counted, ", HumanNumber(NumberAt(criterion, "misses").value_or(0)),
+                      " missed, ", HumanNumber(NumberAt(criterion, "allowed").value_or(0)), " allowed");
+}
+
+std::string CriterionText(const Json& criterion, const Screen& screen) {
+  constexpr std::size_t kRows = 20;
+  std::string out;
+  const std::string reason = TextAt(criterion, "reason");
+  const std::string counts = CountsOf(criterion);
+  absl::StrAppend(&out, "\n", Toned(screen, Tone::kHeading, absl::StrCat("Per ", TextAt(criterion, "scope"))),
+                  counts.empty() ? "" : absl::StrCat("  ", counts), "\n");
+  if (!reason.empty()) {
+    absl::StrAppend(&out, "  ", Wrap(reason, screen.width, 2, 2), "\n");
+  }
+  const Json& scopes = ArrayAt(criterion, "scopes");
+  Table table({{TextAt(criterion, "scope"), false, true},
+               {"status"},
+               {"achieved", true},
+               {"measured", false, true},
+               {"tier", true, false, true}});
+  std::size_t shown = 0;
+  for (const Json& scope : scopes) {
+    if (shown == kRows) {
+      break;
+    }
+    ++shown;
+    const std::optional<double> achievement = NumberAt(scope, "achievement");
+    const std::optional<double> tier = NumberAt(scope, "tier");
+    std::string words = TextAt(scope, "words");
+    if (words.empty()) {
+      words = TextAt(scope, "reason");
+    }
+    table.AddRow({TextAt(scope, "scope"),
+                  {StatusWords(scope, screen), ToneOf(TextAt(scope, "status"))},
+                  achievement.has_value() ? HumanPercent(*achievement) : "-",
+                  words.empty() ? "-" : words,
+                  tier.has_value() ? HumanNumber(*tier) : ""});
+  }
+  if (!table.empty()) {
+    absl::StrAppend(&out, table.Render(screen, 2));
+  }
+  const auto total = static_cast<std::size_t>(NumberAt(criterion, "scopes_total").value_or(0));
+  if (total > shown) {
+    absl::StrAppend(&out, "  ", total - shown, " more (--json lists 200)\n");
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string StatusWords(const Json& row, const Screen& screen) {
+  const std::string status = TextAt(row, "status");
+  if (status == "satisfied") {
+    return "ok";
+  }
+  if (status == "not_satisfied") {
+    return "fails";
+  }
+  if (status == "undecided") {
+    const std::optional<absl::Time> until = TimeAt(row, "decidable_at");
+    return until.has_value() ? absl::StrCat("waits until ", DateText(screen, *until)) : "undecided";
+  }
+  if (status == "no_source") {
+    return "no source";
+  }
+  if (status == "not_applicable") {
+    return "not applicable";
+  }
+  return status.empty() ? "-" : status;
+}
+
+std::string RenderRating(const Json& rating, const Screen& screen) {
+  std::string out;
+  const std::string organization = TextAt(rating, "organization");
+  std::string label = TextAt(rating, "label");
+  if (label.empty()) {
+    label = absl::StrCat("Level ", TextAt(rating, "published"));
+  }
+  absl::StrAppend(&out, Toned(screen, Tone::kHeading, label),
+                  organization.empty() ? "" : absl::StrCat("  ", organization), "\n", ProvisionalText(rating));
+  if (TrueAt(rating, "watch")) {
+    absl::StrAppend(&out, Toned(screen, Tone::kBad, "On watch"), ": ", JoinedAt(rating, "watch_reasons"), "\n");
+  }
+  absl::StrAppend(&out, "\n", Ladder(MemberAt(rating, "progress"), screen));
+  const std::string blocking = BlockingTable(rating, screen);
+  const std::string waiting = WaitingLine(ArrayAt(rating, "blocking"), screen);
+  absl::StrAppend(&out, blocking.empty() ? "" : "\n", blocking, waiting.empty() ? "" : "\n", waiting);
+  const std::optional<absl::Time> evaluated = TimeAt(rating, "evaluated_at");
+  const std::optional<absl::Time> held = TimeAt(rating, "held_since");
+  absl::StrAppend(&out, "\n");
+  if (held.has_value()) {
+    absl::StrAppend(&out, "Held since ", DateText(screen, *held), ". ");
+  }
+  if (evaluated.has_value()) {
+    absl::StrAppend(&out, "Evaluated ", HumanAge(*evaluated, screen.now), ". ");
+  }
+  absl::StrAppend(&out, "What to do: ppmm next-steps\n");
+  return out;
+}
+
+std::string RenderNextSteps(const Json& steps, const Screen& screen) {
+  std::string out;
+  for (const Json& step : ArrayAt(steps, "next_steps")) {
+    const Json& acts = ArrayAt(step, "acts");
+    double minutes = 0;
+    bool known = !acts.empty();
+    Table table(
+        {{"activity"}, {"act", false, true}, {"role", false, false, true}, {"work", true}, {"command", false, true}});
+    for (const Json& act : acts) {
+      const std::optional<double> work = NumberAt(act, "minutes_of_work");
+      minutes += work.value_or(0);
+      known = known && work.has_value();
+      table.AddRow(
+          {TextAt(act, "activity"), TextAt(act, "act"), TextAt(act, "role"), WorkOf(act), TextAt(act, "command")});
+    }
+    absl::StrAppend(&out, out.empty() ? "" : "\n",
+                    Toned(screen, Tone::kHeading, absl::StrCat("For ", TextAt(step, "rung"))),
+                    known ? absl::StrCat("  ", HumanWork(minutes), " of work") : "", "\n",
+                    acts.empty() ? "  nothing but time\n" : table.Render(screen, 2));
+  }
+  return out.empty() ? "Nothing is left to do.\n" : out;
+}
+
+std::string RenderActivities(const Json& activities, bool waiting, const Screen& screen) {
+  Table table({{"activity"},
+               {"level"},
+               {"status"},
+               {"achieved", true},
+               {"what", false, true},
+               {"role", false, false, true},
+               {"stage", false, false, true}});
+  int ok = 0;
+  int all = 0;
+  for (const Json& row : ArrayAt(activities, "activities")) {
+    const std::string status = TextAt(row, "status");
+    if (waiting && status != "undecided") {
+      continue;
+    }
+    ++all;
+    ok += status == "satisfied" ? 1 : 0;
+    const std::optional<double> achievement = NumberAt(row, "achievement");
+    const std::string reason = TextAt(row, "reason");
+    const std::string title = TextAt(row, "title");
+    table.AddRow({TextAt(row, "id"),
+                  absl::StrCat(TextAt(row, "level"), TrueAt(row, "gating") ? "" : " *"),
+                  {StatusWords(row, screen), ToneOf(status)},
+                  achievement.has_value() && status != "not_applicable" ? HumanPercent(*achievement) : "-",
+                  reason.empty() || status == "satisfied" ? title : absl::StrCat(title, ": ", reason),
+                  TextAt(row, "role"),
+                  TextAt(row, "stage")});
+  }
+  if (all == 0) {
+    return waiting ? "No activity waits for time.\n" : "No activities.\n";
+  }
+  std::string out = table.Render(screen);
+  if (waiting) {
+    absl::StrAppend(&out, all, all == 1 ? " activity waits" : " activities wait", " for time only.\n");
+  } else {
+    absl::StrAppend(&out, ok, " of ", all, " are ok. *: does not gate its level. More: ppmm explain ACTIVITY\n");
+  }
+  return out;
+}
+
+std::string RenderExplain(const Json& activity, const Screen& screen) {
+  std::string out;
+  const std::string id = TextAt(activity, "id");
+  absl::StrAppend(&out, Toned(screen, Tone::kHeading, absl::StrCat(id, "  ", TextAt(activity, "title"))), "\n",
+                  "level ", TextAt(activity, "level"), ", ", TextAt(activity, "stage"), ", ", TextAt(activity, "role"),
+                  TrueAt(activity, "gating") ? "" : ", supports its level", "\n");
+  std::string words = StatusWords(activity, screen);
+  std::transform(words.begin(),
+                 words.begin() + (words.rfind("waits", 0) == 0 ? 5 : static_cast<std::ptrdiff_t>(words.size())),
+                 words.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  const std::string reason = TextAt(activity, "reason");
+  absl::StrAppend(&out, Toned(screen, ToneOf(TextAt(activity, "status")), words), reason.empty() ? "" : "  ",
+                  Wrap(reason, screen.width, DisplayWidth(words) + 2, DisplayWidth(words) + 2), "\n");
+  for (const Json& criterion : ArrayAt(activity, "criteria")) {
+    absl::StrAppend(&out, CriterionText(criterion, screen));
+  }
+  absl::StrAppend(&out, "\n");
+  const auto add = [&](absl::string_view heading, absl::string_view text) {
+    constexpr int kIndent = 14;
+    if (!text.empty()) {
+      absl::StrAppend(&out, Toned(screen, Tone::kHeading, heading),
+                      std::string(static_cast<std::size_t>(kIndent - DisplayWidth(heading)), ' '),
+                      Wrap(text, screen.width, kIndent, kIndent), "\n");
+    }
+  };
+  add("Asks", TextAt(activity, "threshold"));
+  add("Evidence", TextAt(activity, "evidence"));
+  add("Why", TextAt(activity, "why"));
+  for (const Json& act : ArrayAt(activity, "remediation")) {
+    const std::string command = TextAt(act, "command");
+    const std::string work = WorkOf(act);
+    add("Cure", absl::StrCat(TextAt(act, "what"), command.empty() ? "" : absl::StrCat(": ", command), " (",
+                             TextAt(act, "role"), work == "-" ? "" : absl::StrCat(", ~", work), ")"));
+  }
+  add("Cannot see", TextAt(activity, "cannot_observe"));
+  const std::optional<double> age = NumberAt(activity, "evidence_age_seconds");
+  if (age.has_value()) {
+    add("Newest", absl::StrCat("evidence of ", HumanAge(screen.now - absl::Seconds(*age), screen.now)));
+  }
+  return out;
+}
+
+}  // namespace ppmm

@@ -1,0 +1,119 @@
+#include "cli/screen.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace ppmm {
+namespace {
+
+constexpr int kPipeWidth = 120;
+constexpr int kWidest = 200;
+
+bool BeginsCharacter(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+}
+
+absl::string_view CodeOf(Tone tone) {
+  switch (tone) {
+    case Tone::kPlain:
+      return "";
+    case Tone::kHeading:
+      return "1";
+    case Tone::kGood:
+      return "32";
+    case Tone::kBad:
+      return "31";
+    case Tone::kWarning:
+      return "33";
+    case Tone::kDim:
+      return "2";
+  }
+  return "";
+}
+
+}  // namespace
+
+Screen ScreenOfStdout(absl::Time now) {
+  Screen screen;
+  screen.now = now;
+  screen.zone = absl::LocalTimeZone();
+  screen.width = kPipeWidth;
+  if (isatty(STDOUT_FILENO) != 0) {
+    winsize size{};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+      screen.width = std::clamp(static_cast<int>(size.ws_col), Screen::kNarrowest, kWidest);
+    }
+    const char* const no_color = std::getenv("NO_COLOR");
+    screen.colour = no_color == nullptr || *no_color == '\0';
+  }
+  return screen;
+}
+
+std::string Toned(const Screen& screen, Tone tone, absl::string_view text) {
+  if (!screen.colour || tone == Tone::kPlain || text.empty()) {
+    return std::string(text);
+  }
+  return absl::StrCat("\x1b[", CodeOf(tone), "m", text, "\x1b[0m");
+}
+
+int DisplayWidth(absl::string_view text) {
+  return static_cast<int>(std::count_if(text.begin(), text.end(), BeginsCharacter));
+}
+
+std::string CutTo(absl::string_view text, int width) {
+  if (DisplayWidth(text) <= width) {
+    return std::string(text);
+  }
+  int characters = 0;
+  std::size_t end = 0;
+  while (end < text.size() && (characters < width - 1 || !BeginsCharacter(text[end]))) {
+    characters += BeginsCharacter(text[end]) ? 1 : 0;
+    ++end;
+  }
+  while (end > 0 && text[end - 1] == ' ') {
+    --end;
+  }
+  return absl::StrCat(text.substr(0, end), "\u2026");
+}
+
+std::string Wrap(absl::string_view text, int width, int indent, int used) {
+  const std::vector<absl::string_view> words = absl::StrSplit(text, ' ', absl::SkipEmpty());
+  std::string out;
+  int column = used;
+  bool first = true;
+  for (const absl::string_view word : words) {
+    const int size = DisplayWidth(word);
+    if (!first && column + 1 + size > width) {
+      absl::StrAppend(&out, "\n", std::string(static_cast<std::size_t>(indent), ' '));
+      column = indent;
+      first = true;
+    }
+    if (!first) {
+      out.push_back(' ');
+      ++column;
+    }
+    absl::StrAppend(&out, word);
+    column += size;
+    first = false;
+  }
+  return out;
+}
+
+std::string DateText(const Screen& screen, absl::Time time) {
+  const bool this_year = absl::ToCivilYear(time, screen.zone) == absl::ToCivilYear(screen.now, screen.zone);
+  return absl::FormatTime(this_year ? "%e %b" : "%e %b %Y", time, screen.zone)
+      .substr(absl::FormatTime("%e", time, screen.zone).front() == ' ' ? 1 : 0);
+}
+
+std::string DateTimeText(const Screen& screen, absl::Time time) {
+  return absl::StrCat(DateText(screen, time), absl::FormatTime(" %H:%M %Z", time, screen.zone));
+}
+
+}  // namespace ppmm

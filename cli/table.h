@@ -1,0 +1,48 @@
+// Aligned columns that fit the screen: flexible columns are cut as long as they stay readable, then optional ones are
+// left out, the last first, then flexible ones are cut to the bone. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/screen.h"
+
+namespace ppmm {
+
+struct Column {
+  std::string heading;
+  bool right = false;     // numbers
+  bool flexible = false;  // may be cut, down to kNarrowestColumn
+  bool optional = false;  // may be left out where the screen is too narrow
+};
+
+struct Cell {
+  Cell(std::string cell_text, Tone cell_tone = Tone::kPlain)  // NOLINT(google-explicit-constructor): rows are lists
+      : text(std::move(cell_text)), tone(cell_tone) {}
+  Cell(const char* cell_text) : text(cell_text) {}  // NOLINT(google-explicit-constructor)
+  std::string text;
+  Tone tone = Tone::kPlain;
+};
+
+inline constexpr int kReadableColumn = 32;
+inline constexpr int kNarrowestColumn = 12;
+
+class Table {
+ public:
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // Shape: as many cells as columns.
+  void AddRow(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
+  bool empty() const { return rows_.empty(); }
+
+  // Headings and rows, each line ended, indented by `indent` columns, no blanks at ends of lines.
+  std::string Render(const Screen& screen, int indent = 0) const;
+
+ private:
+  std::vector<int> Widths(const std::vector<bool>& shown) const;
+
+  std::vector<Column> columns_;
+  std::vector<std::vector<Cell>> rows_;
+};
+
+}  // namespace ppmm

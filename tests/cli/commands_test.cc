@@ -1,0 +1,157 @@
+#include "cli/commands.h"
+
+#include <map>
+#include <sstream>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace ppmm {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class CommandsTest : public testing::Test {
+ protected:
+  CommandsTest() {
+    context_.get = [this](const std::string& path, std::string* cause) -> absl::StatusOr<HttpAnswer> {
+      if (!reachable_) {
+        *cause = "Connection refused";
+        return absl::UnavailableError("no collector answers at http://127.0.0.1:7766: nobody listens; start it");
+      }
+      const auto found = answers_.find(path);
+      return found == answers_.end() ? HttpAnswer{404, R"({"error":"no such path"})"} : found->second;
+    };
+    context_.out = &out_;
+    context_.error = &error_;
+  }
+
+  CommandContext context_;
+  bool reachable_ = true;
+  std::map<std::string, HttpAnswer> answers_;
+  std::ostringstream out_;
+  std::ostringstream error_;
+};
+
+TEST_F(CommandsTest, AnUnreachableCollectorIs69AndOneLine) {
+  reachable_ = false;
+  EXPECT_EQ(RatingCommand(context_), 69);
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_EQ(error_.str(), "ppmm: no collector answers at http://127.0.0.1:7766: nobody listens; start it\n");
+}
+
+TEST_F(CommandsTest, VerboseShowsTheCause) {
+  reachable_ = false;
+  context_.verbose = true;
+  EXPECT_EQ(StatusCommand(context_), 69);
+  EXPECT_THAT(error_.str(), HasSubstr("cause: Connection refused"));
+}
+
+TEST_F(CommandsTest, JsonIsPrintedAsItCame) {
+  answers_["/api/v1/rating"] = {200, R"({"level":1, "x" : 2})"};
+  context_.json = true;
+  EXPECT_EQ(RatingCommand(context_), 0);
+  EXPECT_EQ(out_.str(), "{\"level\":1, \"x\" : 2}\n");
+}
+
+TEST_F(CommandsTest, ARatingThatIsNotThereYetSaysWhy) {
+  answers_["/api/v1/rating"] = {503, R"({"error":"the rating is not computed yet"})"};
+  EXPECT_EQ(RatingCommand(context_), 69);
+  EXPECT_THAT(error_.str(), HasSubstr("the rating is not computed yet"));
+}
+
+TEST_F(CommandsTest, AWrongActivityIsAnsweredWithTheNearestRightOnes) {
+  answers_["/api/v1/activities"] = {200, R"({"activities":[{"id":"INV-001"},{"id":"MON-001"}]})"};
+  answers_["/api/v1/activities/INV-01"] = {404, R"({"error":"no activity has this id"})"};
+  EXPECT_EQ(ExplainCommand(context_, "INV-01"), 2);
+  EXPECT_EQ(error_.str(), "ppmm: no activity \"INV-01\"; did you mean \"INV-001\"?\n");
+}
+
+TEST_F(CommandsTest, AWrongHostIsAnsweredWithTheNearestRightOne) {
+  answers_["/api/v1/hosts"] = {200, R"({"hosts":[{"host":"web1","state":"live"}]})"};
+  EXPECT_EQ(HostsCommand(context_, "web"), 2);
+  EXPECT_THAT(error_.str(), HasSubstr("did you mean \"web1\"?"));
+  EXPECT_EQ(HostsCommand(context_, "web1"), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("web1"));
+}
+
+TEST_F(CommandsTest, ANameIsSentAsOnePathSegment) {
+  answers_["/api/v1/activities"] = {200, R"({"activities":[{"id":"INV-001"}]})"};
+  EXPECT_EQ(ExplainCommand(context_, "../rating?x"), 2);
+}
+
+TEST_F(CommandsTest, AWrongWindowIsAUsageError) {
+  answers_["/api/v1/applications?window=soon"] = {400, R"({"error":"window \"soon\" is not a duration"})"};
+  EXPECT_EQ(ApplicationsCommand(context_, "soon", ""), 2);
+  EXPECT_THAT(error_.str(), HasSubstr("is not a duration"));
+}
+
+TEST_F(CommandsTest, WhatIsNoCollectorIsRecognized) {
+  answers_["/api/v1/status"] = {200, "<html>\x1b[2J"};
+  EXPECT_EQ(StatusCommand(context_), 69);
+  EXPECT_THAT(error_.str(), HasSubstr("no ppmm-collector"));
+  EXPECT_THAT(error_.str(), Not(HasSubstr("\x1b")));
+}
+
+HostProbe HealthyHost() {
+  HostProbe probe;
+  probe.host = "web1";
+  probe.kernel = "6.1.0-18-amd64";
+  probe.btf = probe.bpf_syscall = probe.pressure = probe.cgroup2 = probe.agent_running = true;
+  probe.clock_synchronized = true;
+  probe.capabilities = ~std::uint64_t{0};
+  return probe;
+}
+
+TEST_F(CommandsTest, DoctorFindsNothingOnAHealthyHost) {
+  answers_["/api/v1/status"] = {200, R"({"ready":true})"};
+  answers_["/api/v1/hosts"] = {200, R"({"hosts":[{"host":"web1","state":"live"},{"host":"web2","state":"live"}]})"};
+  EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 0);
+  EXPECT_EQ(out_.str(), "web1       ok\ncollector  ok\nweb2       ok\nNothing to cure.\n");
+}
+
+TEST_F(CommandsTest, DoctorTellsOfAnUnreachableCollectorAsAFinding) {
+  reachable_ = false;
+  EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("no collector answers"));
+  EXPECT_THAT(out_.str(), HasSubstr("1 thing can be cured."));
+}
+
+TEST_F(CommandsTest, DoctorTellsOfFailedSourcesOfAllHosts) {
+  answers_["/api/v1/status"] = {200, R"({"ready":true})"};
+  answers_["/api/v1/hosts"] = {200, R"({"hosts":[{"host":"db1","state":"live","sources":[
+      {"source":"sockets","state":"failed","reason":"not permitted","cure":"run it as root"},
+      {"source":"schedstat","state":"absent","reason":"no such file","cure":null}]}]})"};
+  EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("sockets failed: not permitted"));
+  EXPECT_THAT(out_.str(), HasSubstr("run it as root"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("schedstat")));
+}
+
+TEST(Doctor, CapabilitiesOfSysAdminAreEnoughForBpf) {
+  HostProbe probe = HealthyHost();
+  probe.capabilities = (std::uint64_t{1} << 21) | (std::uint64_t{1} << 19) | (std::uint64_t{1} << 2);
+  EXPECT_TRUE(FindingsOfHost(probe).empty());
+  probe.capabilities = std::uint64_t{1} << 21;
+  ASSERT_EQ(FindingsOfHost(probe).size(), 1U);
+  EXPECT_THAT(FindingsOfHost(probe).front().what, HasSubstr("CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE"));
+}
+
+TEST(HttpGet, AnAddressNobodyListensOnIsUnavailableWithTheCure) {
+  std::string cause;
+  const absl::StatusOr<HttpAnswer> answer =
+      HttpGet({.url = "http://127.0.0.1:1", .socket = ""}, "/api/v1/status", &cause);
+  ASSERT_TRUE(absl::IsUnavailable(answer.status())) << answer.status();
+  EXPECT_THAT(std::string(answer.status().message()), HasSubstr("--collector URL"));
+  EXPECT_NE(cause, "");
+}
+
+TEST(HttpGet, AnAddressThatIsNoneIsAUsageError) {
+  EXPECT_TRUE(absl::IsInvalidArgument(HttpGet({.url = "ftp://x", .socket = ""}, "/", nullptr).status()));
+  EXPECT_TRUE(absl::IsUnavailable(HttpGet({.url = "", .socket = "/nonexistent/socket"}, "/", nullptr).status()));
+}
+
+}  // namespace
+}  // namespace ppmm

@@ -1,0 +1,132 @@
+#include "cli/render.h"
+
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "cli/doctor.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+#include "tests/testing/golden.h"
+
+namespace ppmm {
+namespace {
+
+using Json = nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Json Load(const std::string& name) {
+  std::ifstream file(std::string(PPMM_TESTDATA) + "/api/" + name);
+  EXPECT_TRUE(file) << name;
+  return Json::parse(file);
+}
+
+Screen ScreenOf(int width) {
+  Screen screen;
+  screen.width = width;
+  screen.now = absl::FromUnixSeconds(1767226200);  // 2026-01-01 00:10:00 UTC
+  return screen;
+}
+
+std::vector<DoctorFinding> Findings() {
+  HostProbe probe;
+  probe.host = "web7";
+  probe.kernel = "5.10.0-28-amd64";
+  probe.bpf_syscall = true;
+  probe.cgroup2 = true;
+  probe.agent_running = true;
+  probe.capabilities = 0;
+  probe.clock_synchronized = false;
+  probe.disks = {{"/var/lib/ppmm/agent", 1 << 20, 100 << 20}};
+  std::vector<DoctorFinding> findings = FindingsOfHost(probe);
+  for (const std::vector<DoctorFinding>& more :
+       {FindingsOfHosts(Load("hosts.json")), FindingsOfStatus(Load("status.json"))}) {
+    findings.insert(findings.end(), more.begin(), more.end());
+  }
+  return findings;
+}
+
+// Every view, by the name of its golden file.
+std::vector<std::pair<std::string, std::string>> AllViews(const Screen& screen) {
+  return {{"rating", RenderRating(Load("rating.json"), screen)},
+          {"next_steps", RenderNextSteps(Load("next_steps.json"), screen)},
+          {"activities", RenderActivities(Load("activities.json"), false, screen)},
+          {"activities_waiting", RenderActivities(Load("activities.json"), true, screen)},
+          {"explain", RenderExplain(Load("activity.json"), screen)},
+          {"applications", RenderApplications(Load("applications.json"), "", screen)},
+          {"application", RenderApplications(Load("applications.json"), "default/nginx", screen)},
+          {"hosts", RenderHosts(Load("hosts.json"), "", screen)},
+          {"host", RenderHosts(Load("hosts.json"), "web1", screen)},
+          {"status", RenderStatus(Load("status.json"), screen)},
+          {"doctor", RenderDoctor(Findings(), {"web2"}, screen)}};
+}
+
+TEST(Render, EveryViewIsAsInItsGoldenFile) {
+  for (const int width : {80, 120}) {
+    for (const auto& [name, text] : AllViews(ScreenOf(width))) {
+      SCOPED_TRACE(absl::StrCat(name, " at ", width));
+      ExpectGolden(absl::StrCat("cli_", name, "_", width, ".txt"), text);
+    }
+  }
+}
+
+TEST(Render, NoLineIsWiderThanTheScreenOrEndsInBlanks) {
+  for (const int width : {80, 100, 120, 200}) {
+    for (const auto& [name, text] : AllViews(ScreenOf(width))) {
+      for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+        EXPECT_LE(DisplayWidth(line), width) << name << ": " << line;
+        EXPECT_FALSE(!line.empty() && line.back() == ' ') << name << ": " << line << "|";
+      }
+    }
+  }
+}
+
+TEST(Render, HostileNamesCannotReachTheTerminal) {
+  for (const auto& [name, text] : AllViews(ScreenOf(120))) {
+    EXPECT_THAT(text, Not(HasSubstr("\x1b"))) << name;
+  }
+}
+
+TEST(Render, ColourIsForScreensThatTakeIt) {
+  Screen screen = ScreenOf(80);
+  EXPECT_THAT(RenderRating(Load("rating.json"), screen), Not(HasSubstr("\x1b[")));
+  screen.colour = true;
+  EXPECT_THAT(RenderRating(Load("rating.json"), screen), HasSubstr("\x1b["));
+}
+
+// What answers may be of another version, or no collector at all.
+TEST(Render, AnyJsonIsRenderedWithoutHarm) {
+  for (const char* const text : {"null", "{}", "[]", "1", R"({"activities":7,"hosts":{},"applications":[1,null,[]],
+       "blocking":[[],{"status":5}],"progress":{"2.1":{"low":"x"}},"next_steps":[3,{"acts":[null]}],
+       "criteria":[{"scopes":[1],"counted":"many"}],"remediation":[[]],"components":[true]})"}) {
+    const Json json = Json::parse(text);
+    const Screen screen = ScreenOf(80);
+    EXPECT_NE(RenderRating(json, screen), "");
+    EXPECT_NE(RenderNextSteps(json, screen), "");
+    EXPECT_NE(RenderActivities(json, false, screen), "");
+    EXPECT_NE(RenderExplain(json, screen), "");
+    EXPECT_NE(RenderApplications(json, "", screen), "");
+    EXPECT_NE(RenderHosts(json, "", screen), "");
+    EXPECT_NE(RenderStatus(json, screen), "");
+    FindingsOfHosts(json);
+    FindingsOfStatus(json);
+  }
+}
+
+TEST(Render, AnUnknownNumberIsADashNeverZero) {
+  const std::string text = RenderApplications(
+      Json::parse(R"({"applications":[{"key":"default/a","name":"a","group":"default","origin":"unknown",
+                      "throughput_per_second":null,"cpu_cores":null,"instances":1,
+                      "response_time":{"reason":"response times are not measured yet"}}]})"),
+      "", ScreenOf(80));
+  EXPECT_THAT(text, HasSubstr("-: response times are not measured yet"));
+  EXPECT_THAT(text, Not(HasSubstr(" 0")));
+}
+
+}  // namespace
+}  // namespace ppmm

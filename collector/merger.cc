@@ -532,10 +532,13 @@ absl::Status Merger::FlushRows(Tables& tables, Store& store) {
     }
   }
   rows_.clear();
+  bool touched = false;
   for (const auto& [key, bits] : days) {
     RETURN_IF_ERROR(store.Put(DayBitsRow{key.first, key.second, bits.Encode()}));
+    // Its facts were written: they are to be written again.
+    touched = (key.first < tables.facts_day && tables.touched_days.insert(key.first).second) || touched;
   }
-  return absl::OkStatus();
+  return touched ? PutTouchedDays(tables, store) : absl::OkStatus();
 }
 
 absl::Status Merger::Flush(Tables& tables, Store& store) {

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 #include "common/status.h"
@@ -163,6 +164,15 @@ absl::Status Build(Store& store, Tables& tables) {
   ASSIGN_OR_RETURN(tables.commit, NumberInMeta(store, "commit"));
   ASSIGN_OR_RETURN(tables.sealed_day, NumberInMeta(store, "sealed_day"));
   ASSIGN_OR_RETURN(tables.store_time_us, NumberInMeta(store, "store_time_us"));
+  ASSIGN_OR_RETURN(tables.facts_day, NumberInMeta(store, "facts_day"));
+  ASSIGN_OR_RETURN(const std::optional<std::string> touched, store.GetMeta("touched_days"));
+  for (const absl::string_view text : absl::StrSplit(touched.value_or(""), ',', absl::SkipEmpty())) {
+    std::int64_t day = 0;
+    if (!absl::SimpleAtoi(text, &day)) {
+      return absl::DataLossError("meta: touched_days is no list of numbers");
+    }
+    tables.touched_days.insert(day);
+  }
   for (HostRow& row : contents.hosts) {
     tables.host_by_id[row.host_id] = row.key;
     tables.hosts[row.key].row = std::move(row);
@@ -293,6 +303,11 @@ std::string EncodePooledTotals(const ApplicationState& application) {
   return out;
 }
 
+absl::Status PutTouchedDays(const Tables& tables, Store& store) {
+  RETURN_IF_ERROR(store.PutMeta("facts_day", absl::StrCat(tables.facts_day)));
+  return store.PutMeta("touched_days", absl::StrJoin(tables.touched_days, ","));
+}
+
 absl::Status State::Readiness() const {
   MutexLock lock(&status_mutex_);
   return status_;
@@ -319,7 +334,8 @@ std::string State::Dump() const {
     out += '\n';
   };
   line("store ", absl::BytesToHexString(tables_.store_id), " commit ", tables_.commit, " sealed ", tables_.sealed_day,
-       " time ", tables_.store_time_us);
+       " time ", tables_.store_time_us, " facts ", tables_.facts_day, " touched ",
+       absl::StrJoin(tables_.touched_days, ","));
   for (const auto& [key, host] : tables_.hosts) {
     line("host ", key, " ", absl::BytesToHexString(host.row.host_id), " ", host.row.label, " ", host.row.name, " ",
          host.row.group, " open ", host.row.open_minute, " newest ", host.row.newest_step, " duplicate ",

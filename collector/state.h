@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -124,6 +125,8 @@ struct Tables {
   std::int64_t commit = 0;      // number of the last commit, ever growing
   std::int64_t sealed_day = 0;  // days before it are sealed
   std::int64_t store_time_us = 0;
+  std::int64_t facts_day = 0;           // facts are written of the days before it
+  std::set<std::int64_t> touched_days;  // of these, changed since by late samples
   std::map<HostKey, HostState> hosts;
   std::map<std::string, AgentState> agents;  // by agent_id, 16 bytes
   std::map<ApplicationId, ApplicationState> applications;
@@ -153,6 +156,9 @@ void AttachSeries(Tables& tables, EntityState& entity, SeriesState& series);
 
 // The blob of a row of `total`.
 std::string EncodePooledTotals(const ApplicationState& application);
+
+// Writes facts_day and touched_days to `meta`.
+absl::Status PutTouchedDays(const Tables& tables, Store& store);
 
 // Thread-safe.
 //

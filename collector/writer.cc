@@ -23,6 +23,7 @@ Writer::~Writer() {
 absl::Status Writer::Load() {
   WriterLock lock(&state_->mutex());
   RETURN_IF_ERROR(state_->LoadFrom(*store_));
+  store_time_ = StoreTime(absl::FromUnixMicros(state_->tables().store_time_us));
   state_->SetReadiness(absl::OkStatus());
   return absl::OkStatus();
 }
@@ -66,6 +67,16 @@ void Writer::Submit(Change change, std::function<void(const absl::Status&)> done
   queue_->Wake();
 }
 
+void Writer::SetAgentOffset(std::optional<absl::Duration> median) {
+  MutexLock lock(&mutex_);
+  agent_offset_ = median;
+}
+
+void Writer::AcceptClock() {
+  MutexLock lock(&mutex_);
+  accept_clock_ = true;
+}
+
 WriterStatus Writer::status() const {
   MutexLock lock(&mutex_);
   return status_;
@@ -83,6 +94,11 @@ absl::Status Writer::CommitOnce() {
   {
     MutexLock lock(&mutex_);
     changes.swap(submitted_);
+    if (std::exchange(accept_clock_, false)) {
+      store_time_.Accept();
+    }
+    status_.store_time = store_time_.Advance(clock_->Now(), clock_->SinceBoot(), agent_offset_);
+    status_.store_time_waits = store_time_.waiting();
   }
   if (live.empty() && changes.empty() && queue_->bytes() == 0) {
     return absl::OkStatus();
@@ -148,6 +164,8 @@ absl::Status Writer::Transaction(std::vector<QueuedEvent> live, const std::vecto
     RETURN_IF_ERROR(change.change(tables, *store_));
   }
   RETURN_IF_ERROR(merger_.Flush(tables, *store_));
+  tables.store_time_us = absl::ToUnixMicros(store_time_.time());
+  RETURN_IF_ERROR(store_->PutMeta("store_time_us", absl::StrCat(tables.store_time_us)));
   ++tables.commit;
   RETURN_IF_ERROR(store_->PutMeta("commit", absl::StrCat(tables.commit)));
   Failpoint("before_commit");
@@ -207,8 +225,11 @@ void Writer::Answer(std::map<StreamId, StreamReply> replies) {
 }
 
 void Writer::Housekeep() {
+  if (!healthy_ || store_time_.waiting()) {
+    return;
+  }
   for (const Housekeeping& work : housekeeping_) {
-    const absl::Status status = work(clock_->Now());
+    const absl::Status status = work(store_time_.time());
     if (!status.ok()) {
       store_->Rollback();
       if (const std::int64_t n = failures_.Allow(clock_->Now()); n > 0) {

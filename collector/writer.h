@@ -7,7 +7,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -16,6 +20,7 @@
 #include "collector/ingest_queue.h"
 #include "collector/merger.h"
 #include "collector/state.h"
+#include "collector/store_time.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mutex.h"
@@ -36,13 +41,15 @@ struct WriterStatus {
   absl::Duration commit_time;  // sum, of the commits that succeeded
   absl::Duration longest_commit;
   absl::Time last_commit = absl::InfinitePast();
+  absl::Time store_time = absl::InfinitePast();
+  bool store_time_waits = false;      // the clock jumped ahead and nobody vouches for it
   std::uint64_t entries_refused = 0;  // series and applications beyond the limits
   MergeCounters merged;
 };
 
-// One part of the work that is neither merging nor reading: sealing, retention, facts. Called by the writer's thread
-// after a commit and at least once a second; does one slice in transactions of its own, without the state's lock.
-using Housekeeping = std::function<absl::Status(absl::Time now)>;
+// Work between commits: sealing, retention. Called by the writer's thread after a commit and at least once a second,
+// unless store time waits; does one slice in a transaction of its own, without the state's lock.
+using Housekeeping = std::function<absl::Status(absl::Time store_time)>;
 
 class Writer {
  public:
@@ -68,12 +75,21 @@ class Writer {
   // Errors: of the commit that failed; the state is then built anew.
   absl::Status CommitOnce();
 
-  // Says of each row that it was added to `tables` and written; runs inside the next commit. For what other parts
-  // have to keep: alert states, aliases, statements. Thread-safe. `done` gets the status of the commit.
+  // One slice of each housekeeping work, for tests and simulation.
+  void Housekeep();
+
+  // Runs `change` inside the next commit; it changes the tables and writes the same into the store. For what other
+  // parts keep: facts, alert states, aliases, statements. `done` gets the status of the commit, on the writer's thread.
+  // Thread-safe.
   using Change = std::function<absl::Status(Tables& tables, Store& store)>;
   void Submit(Change change, std::function<void(const absl::Status&)> done);
 
   WriterStatus status() const;
+
+  // The median of the connected agents' clocks less ours; nullopt: no agent is connected. Thread-safe.
+  void SetAgentOffset(std::optional<absl::Duration> median);
+  // An operator says that the clock is right (store_time.h). Thread-safe.
+  void AcceptClock();
 
  private:
   struct Submitted {
@@ -87,7 +103,6 @@ class Writer {
   // After a failure: builds the state anew and proves that a commit is possible.
   absl::Status Recover();
   void Answer(std::map<StreamId, StreamReply> replies);
-  void Housekeep();
 
   State* const state_;
   Store* const store_;
@@ -99,11 +114,14 @@ class Writer {
   // Of the writer's thread.
   Merger merger_;
   bool healthy_ = true;
+  StoreTime store_time_;
   LogLimiter failures_{absl::Seconds(10)};
 
   mutable Mutex mutex_;
   WriterStatus status_ ABSL_GUARDED_BY(mutex_);
   std::vector<Submitted> submitted_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Duration> agent_offset_ ABSL_GUARDED_BY(mutex_);
+  bool accept_clock_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
@@ -13,17 +12,16 @@
 namespace ppmm {
 
 void Failpoint(absl::string_view name) {
-  static const std::pair<std::string, int> chosen = [] {
-    const char* text = std::getenv("PPMM_FAILPOINT");
-    const std::vector<std::string> parts = absl::StrSplit(text == nullptr ? "" : text, ':');
-    int passage = 1;
-    if (parts.size() == 2 && !absl::SimpleAtoi(parts[1], &passage)) {
-      passage = 1;
-    }
-    return std::make_pair(parts[0], passage);
-  }();
+  // Read at each passage: a test sets it in a child that it forks.
+  const char* text = std::getenv("PPMM_FAILPOINT");
+  const std::pair<std::string, std::string> chosen =
+      absl::StrSplit(text == nullptr ? "" : text, absl::MaxSplits(':', 1));
+  int passage = 1;
+  if (name != chosen.first || (!chosen.second.empty() && !absl::SimpleAtoi(chosen.second, &passage))) {
+    return;
+  }
   static std::atomic<int> passages{0};
-  if (name == chosen.first && ++passages == chosen.second) {
+  if (++passages == passage) {
     std::raise(SIGKILL);
   }
 }

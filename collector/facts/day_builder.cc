@@ -1,0 +1,283 @@
+#include "collector/facts/day_builder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+
+#include "common/metrics.h"
+#include "common/status.h"
+#include "proto/telemetry.pb.h"
+
+namespace ppmm {
+namespace {
+
+constexpr std::int64_t kBusyRequests = 59;  // a minute with fewer has no meaningful 95th percentile
+constexpr std::int64_t kUsPerMinute = 60'000'000;
+
+std::int64_t Count(const MinuteSet& set) {
+  return static_cast<std::int64_t>(set.count());
+}
+
+// The minutes [from, to) since 1970 that lie in the day.
+MinuteSet Range(Day day, std::int64_t from, std::int64_t to) {
+  const std::int64_t begin = std::int64_t{day} * kMinutesPerDay;
+  const std::int64_t first = std::clamp<std::int64_t>(from - begin, 0, kMinutesPerDay);
+  const std::int64_t last = std::clamp<std::int64_t>(to - begin, first, kMinutesPerDay);
+  MinuteSet set;
+  for (std::int64_t minute = first; minute < last; ++minute) {
+    set.set(static_cast<std::size_t>(minute));
+  }
+  return set;
+}
+
+std::int64_t ResourceSet(const std::array<bool, 5>& kinds) {
+  std::int64_t set = 0;
+  for (std::size_t kind = 1; kind < kinds.size(); ++kind) {
+    set |= kinds[kind] ? std::int64_t{1} << (kind - 1) : 0;
+  }
+  return set;
+}
+
+struct HostDay {
+  DayBits bits;
+  MinuteSet up;       // not off, not booting
+  MinuteSet booting;  // not off
+};
+
+HostDay MinutesOf(const DayScopes::Host& host, DayBits bits, Day day, std::int64_t until_minute) {
+  HostDay result;
+  const MinuteSet known =
+      Range(day, host.first_seen_us / kUsPerMinute, until_minute) & ~OffMinutes(host.off, day, bits.sampled);
+  result.booting = known & bits.booting;
+  result.up = known & ~bits.booting;
+  result.bits = std::move(bits);
+  return result;
+}
+
+DayFacts HostFacts(const HostDay& day) {
+  const DayBits& bits = day.bits;
+  const MinuteSet covered = bits.Covered();
+  DayFacts facts;
+  facts.up_minutes = Count(day.up);
+  facts.booting_minutes = Count(day.booting);
+  facts.booting_covered_minutes = Count(day.booting & covered);
+  facts.covered_minutes = Count(day.up & covered);
+  facts.covered_cpu_minutes = Count(day.up & bits.covered[static_cast<std::size_t>(Resource::kCpu)]);
+  facts.covered_memory_minutes = Count(day.up & bits.covered[static_cast<std::size_t>(Resource::kMemory)]);
+  facts.covered_disk_minutes = Count(day.up & bits.covered[static_cast<std::size_t>(Resource::kDisk)]);
+  facts.covered_network_minutes = Count(day.up & bits.covered[static_cast<std::size_t>(Resource::kNetwork)]);
+  facts.late_minutes = Count(day.up & covered & ~bits.covered_when_closed);
+  facts.kinds_present = ResourceSet(bits.present);
+  std::array<bool, 5> moved{};
+  for (std::size_t kind = 0; kind < moved.size(); ++kind) {
+    moved[kind] = bits.moved[kind].any();
+  }
+  facts.kinds_moved = ResourceSet(moved);
+  facts.saturation_present = ResourceSet(bits.saturation);
+  return facts;
+}
+
+// Bits of an application: the OR over its instances, each by the life of its host.
+DayFacts ApplicationBitFacts(const std::vector<DayScopes::Instance>& instances, const std::map<HostKey, HostDay>& hosts,
+                             Day day, std::int64_t until_minute, MinuteSet* traffic) {
+  MinuteSet up;
+  MinuteSet booting;
+  MinuteSet throughput;
+  MinuteSet counted;
+  for (const DayScopes::Instance& instance : instances) {
+    const auto host = hosts.find(instance.host);
+    if (host == hosts.end()) {
+      continue;
+    }
+    MinuteSet alive;
+    for (const InstanceLifeRow& life : instance.lives) {
+      alive |= Range(day, life.from_minute, life.to_minute == 0 ? until_minute : life.to_minute + 1);
+    }
+    up |= alive & host->second.up;
+    booting |= alive & host->second.booting;
+    const auto bits = host->second.bits.instances.find(instance.entity);
+    if (bits != host->second.bits.instances.end()) {
+      throughput |= bits->second.throughput;
+      counted |= bits->second.counted;
+      *traffic |= bits->second.traffic;
+    }
+  }
+  booting &= ~up;
+  *traffic &= up;
+  DayFacts facts;
+  facts.up_minutes = Count(up);
+  facts.booting_minutes = Count(booting);
+  facts.booting_covered_minutes = Count(booting & throughput);
+  facts.throughput_minutes = Count(up & throughput);
+  facts.throughput_coarse_minutes = Count(up & throughput & ~counted);
+  facts.throughput_moved = traffic->any() ? 1 : 0;
+  facts.traffic_minutes = Count(*traffic);
+  return facts;
+}
+
+void AddMinute(const ApplicationMinuteRow& row, const MinuteSet& traffic, DayFacts& facts) {
+  const std::int64_t minute = row.minute % kMinutesPerDay;
+  facts.requests += row.requests;
+  facts.errors += row.errors;
+  facts.connections += row.independent;
+  facts.bytes += row.traffic;
+  facts.cpu_us += row.cpu_us;
+  facts.timed_requests += row.timed;
+  facts.requests_per_hour[static_cast<std::size_t>(minute / 60)] += row.requests;
+  facts.busy_minutes += row.requests >= kBusyRequests ? 1 : 0;
+  facts.throughput_moved = facts.throughput_moved != 0 || row.requests > 0 ? 1 : 0;
+  // Enough of an independent count: half of the requests where they are counted, else at least one.
+  const bool timed = row.timed > 0 && row.timed * 2 >= row.requests;
+  facts.timed_minutes += timed && traffic[static_cast<std::size_t>(minute)] ? 1 : 0;
+}
+
+bool IsLoopback(const std::string& address) {
+  return absl::StartsWith(address, "127.") || address == "::1" || absl::StartsWith(address, "::ffff:127.");
+}
+
+// CPU time of the hosts, from the rows of the day: in one pass over what is kept until the day is sealed.
+absl::Status AddHostCpu(const DayScopes& scopes, StoreReader& reader, Day day, std::map<ScopeId, DayFacts>& facts) {
+  std::map<HostKey, const DayScopes::Host*> hosts;
+  for (const DayScopes::Host& host : scopes.hosts) {
+    hosts[host.key] = &host;
+  }
+  const std::int64_t begin = std::int64_t{day} * kMinutesPerDay;
+  return reader.ScanMinutes(begin, begin + kMinutesPerDay, 0,
+                            [&](std::int64_t, HostKey key, absl::string_view blob) -> absl::Status {
+                              const auto host = hosts.find(key);
+                              const auto fact = facts.find({ScopeKind::kHost, key});
+                              if (host == hosts.end() || fact == facts.end()) {
+                                return absl::OkStatus();
+                              }
+                              ASSIGN_OR_RETURN(const MinuteRow row, MinuteRow::Decode(blob));
+                              for (const SeriesId series : host->second->busy_cpu) {
+                                if (const Rollup* rollup = row.Find(series); rollup != nullptr) {
+                                  fact->second.cpu_us += rollup->sum * 10'000;  // hundredths of a second
+                                }
+                              }
+                              return absl::OkStatus();
+                            });
+}
+
+}  // namespace
+
+DayScopes CopyDayScopes(const Tables& tables) {
+  static const Metric* const cpu = &MetricNamed("ppmm_host_cpu_seconds_total");
+  DayScopes scopes;
+  for (const auto& [key, host] : tables.hosts) {
+    DayScopes::Host copy{key, host.row.first_seen_us, host.row.duplicate, host.lives, {}};
+    for (const EntityId id : host.entities) {
+      for (const SeriesId series_id : tables.Entity(id)->series) {
+        const SeriesState* series = tables.Series(series_id);
+        if (series != nullptr && series->metric == cpu) {
+          const std::vector<absl::string_view> labels = series->LabelValues();
+          if (labels.size() == 2 && labels[1] != "idle" && labels[1] != "iowait") {
+            copy.busy_cpu.push_back(series_id);
+          }
+        }
+      }
+    }
+    scopes.hosts.push_back(std::move(copy));
+  }
+  for (const auto& [id, application] : tables.applications) {
+    std::vector<DayScopes::Instance>& instances = scopes.applications[id];
+    for (const EntityId entity : application.instances) {
+      const EntityState& state = *tables.Entity(entity);
+      instances.push_back({entity, state.row.host, state.lives});
+    }
+  }
+  scopes.releases = tables.releases;
+  return scopes;
+}
+
+MinuteSet OffMinutes(const std::vector<HostLifeRow>& intervals, Day day, const MinuteSet& sampled) {
+  const std::int64_t day_us = std::int64_t{day} * kMinutesPerDay * kUsPerMinute;
+  std::array<std::int64_t, kMinutesPerDay> off_us{};
+  for (const HostLifeRow& interval : intervals) {
+    const std::int64_t from = std::clamp<std::int64_t>(interval.from_us - day_us, 0, kMinutesPerDay * kUsPerMinute);
+    const std::int64_t to = std::clamp<std::int64_t>(interval.to_us - day_us, from, kMinutesPerDay * kUsPerMinute);
+    // Minutes that lie whole inside cannot have samples if the host was off.
+    const std::int64_t first_whole = (from + kUsPerMinute - 1) / kUsPerMinute;
+    const std::int64_t end_whole = to / kUsPerMinute;
+    bool contradicted = false;
+    for (std::int64_t minute = first_whole; minute < end_whole; ++minute) {
+      contradicted = contradicted || sampled[static_cast<std::size_t>(minute)];
+    }
+    if (contradicted) {
+      continue;
+    }
+    for (std::int64_t minute = from / kUsPerMinute; minute * kUsPerMinute < to; ++minute) {
+      const std::int64_t begin = std::max(from, minute * kUsPerMinute);
+      const std::int64_t end = std::min(to, (minute + 1) * kUsPerMinute);
+      off_us[static_cast<std::size_t>(minute)] += end - begin;
+    }
+  }
+  MinuteSet off;
+  for (std::size_t minute = 0; minute < off_us.size(); ++minute) {
+    off.set(minute, off_us[minute] > kUsPerMinute / 2);  // an up-minute runs 30 s of it or more
+  }
+  return off;
+}
+
+absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, StoreReader& reader, Day day,
+                                                     std::int64_t until_minute, const AttributesInForce& attributes) {
+  const std::int64_t begin = std::int64_t{day} * kMinutesPerDay;
+  std::map<HostKey, DayBits> bits_of;
+  ASSIGN_OR_RETURN(const std::vector<DayBitsRow> rows, reader.DayBitsOf(day));
+  for (const DayBitsRow& row : rows) {
+    ASSIGN_OR_RETURN(bits_of[row.host], DayBits::Decode(row.blob));
+  }
+
+  std::map<ScopeId, DayFacts> facts;
+  DayFacts& organization = facts[kOrganizationScope];
+  std::map<HostKey, HostDay> hosts;
+  for (const DayScopes::Host& host : scopes.hosts) {
+    if (host.first_seen_us / kUsPerMinute >= begin + kMinutesPerDay) {
+      continue;
+    }
+    HostDay& minutes = hosts[host.key] = MinutesOf(host, std::move(bits_of[host.key]), day, until_minute);
+    DayFacts& host_facts = facts[{ScopeKind::kHost, host.key}] = HostFacts(minutes);
+    host_facts.off_minutes = Count(Range(day, host.first_seen_us / kUsPerMinute, until_minute) &
+                                   OffMinutes(host.off, day, minutes.bits.sampled));
+    ++organization.hosts_seen;
+    organization.hosts_monitored += minutes.bits.sampled.any() ? 1 : 0;
+    organization.duplicate_identities += host.duplicate ? 1 : 0;
+  }
+  for (const ReleaseRow& release : scopes.releases) {
+    organization.releases += release.at_us / kUsPerMinute / kMinutesPerDay == day ? 1 : 0;
+  }
+
+  std::map<ApplicationId, MinuteSet> traffic;
+  std::map<EntityId, ApplicationId> application_of;
+  for (const auto& [id, instances] : scopes.applications) {
+    DayFacts& application = facts[{ScopeKind::kApplication, id}] =
+        ApplicationBitFacts(instances, hosts, day, until_minute, &traffic[id]);
+    for (const DayScopes::Instance& instance : instances) {
+      application_of[instance.entity] = id;
+    }
+    if (attributes) {
+      attributes(id, application);
+    }
+  }
+  ASSIGN_OR_RETURN(const std::vector<ApplicationMinuteRow> minutes,
+                   reader.ApplicationMinutes(0, begin, begin + kMinutesPerDay));
+  for (const ApplicationMinuteRow& row : minutes) {
+    const auto application = facts.find({ScopeKind::kApplication, row.application});
+    if (application != facts.end()) {
+      AddMinute(row, traffic[row.application], application->second);
+    }
+  }
+  ASSIGN_OR_RETURN(const std::vector<PeerDayRow> peers, reader.PeersOf(day));
+  for (const PeerDayRow& peer : peers) {
+    const auto application = application_of.find(peer.entity);
+    if (application != application_of.end() && peer.direction == wire::Peer::INBOUND && !IsLoopback(peer.address)) {
+      facts[{ScopeKind::kApplication, application->second}].served_others +=
+          static_cast<std::int64_t>(peer.connections);
+    }
+  }
+  RETURN_IF_ERROR(AddHostCpu(scopes, reader, day, facts));
+  return facts;
+}
+
+}  // namespace ppmm

@@ -1,0 +1,55 @@
+// What a UTC day says of every scope, counted from minute bits, pooled minutes and the events of the day. Pure but for
+// the reader: the same rows give the same facts.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "collector/facts/bits.h"
+#include "collector/facts/day_facts.h"
+#include "collector/state.h"
+#include "collector/store/store.h"
+
+namespace ppmm {
+
+// Who existed and lived when: copied from the state, so that a day is built outside its lock.
+struct DayScopes {
+  struct Instance {
+    EntityId entity = 0;
+    HostKey host = 0;
+    std::vector<InstanceLifeRow> lives;
+  };
+  struct Host {
+    HostKey key = 0;
+    std::int64_t first_seen_us = 0;
+    bool duplicate = false;
+    std::vector<HostLifeRow> off;
+    std::vector<SeriesId> busy_cpu;  // series of CPU time that is not idle, hundredths of a second
+  };
+  std::vector<Host> hosts;
+  std::map<ApplicationId, std::vector<Instance>> applications;
+  std::vector<ReleaseRow> releases;
+};
+
+DayScopes CopyDayScopes(const Tables& tables);
+
+// What is in force for an application by inventory and discovery; fills origin, tier, owner and product.
+using AttributesInForce = std::function<void(ApplicationId application, DayFacts& facts)>;
+
+// Minutes of `day` in which the host was off, proven: off for at least 30 s of them. An interval inside which samples
+// were committed is contradicted, and not used.
+MinuteSet OffMinutes(const std::vector<HostLifeRow>& intervals, Day day, const MinuteSet& sampled);
+
+// Counts the facts of every host and application that existed by the end of the day, and of the organization.
+// Shape:  minutes from `until_minute` (since 1970) on do not count yet: for a day that is not over.
+// Errors: those of the store.
+absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, StoreReader& reader, Day day,
+                                                     std::int64_t until_minute,
+                                                     const AttributesInForce& attributes = nullptr);
+
+}  // namespace ppmm

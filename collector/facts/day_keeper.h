@@ -1,0 +1,38 @@
+// Writes the facts of a day when the day is over, and again when something late touched it. Runs on a thread of its
+// owner: reads through a reader of its own, and hands the rows to the writer's next commit.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "collector/facts/day_builder.h"
+#include "collector/writer.h"
+
+namespace ppmm {
+
+// One thread only.
+class DayKeeper {
+ public:
+  DayKeeper(State* state, Store* store, Writer* writer, AttributesInForce attributes = nullptr)
+      : state_(state), store_(store), writer_(writer), attributes_(std::move(attributes)) {}
+
+  // Writes the facts of every day that is over by `store_time` and not written, or was touched since; waits for the
+  // commit.
+  // Returns the days, in order. Errors: those of the store, or of the commit.
+  absl::StatusOr<std::vector<Day>> Run(absl::Time store_time);
+
+  // The facts of a day as they stand now, without writing them: for today.
+  absl::StatusOr<std::map<ScopeId, DayFacts>> Current(Day day, absl::Time now);
+
+ private:
+  absl::Status Write(Day day);
+
+  State* const state_;
+  Store* const store_;
+  Writer* const writer_;
+  const AttributesInForce attributes_;
+};
+
+}  // namespace ppmm

@@ -1,0 +1,188 @@
+#include "collector/retention.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+#include "collector/block.h"
+#include "collector/facts/bits.h"
+#include "collector/writer.h"
+#include "common/failpoint.h"
+#include "common/status.h"
+
+namespace ppmm {
+namespace {
+
+// What can still come is at most 72 h old; an hour for what waits in the queue.
+constexpr absl::Duration kSealAfter = absl::Hours(73);
+constexpr absl::Duration kCursorsEvery = absl::Hours(1);
+constexpr int kMinuteSeconds = 60;
+constexpr int kHourSeconds = 3600;
+
+std::int64_t DayNumber(absl::Time time) {
+  return absl::ToUnixSeconds(time) / 86400;
+}
+
+}  // namespace
+
+absl::Status Retention::Slice(absl::Time store_time) {
+  ForgetOldCursors(store_time);
+  std::int64_t sealed_day = 0;
+  std::int64_t first_day = DayNumber(store_time);
+  {
+    ReaderLock lock(&state_->mutex());
+    sealed_day = state_->tables().sealed_day;
+    for (const auto& [key, host] : state_->tables().hosts) {
+      // Its spool may hold 72 h from before it was first seen.
+      first_day = std::min(first_day, host.row.first_seen_us / 86'400'000'000 - 3);
+    }
+  }
+  const std::int64_t next = std::max(sealed_day, first_day);
+  if (absl::FromUnixSeconds((next + 1) * 86400) + kSealAfter <= store_time) {
+    return SealNext(next);
+  }
+  const std::int64_t today = DayNumber(store_time);
+  if (clean_for_ == today + sealed_day) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(store_->Begin());
+  ASSIGN_OR_RETURN(const int deleted, DeleteSlice(sealed_day, today));
+  RETURN_IF_ERROR(store_->Commit());
+  clean_for_ = deleted == 0 ? today + sealed_day : 0;
+  return absl::OkStatus();
+}
+
+absl::Status Retention::SealNext(std::int64_t day) {
+  if (sealing_day_ != day) {
+    sealing_day_ = day;
+    sealed_host_ = 0;
+    seal_submitted_ = false;
+  }
+  HostKey host = 0;
+  {
+    ReaderLock lock(&state_->mutex());
+    const auto next = state_->tables().hosts.upper_bound(sealed_host_);
+    host = next == state_->tables().hosts.end() ? 0 : next->first;
+  }
+  if (host != 0) {
+    RETURN_IF_ERROR(SealHost(day, host));
+    sealed_host_ = host;
+    return absl::OkStatus();
+  }
+  if (!seal_submitted_) {
+    seal_submitted_ = true;
+    writer_->Submit(
+        [day](Tables& tables, Store& store) -> absl::Status {
+          tables.sealed_day = std::max(tables.sealed_day, day + 1);
+          return store.PutMeta("sealed_day", absl::StrCat(tables.sealed_day));
+        },
+        [this](const absl::Status& status) { seal_submitted_ = status.ok(); });
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Retention::SealHost(std::int64_t day, HostKey host) {
+  std::map<SeriesId, BlockSeries> series;
+  const std::int64_t begin = day * kMinutesPerDay;
+  RETURN_IF_ERROR(store_->ScanMinutes(begin, begin + kMinutesPerDay, host,
+                                      [&](std::int64_t minute, HostKey, absl::string_view blob) -> absl::Status {
+                                        ASSIGN_OR_RETURN(const MinuteRow row, MinuteRow::Decode(blob));
+                                        const auto slot = static_cast<std::uint32_t>(minute - begin);
+                                        for (const SeriesRollup& rollup : row.series) {
+                                          series[rollup.series].points.push_back({slot, rollup.rollup});
+                                        }
+                                        for (const SeriesSketch& sketch : row.sketches) {
+                                          series[sketch.series].sketches.push_back({slot, sketch.sketch});
+                                        }
+                                        return absl::OkStatus();
+                                      }));
+  std::map<EntityId, std::vector<BlockSeries>> blocks;
+  {
+    ReaderLock lock(&state_->mutex());
+    for (auto& [id, points] : series) {
+      points.series = id;
+      if (const SeriesState* known = state_->tables().Series(id); known != nullptr) {
+        blocks[known->entity].push_back(std::move(points));
+      }
+    }
+  }
+  if (blocks.empty()) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(store_->Begin());
+  for (const auto& [entity, block] : blocks) {
+    for (const int step : {kMinuteSeconds, kHourSeconds}) {
+      std::string blob = EncodeBlock(step == kMinuteSeconds ? block : Coarser(block, kHourSeconds / kMinuteSeconds));
+      if (blob.empty()) {
+        return absl::ResourceExhaustedError("no memory to seal a day");
+      }
+      const std::int64_t keep = step == kMinuteSeconds ? options_.minute_days : options_.hour_days;
+      RETURN_IF_ERROR(store_->Put(BlockRow{day, entity, step, day + keep, std::move(blob)}));
+    }
+  }
+  Failpoint("sealing");
+  return store_->Commit();
+}
+
+absl::StatusOr<int> Retention::DeleteSlice(std::int64_t sealed_day, std::int64_t today) {
+  std::vector<std::pair<std::int64_t, HostKey>> open;
+  {
+    ReaderLock lock(&state_->mutex());
+    for (const auto& [key, host] : state_->tables().hosts) {
+      open.emplace_back(host.row.open_minute, key);
+    }
+  }
+  int left = options_.slice;
+  ASSIGN_OR_RETURN(const int minutes, store_->DeleteMinutesBefore(sealed_day * kMinutesPerDay, open, left));
+  left -= minutes;
+  ASSIGN_OR_RETURN(const int pooled,
+                   store_->DeleteApplicationMinutesBefore((today - options_.minute_days) * kMinutesPerDay, left));
+  left -= pooled;
+  ASSIGN_OR_RETURN(const int days, store_->DeleteDayRowsBefore(today - options_.minute_days, left));
+  left -= days;
+  ASSIGN_OR_RETURN(const int blocks, store_->DeleteBlocksKeptUntil(today, left));
+  left -= blocks;
+  ASSIGN_OR_RETURN(const int facts, store_->DeleteFactDaysBefore(today - options_.hour_days, left));
+  return minutes + pooled + days + blocks + facts;
+}
+
+void Retention::ForgetOldCursors(absl::Time store_time) {
+  if (store_time < cursors_at_ + kCursorsEvery) {
+    return;
+  }
+  cursors_at_ = store_time;
+  const std::int64_t bound = absl::ToUnixSeconds(store_time - kSealAfter);
+  {
+    ReaderLock lock(&state_->mutex());
+    const auto& agents = state_->tables().agents;
+    if (std::none_of(agents.begin(), agents.end(), [bound](const auto& agent) {
+          return std::any_of(agent.second.cursors.begin(), agent.second.cursors.end(),
+                             [bound](const auto& cursor) { return cursor.second.newest_step < bound; });
+        })) {
+      return;
+    }
+  }
+  // What could come again under such a cursor would be refused as too late.
+  writer_->Submit(
+      [bound](Tables& tables, Store& store) -> absl::Status {
+        for (auto& [id, agent] : tables.agents) {
+          std::vector<std::uint64_t> old;
+          for (const auto& [epoch, cursor] : agent.cursors) {
+            if (cursor.newest_step < bound) {
+              old.push_back(epoch);
+            }
+          }
+          for (const std::uint64_t epoch : old) {
+            agent.cursors.erase(epoch);
+            RETURN_IF_ERROR(store.DeleteCursor(epoch, id));
+          }
+        }
+        return absl::OkStatus();
+      },
+      [](const absl::Status&) {});  // after a failure they are due again in an hour
+}
+
+}  // namespace ppmm

@@ -1,0 +1,181 @@
+#include "collector/facts/day_builder.h"
+
+#include <future>
+#include <thread>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "collector/facts/day_keeper.h"
+#include "tests/testing/collector_rig.h"
+
+namespace ppmm {
+namespace {
+
+using testing::ElementsAre;
+
+constexpr Day kDay = kRigStart / 86400;
+
+MinuteSet Minutes(std::size_t from, std::size_t to) {
+  MinuteSet set;
+  for (std::size_t minute = from; minute < to; ++minute) {
+    set.set(minute);
+  }
+  return set;
+}
+
+TEST(BitsTest, AreReadBackAndRefuseDamage) {
+  DayBits bits;
+  bits.sampled = Minutes(0, 1440);
+  bits.covered[1] = Minutes(3, 900) | Minutes(1000, 1440);
+  bits.present[1] = true;
+  bits.saturation[3] = true;
+  bits.instances[7].traffic = Minutes(5, 6);
+  bits.instances[9];
+  const std::string bytes = bits.Encode();
+  EXPECT_LT(bytes.size(), 80u);
+  EXPECT_EQ(DayBits::Decode(bytes).value(), bits);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(DayBits::Decode(bytes.substr(0, size)).ok()) << size;
+  }
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    for (const int flip : {1, 16, 128}) {
+      std::string bad = bytes;
+      bad[at] = static_cast<char>(bad[at] ^ flip);
+      DayBits::Decode(bad).status().IgnoreError();  // any answer but a crash
+    }
+  }
+}
+
+TEST(BitsTest, HalfOfTheExpectedSamplesCover) {
+  const Metric& cpu = MetricNamed("ppmm_host_cpu_seconds_total");
+  const auto meaning = [&cpu](SeriesId) { return SeriesMeaning{&cpu, 1}; };
+  for (const int samples : {29, 30}) {
+    MinuteRow row;
+    row.expected[1] = 60;
+    for (int i = 0; i < samples; ++i) {
+      row.Add(1, 1, static_cast<std::uint8_t>(i));
+    }
+    DayBits bits;
+    SetBits(bits, 5, row, meaning);
+    EXPECT_EQ(bits.covered[1][5], samples == 30);
+    EXPECT_EQ(bits.Covered()[5], samples == 30);
+    row.flags |= MinuteRow::kTwice;
+    SetBits(bits, 5, row, meaning);
+    EXPECT_FALSE(bits.covered[1][5]);
+  }
+}
+
+TEST(OffMinutesTest, NeedProofThatNoSampleContradicts) {
+  const std::int64_t minute_us = 60'000'000;
+  const std::int64_t day_us = kDay * 1440 * minute_us;
+  const HostLifeRow off{1, day_us + 10 * minute_us + 20'000'000, day_us + 20 * minute_us + 40'000'000, "journal"};
+  EXPECT_EQ(OffMinutes({off}, kDay, Minutes(0, 0)), Minutes(10, 21));
+  EXPECT_EQ(OffMinutes({off}, kDay, Minutes(10, 11) | Minutes(20, 21)), Minutes(10, 21)) << "samples at its ends";
+  EXPECT_EQ(OffMinutes({off}, kDay, Minutes(15, 16)), Minutes(0, 0));
+  EXPECT_EQ(OffMinutes({off}, kDay + 1, Minutes(0, 0)), Minutes(0, 0));
+}
+
+class DayTest : public testing::Test {
+ protected:
+  DayTest() : agent_(1) {
+    agent_.set_step(10);
+    user_ = agent_.AddSeries(1, "ppmm_host_cpu_seconds_total", {"0", "user"});
+    idle_ = agent_.AddSeries(1, "ppmm_host_cpu_seconds_total", {"0", "idle"});
+    nginx_ = agent_.AddInstance("nginx");
+    connections_ = agent_.AddSeries(nginx_, "ppmm_instance_connections_accepted_total");
+    std::tie(stream_, sink_) = rig_.Connect(agent_);
+  }
+  void Send(int from, int to) {
+    for (int minute = from; minute < to; ++minute) {
+      wire::Batch message;
+      wire::Expected* expected = message.add_expected();
+      expected->set_resource(wire::RESOURCE_CPU);
+      expected->set_samples_per_minute(12);
+      std::vector<DecodedSample> samples;
+      for (const std::uint32_t series : {user_, idle_, connections_}) {
+        for (std::uint32_t step = 0; step < 6; ++step) {
+          samples.push_back({series, step, series == idle_ ? 900 : 100});
+        }
+      }
+      rig_.Push(stream_, agent_.Batch(kRigStart + minute * 60, 6, std::move(samples), message));
+    }
+    rig_.Commit();
+  }
+  std::map<ScopeId, DayFacts> Build(std::int64_t until_minute) {
+    DayScopes scopes;
+    {
+      ReaderLock lock(&rig_.state().mutex());
+      scopes = CopyDayScopes(rig_.state().tables());
+    }
+    auto facts = BuildDay(scopes, rig_.store(), kDay, kRigStart / 60 + until_minute);
+    EXPECT_TRUE(facts.ok()) << facts.status();
+    return *facts;
+  }
+
+  CollectorRig rig_;
+  BatchBuilder agent_;
+  std::uint32_t user_ = 0;
+  std::uint32_t idle_ = 0;
+  std::uint32_t nginx_ = 0;
+  std::uint32_t connections_ = 0;
+  StreamId stream_ = 0;
+  std::shared_ptr<RecordingSink> sink_;
+};
+
+TEST_F(DayTest, CountsWhatAHostAndAnApplicationDid) {
+  Send(0, 61);  // the last minute stays open
+  Send(90, 91);
+  const auto facts = Build(90);
+  const DayFacts& host = facts.at({ScopeKind::kHost, 1});
+  EXPECT_EQ(host.up_minutes, 90) << "silence is not off";
+  EXPECT_EQ(host.covered_minutes, 61);
+  EXPECT_EQ(host.covered_cpu_minutes, 61);
+  EXPECT_EQ(host.late_minutes, 0);
+  EXPECT_EQ(host.kinds_present, kCpuBit);
+  EXPECT_EQ(host.kinds_moved, kCpuBit);
+  EXPECT_EQ(host.cpu_us, 62 * 6 * 1'000'000) << "the open minute has its row too";
+  const DayFacts& nginx = facts.at({ScopeKind::kApplication, 1});
+  EXPECT_EQ(nginx.up_minutes, 90);
+  EXPECT_EQ(nginx.throughput_minutes, 61);
+  EXPECT_EQ(nginx.throughput_coarse_minutes, 61);
+  EXPECT_EQ(nginx.traffic_minutes, 61);
+  EXPECT_EQ(nginx.connections, 62 * 600);
+  EXPECT_EQ(facts.at(kOrganizationScope).hosts_seen, 1);
+  EXPECT_EQ(facts.at(kOrganizationScope).hosts_monitored, 1);
+}
+
+TEST_F(DayTest, TheKeeperWritesADayWhenItIsOverAndAgainWhenItWasTouched) {
+  rig_.writer().Start();
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
+  const auto commit = [this](std::vector<DecodedBatch> batches) {
+    std::uint64_t last = 0;
+    for (DecodedBatch& batch : batches) {
+      last = batch.seq;
+      rig_.Push(stream_, std::move(batch));
+    }
+    sink_->WaitForDurable(1, last);
+  };
+  commit({agent_.Batch(kRigStart, 1, {{user_, 0, 1}}), agent_.Batch(kRigStart + 60, 1, {{user_, 0, 1}})});
+  const absl::Time next_day = absl::FromUnixSeconds(kRigStart + 86400);
+  EXPECT_THAT(keeper.Run(next_day - absl::Seconds(1)).value(), ElementsAre());
+  EXPECT_THAT(keeper.Run(next_day).value(), ElementsAre(kDay));
+  EXPECT_THAT(keeper.Run(next_day).value(), ElementsAre());
+  agent_.set_live(false);
+  commit({agent_.Batch(kRigStart + 7200, 1, {{connections_, 0, 5}})});
+  EXPECT_THAT(keeper.Run(next_day).value(), ElementsAre(kDay));
+  EXPECT_THAT(keeper.Run(next_day).value(), ElementsAre());
+  rig_.writer().Stop();
+  std::int64_t connections = 0;
+  ASSERT_TRUE(rig_.store()
+                  .ScanFactDays(kDay, kDay + 1,
+                                [&](Day, ScopeId, const DayFacts& facts) {
+                                  connections += facts.connections;
+                                  return absl::OkStatus();
+                                })
+                  .ok());
+  EXPECT_EQ(connections, 5);
+}
+
+}  // namespace
+}  // namespace ppmm

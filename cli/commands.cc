@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "cli/check.h"
 #include "cli/json_read.h"
 #include "cli/render.h"
 #include "nlohmann/json.hpp"
 
+#include "common/config_loader.h"
 #include "common/log.h"
 #include "common/nearest.h"
 
@@ -153,6 +155,16 @@ int HostsCommand(const CommandContext& context, const std::string& only) {
 int StatusCommand(const CommandContext& context) {
   return Print(context, Ask(context, "/api/v1/status"),
                [&](const Json& json) { return RenderStatus(json, context.screen); });
+}
+
+int CheckCommand(const CommandContext& context, const std::string& file) {
+  const absl::StatusOr<std::string> text = ReadConfigFile(file);
+  if (!text.ok()) {
+    return Fail(context, kExitUsage, text.status().message());
+  }
+  const CheckResult result = CheckText(file, *text);
+  *context.out << (context.json ? absl::StrCat(CheckJson(file, result), "\n") : RenderCheck(file, result));
+  return result.errors.empty() ? kExitOk : kExitConfigInvalid;
 }
 
 int DoctorCommand(const CommandContext& context, const HostProbe& probe) {

@@ -18,6 +18,7 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFindings = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitUnreachable = 69;
+inline constexpr int kExitConfigInvalid = 78;
 
 struct CommandContext {
   // Asks the collector; path with query -> answer. `cause` gets what the system said of an error.
@@ -37,6 +38,8 @@ int ExplainCommand(const CommandContext& context, const std::string& activity);
 int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only);
 int HostsCommand(const CommandContext& context, const std::string& only);
 int StatusCommand(const CommandContext& context);
+// Asks nobody: reads the file.
+int CheckCommand(const CommandContext& context, const std::string& file);
 int DoctorCommand(const CommandContext& context, const HostProbe& probe);
 
 }  // namespace ppmm

@@ -10,6 +10,7 @@
 
 #include "common/default_paths.h"
 #include "common/environment.h"
+#include "common/version.h"
 
 namespace {
 
@@ -51,7 +52,7 @@ int main(int argc, char** argv) {
   CLI::App app{
       "ppmm: where is our organization on the Performance Process Maturity Model, and what stops us from being "
       "higher?"};
-  app.set_version_flag("--version", "ppmm " PPMM_VERSION);
+  app.set_version_flag("--version", std::string("ppmm ") + ppmm::kVersion);
   app.require_subcommand(1);
   app.fallthrough();
   app.add_option("--collector", options.collector.url, "address of the collector")->capture_default_str();
@@ -71,6 +72,8 @@ int main(int argc, char** argv) {
   CLI::App* const hosts = app.add_subcommand("hosts", "hosts: how they are heard of, their load, their sources");
   hosts->add_option("HOST", options.name, "one only, with its sources");
   CLI::App* const status = app.add_subcommand("status", "the collector itself");
+  CLI::App* const check = app.add_subcommand("check", "every mistake in a file: configuration of agent or collector");
+  check->add_option("FILE", options.name, "the kind is found by its content")->required();
   CLI::App* const doctor = app.add_subcommand("doctor", "what keeps you from being measured in full, and its cure");
 
   try {
@@ -99,6 +102,9 @@ int main(int argc, char** argv) {
   }
   if (status->parsed()) {
     return ppmm::StatusCommand(context);
+  }
+  if (check->parsed()) {
+    return ppmm::CheckCommand(context, options.name);
   }
   return doctor->parsed() ? ppmm::DoctorCommand(context, ProbeThisHost()) : ppmm::kExitUsage;
 }

@@ -1,11 +1,14 @@
 #include "cli/commands.h"
 
+#include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+
+#include "tests/testing/temp_folder.h"
 
 namespace ppmm {
 namespace {
@@ -93,6 +96,27 @@ TEST_F(CommandsTest, WhatIsNoCollectorIsRecognized) {
   EXPECT_EQ(StatusCommand(context_), 69);
   EXPECT_THAT(error_.str(), HasSubstr("no ppmm-collector"));
   EXPECT_THAT(error_.str(), Not(HasSubstr("\x1b")));
+}
+
+TEST_F(CommandsTest, CheckFindsTheKindOfAFileByItsContent) {
+  EXPECT_EQ(CheckCommand(context_, PPMM_SOURCE_DIR "/deploy/collector.yaml"), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("ok (collector configuration)"));
+  EXPECT_EQ(CheckCommand(context_, PPMM_SOURCE_DIR "/deploy/agent.yaml"), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("ok (agent configuration)"));
+}
+
+TEST_F(CommandsTest, CheckNamesEachMistakeWithItsPlaceAndExits78) {
+  TempFolder folder;
+  const std::string file = folder.path() + "/agent.yaml";
+  std::ofstream(file) << "group: web\nspol:\n  max_bytes: 128MiB\nhost_id: xyz\n";
+  EXPECT_EQ(CheckCommand(context_, file), 78);
+  EXPECT_THAT(out_.str(), HasSubstr("agent.yaml:2:1: unknown key \"spol\"; did you mean \"spool\"?"));
+  EXPECT_THAT(out_.str(), HasSubstr("read as agent configuration"));
+}
+
+TEST_F(CommandsTest, CheckOfAFileThatIsNotThereIsAUsageError) {
+  EXPECT_EQ(CheckCommand(context_, "/nonexistent/agent.yaml"), 2);
+  EXPECT_THAT(error_.str(), HasSubstr("/nonexistent/agent.yaml"));
 }
 
 HostProbe HealthyHost() {

@@ -249,7 +249,7 @@ void HostRoot::ForEachLine(absl::string_view path, const std::function<bool(absl
         return;
       }
       skipping = true;
-      rest = {};
+      rest.remove_prefix(rest.size());
     }
     std::memmove(block.data(), rest.data(), rest.size());
     held = rest.size();

@@ -425,7 +425,8 @@ class Identifier::Impl {
     if (!identity.product.empty() && (subject.verdict.packaged || is_code || unit.packaged)) {
       // What belongs to the interpreter itself ("python3 -m http.server") is named by its module or script.
       if (is_code && identity.product == subject.program.product && subject.program.packaged) {
-        identity.name = subject.code.kind == CodeKind::kModule ? subject.code.text : file;
+        identity.name =
+            subject.code.kind == CodeKind::kModule ? subject.code.text : ProductName(file, identity.version);
         identity.name_source = NameSource::kInterpreter;
         identity.name_evidence = absl::StrCat(subject.code.text, " of the interpreter ", identity.product);
         return;

@@ -199,7 +199,8 @@ Code FindGetoptCode(Language language, absl::Span<const std::string> argv, absl:
     if (word.empty()) {
       continue;
     }
-    if (word == "--") {
+    // To a shell "-" ends the options like "--": "#!/bin/sh -" is a habit.
+    if (word == "--" || (word == "-" && language == Language::kShell && i + 1 < argv.size())) {
       ++i;
       break;
     }

@@ -103,6 +103,8 @@ TEST_F(InterpreterTest, TheOtherLanguagesNameTheirScriptsToo) {
   EXPECT_EQ(Find(Language::kPhp, "php -S 0.0.0.0:80").kind, CodeKind::kProject);
   EXPECT_EQ(Find(Language::kShell, "/bin/sh -eu run.sh arg").path, "/srv/shop/run.sh");
   EXPECT_EQ(Find(Language::kShell, "bash -o pipefail +x run.sh").path, "/srv/shop/run.sh");
+  EXPECT_EQ(Find(Language::kShell, "sh - run.sh").path, "/srv/shop/run.sh");
+  EXPECT_EQ(Find(Language::kShell, "sh -").kind, CodeKind::kInline);
   EXPECT_EQ(Find(Language::kShell, "sh -c run.sh").kind, CodeKind::kInline);
   EXPECT_EQ(Find(Language::kShell, "-bash").kind, CodeKind::kNone);
   EXPECT_EQ(Find(Language::kLua, "lua5.4 -l socket -e x=1 shop.lua").path, "/srv/shop/shop.lua");

@@ -1,0 +1,225 @@
+#include "collector/collector.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+#include "collector/api.h"
+#include "collector/http/access.h"
+#include "collector/http/router.h"
+#include "collector/http/server.h"
+#include "collector/ingest_queue.h"
+#include "collector/ingest_server.h"
+#include "collector/rating_engine.h"
+#include "collector/retention.h"
+#include "collector/self_numbers.h"
+#include "collector/state.h"
+#include "collector/store/sqlite_store.h"
+#include "collector/writer.h"
+#include "common/log.h"
+#include "common/mutex.h"
+#include "common/status.h"
+#include "common/version.h"
+
+namespace ppmm {
+namespace {
+
+absl::StatusOr<std::string> ReadPem(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return absl::InvalidArgumentError(absl::StrCat("grpc.tls: ", path, " cannot be read"));
+  }
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+absl::StatusOr<IngestOptions> IngestOptionsOf(const config::CollectorConfig& config) {
+  IngestOptions options;
+  options.listen = config.grpc().listen();
+  options.max_connections_per_address = config.grpc().limits().max_connections_per_address();
+  if (!config.grpc().tls().certificate().empty()) {
+    ASSIGN_OR_RETURN(options.certificate, ReadPem(config.grpc().tls().certificate()));
+    ASSIGN_OR_RETURN(options.key, ReadPem(config.grpc().tls().key()));
+    ASSIGN_OR_RETURN(options.client_ca, ReadPem(config.grpc().tls().client_ca()));
+  }
+  return options;
+}
+
+}  // namespace
+
+class Collector::Impl {
+ public:
+  Impl(config::CollectorConfig config, const Clock* clock) : config_(std::move(config)), clock_(clock) {}
+
+  absl::Status Start() {
+    std::error_code made;
+    std::filesystem::create_directories(config_.data(), made);
+    if (made) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "data directory ", config_.data(), " cannot be made: ", made.message(), " (--data names another one)"));
+    }
+    ASSIGN_OR_RETURN(store_, OpenSqliteStore(DatabasePath()));
+    writer_ = std::make_unique<Writer>(&state_, store_.get(), &queue_, clock_);
+    RETURN_IF_ERROR(writer_->Load());
+    RetentionOptions retention_options;
+    retention_options.minute_days = config_.retention().minutes_days();
+    retention_options.hour_days = config_.retention().hours_days();
+    retention_ = std::make_unique<Retention>(&state_, store_.get(), writer_.get(), retention_options);
+    writer_->AddHousekeeping([this](absl::Time store_time) { return retention_->Slice(store_time); });
+    RatingEngineOptions rating_options;
+    rating_options.organization = config_.organization();
+    rating_options.retention_days = config_.retention().hours_days();
+    rating_ = std::make_unique<RatingEngine>(&state_, store_.get(), writer_.get(), clock_, std::move(rating_options));
+    RETURN_IF_ERROR(rating_->Load());
+
+    ViewContext context;
+    context.state = &state_;
+    context.clock = clock_;
+    context.rating = rating_.get();
+    context.self = [this] { return Self(); };
+    context.reader = [this] { return store_->OpenReader(); };
+    context.organization = config_.organization();
+    std::vector<std::string> names(config_.http().names().begin(), config_.http().names().end());
+    router_.SetNames(http::AllowedNames(names));
+    AddRoutes(router_, context);
+    http_ = std::make_unique<http::Server>(http::ServerOptions{},
+                                           [this](http::Request& request) { return router_.Handle(request); });
+    RETURN_IF_ERROR(http_->ListenTcp(config_.http().listen(), "--http-listen"));
+    if (!config_.socket().empty()) {
+      std::filesystem::create_directories(std::filesystem::path(config_.socket()).parent_path(), made);
+      if (const absl::Status status = http_->ListenUnix(config_.socket()); !status.ok()) {
+        LogWarning("collector", "no socket for what writes: ", status.message());
+      }
+    }
+    ASSIGN_OR_RETURN(const IngestOptions ingest_options, IngestOptionsOf(config_));
+    ASSIGN_OR_RETURN(ingest_, IngestServer::Start(ingest_options, clock_, &queue_, &counters_));
+    writer_->Start();
+    rating_->Start();
+    http_->Start();
+    return absl::OkStatus();
+  }
+
+  void Stop(absl::Duration timeout) {
+    ingest_->Stop();
+    rating_->Stop();  // before the writer, whose commits it waits for
+    writer_->Stop();
+    http_->Stop(timeout);
+  }
+
+  void NoteReload(const absl::Status& status) {
+    MutexLock lock(&mutex_);
+    reload_ = status;
+  }
+
+  int http_port() const { return http_->port(); }
+  int grpc_port() const { return ingest_->port(); }
+
+  std::string StatusLine() const {
+    const absl::Status readiness = state_.Readiness();
+    return readiness.ok() ? absl::StrCat(counters_.streams.load(), " agents connected")
+                          : std::string(readiness.message());
+  }
+
+ private:
+  std::string DatabasePath() const { return absl::StrCat(config_.data(), "/ppmm.db"); }
+
+  SelfNumbers Self() const {
+    SelfNumbers self;
+    self.version = kVersion;
+    self.data_directory = config_.data();
+    self.store_bytes = ReadFileSizes(DatabasePath());
+    self.disk_free_bytes = ReadDiskFree(config_.data());
+    SelfNumbers::Ingest& ingest = self.ingest;
+    ingest.frames = counters_.frames.load();
+    ingest.bytes = counters_.bytes.load();
+    ingest.batches = counters_.batches.load();
+    ingest.samples = counters_.samples.load();
+    ingest.unknown_series_samples = counters_.unknown_series_samples.load();
+    for (int reason = wire::REFUSAL_MALFORMED; reason < wire::RefusalReason_ARRAYSIZE; ++reason) {
+      const std::string name = RefusalName(static_cast<wire::RefusalReason>(reason));
+      const auto index = static_cast<std::size_t>(reason);
+      ingest.refused_batches.emplace_back(name, counters_.refused_batches[index].load());
+      ingest.refused_samples.emplace_back(name, counters_.refused_samples[index].load());
+    }
+    ingest.streams = counters_.streams.load();
+    ingest.streams_opened = counters_.streams_opened.load();
+    ingest.streams_refused = counters_.streams_refused.load();
+    ingest.queue_bytes = queue_.bytes();
+    ingest.queue_limit_bytes = IngestQueue::kDefaultMaxBytes;
+
+    const WriterStatus writer = writer_->status();
+    self.commits.count = writer.commits;
+    self.commits.failed = writer.failed_commits;
+    self.commits.seconds = absl::ToDoubleSeconds(writer.commit_time);
+    self.commits.longest_seconds = absl::ToDoubleSeconds(writer.longest_commit);
+    self.commits.last = writer.last_commit;
+
+    const http::ServerStats http = http_->stats();
+    self.http.connections = static_cast<std::int64_t>(http.open);
+    self.http.requests = http.requests;
+    self.http.refused_connections = http.refused_total + http.refused_per_address;
+    self.http.client_errors = http.client_errors;
+    self.http.server_errors = http.server_errors;
+    self.http.sent_bytes = http.sent_bytes;
+    self.process = ReadProcessNumbers();
+    {
+      MutexLock lock(&mutex_);
+      self.config_ok = reload_.ok();
+      self.config_error = std::string(reload_.message());
+    }
+    const absl::Status readiness = state_.Readiness();
+    self.components.push_back({"store", readiness.ok(), std::string(readiness.message()), ""});
+    if (config_.grpc().tls().insecure_network()) {
+      self.components.push_back({"ingest", false,
+                                 "plain text on the network: anyone on the way reads and forges samples",
+                                 "configure grpc.tls with certificate, key and client_ca"});
+    }
+    return self;
+  }
+
+  const config::CollectorConfig config_;
+  const Clock* const clock_;
+  IngestQueue queue_;
+  IngestCounters counters_;
+  State state_;
+  http::Router router_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Retention> retention_;
+  std::unique_ptr<RatingEngine> rating_;
+  std::unique_ptr<http::Server> http_;
+  std::unique_ptr<IngestServer> ingest_;
+  mutable Mutex mutex_;
+  absl::Status reload_ ABSL_GUARDED_BY(mutex_);
+};
+
+absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const config::CollectorConfig& config, const Clock* clock) {
+  auto impl = std::make_unique<Impl>(config, clock);
+  RETURN_IF_ERROR(impl->Start());
+  return std::unique_ptr<Collector>(new Collector(std::move(impl)));
+}
+
+Collector::Collector(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Collector::~Collector() = default;
+void Collector::Stop(absl::Duration timeout) {
+  impl_->Stop(timeout);
+}
+void Collector::NoteReload(const absl::Status& status) {
+  impl_->NoteReload(status);
+}
+int Collector::http_port() const {
+  return impl_->http_port();
+}
+int Collector::grpc_port() const {
+  return impl_->grpc_port();
+}
+std::string Collector::StatusLine() const {
+  return impl_->StatusLine();
+}
+
+}  // namespace ppmm

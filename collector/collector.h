@@ -1,0 +1,42 @@
+// The collector's parts, joined: ingest -> writer -> facts -> rating -> views. main.cc owns one.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "common/clock.h"
+#include "proto/collector_config.pb.h"
+
+namespace ppmm {
+
+// Start, Stop: one thread.
+class Collector {
+ public:
+  // Opens the store, loads the state, listens. `clock` outlives the collector.
+  //
+  // Errors: those of the store; AlreadyExists: an address is taken, the text says by whom and which flag cures it;
+  //         InvalidArgument: certificates or addresses cannot be used.
+  static absl::StatusOr<std::unique_ptr<Collector>> Start(const config::CollectorConfig& config, const Clock* clock);
+  ~Collector();
+
+  // Ends streams and answers under way within `timeout`, then commits what waits.
+  void Stop(absl::Duration timeout);
+
+  // What the last reload of the configuration said; OK: it was taken.
+  void NoteReload(const absl::Status& status);
+
+  int http_port() const;
+  int grpc_port() const;
+  // One line for systemd.
+  std::string StatusLine() const;
+
+ private:
+  class Impl;
+  explicit Collector(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ppmm

@@ -1,0 +1,237 @@
+#include "collector/rating_engine.h"
+
+#include <algorithm>
+#include <future>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include "collector/scopes.h"
+#include "common/log.h"
+#include "common/status.h"
+
+namespace ppmm {
+namespace {
+
+// A day is evaluated ten minutes after its end, with what was received by then.
+constexpr absl::Duration kAfterMidnight = absl::Minutes(10);
+constexpr int kLongestWindow = 90;
+
+absl::StatusOr<Rung> RungNamed(absl::string_view name) {
+  for (const Rung rung : kRungs) {
+    if (RungName(rung) == name) {
+      return rung;
+    }
+  }
+  return absl::DataLossError(absl::StrCat("rating_day: \"", name, "\" is no rung"));
+}
+
+}  // namespace
+
+std::string EncodeLevelState(const LevelState& state) {
+  std::string text = absl::StrCat("published ", RungName(state.published), "\nheld_since ", state.held_since, "\n");
+  if (state.last.has_value()) {
+    absl::StrAppend(&text, "last ", *state.last, "\n");
+  }
+  for (const Rung rung : state.low) {
+    absl::StrAppend(&text, "low ", RungName(rung), "\n");
+  }
+  for (const auto& [gate, days] : state.below) {
+    absl::StrAppend(&text, "below ", RungName(gate.first), " ", gate.second, " ", days, "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<LevelState> DecodeLevelState(absl::string_view text) {
+  LevelState state;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ');
+    std::int32_t number = 0;
+    if (fields[0] == "published" && fields.size() == 2) {
+      ASSIGN_OR_RETURN(state.published, RungNamed(fields[1]));
+    } else if (fields[0] == "low" && fields.size() == 2 && state.low.size() < kEvaluationsKept) {
+      ASSIGN_OR_RETURN(const Rung rung, RungNamed(fields[1]));
+      state.low.push_back(rung);
+    } else if (fields[0] == "held_since" && fields.size() == 2 && absl::SimpleAtoi(fields[1], &number)) {
+      state.held_since = number;
+    } else if (fields[0] == "last" && fields.size() == 2 && absl::SimpleAtoi(fields[1], &number)) {
+      state.last = number;
+    } else if (fields[0] == "below" && fields.size() == 4 && absl::SimpleAtoi(fields[3], &number)) {
+      ASSIGN_OR_RETURN(const Rung rung, RungNamed(fields[1]));
+      state.below[{rung, std::string(fields[2])}] = number;
+    } else {
+      return absl::DataLossError(absl::StrCat("rating_day: \"", line, "\" is not understood"));
+    }
+  }
+  return state;
+}
+
+RatingEngine::RatingEngine(State* state, Store* store, Writer* writer, const Clock* clock, RatingEngineOptions options)
+    : state_(state),
+      store_(store),
+      writer_(writer),
+      clock_(clock),
+      options_(std::move(options)),
+      keeper_(state, store, writer) {}
+
+RatingEngine::~RatingEngine() {
+  Stop();
+}
+
+absl::Status RatingEngine::Load() {
+  ASSIGN_OR_RETURN(catalogue_, LoadCatalogue());
+  ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
+  const Day today = DayOf(clock_->Now());
+  ASSIGN_OR_RETURN(const std::vector<RatingDayRow> days, reader->RatingDays(0, today + 1));
+  if (!days.empty()) {
+    ASSIGN_OR_RETURN(level_, DecodeLevelState(days.back().body));
+  }
+  return absl::OkStatus();
+}
+
+void RatingEngine::Start() {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+void RatingEngine::Stop() {
+  {
+    MutexLock lock(&mutex_);
+    stop_ = true;
+    wake_.NotifyAll();
+  }
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+void RatingEngine::Loop() {
+  LogLimiter failures(absl::Minutes(1));
+  for (;;) {
+    if (state_->ready()) {
+      const absl::Status status = RunOnce();
+      if (!status.ok()) {
+        if (const std::int64_t times = failures.Allow(clock_->Now())) {
+          LogWarning("rating", "evaluation failed (", times, " times): ", status.message());
+        }
+      }
+    }
+    MutexLock lock(&mutex_);
+    if (!stop_) {
+      // Soon after the start the first minute is there; it is not to wait for the period.
+      const bool waiting = !latest_.Current().ok();
+      wake_.WaitFor(&mutex_, absl::ToChronoMilliseconds(waiting ? absl::Seconds(1) : options_.period));
+    }
+    if (stop_) {
+      return;
+    }
+  }
+}
+
+absl::StatusOr<Facts> RatingEngine::FactsUpTo(Day day) {
+  Facts facts(day);
+  RETURN_IF_ERROR(SetScopes(facts));
+  ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
+  RETURN_IF_ERROR(reader->ScanFactDays(day - kLongestWindow + 1, day + 1,
+                                       [&](Day of, ScopeId scope, const DayFacts& row) -> absl::Status {
+                                         const absl::Status status = facts.Replace(scope, of, nullptr, row);
+                                         // A scope that is no longer known is no longer rated.
+                                         return absl::IsNotFound(status) ? absl::OkStatus() : status;
+                                       }));
+  return facts;
+}
+
+absl::Status RatingEngine::SetScopes(Facts& facts) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
+  ASSIGN_OR_RETURN(RatedScopes scopes, ReadScopes(*state_, *reader, clock_->Now()));
+  for (Scope& scope : scopes.hosts) {
+    facts.SetScope(std::move(scope));
+  }
+  for (Scope& scope : scopes.applications) {
+    facts.SetScope(std::move(scope));
+  }
+  Organization& organization = facts.organization();
+  organization.name = options_.organization;
+  organization.started_s = scopes.started_s;
+  organization.as_of_s = scopes.as_of_s;
+  organization.history_from_s = scopes.started_s;
+  organization.retention_days = options_.retention_days;
+  organization.source_since_s[static_cast<std::size_t>(Source::kReleases)] = scopes.started_s;
+  return absl::OkStatus();
+}
+
+absl::Status RatingEngine::SaveEvaluation(Day day, const Rating& rating) {
+  RatingDayRow row;
+  row.day = day;
+  row.published = std::string(RungName(level_.published));
+  row.low = std::string(RungName(rating.low));
+  row.high = std::string(RungName(rating.high));
+  row.body = EncodeLevelState(level_);
+  std::promise<absl::Status> committed;
+  writer_->Submit([row](Tables&, Store& store) { return store.Put(row); },
+                  [&committed](const absl::Status& status) { committed.set_value(status); });
+  return committed.get_future().get();
+}
+
+absl::Status RatingEngine::EvaluateClosedDays(Day today) {
+  // The first day that holds anything is where the history begins; nothing before it is made up.
+  Day next = level_.last.has_value() ? *level_.last + 1 : today;
+  if (!level_.last.has_value()) {
+    ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
+    RETURN_IF_ERROR(reader->ScanFactDays(0, today, [&](Day day, ScopeId, const DayFacts&) {
+      next = std::min(next, day);
+      return absl::OkStatus();
+    }));
+  }
+  for (; next < today; ++next) {
+    ASSIGN_OR_RETURN(Facts facts, FactsUpTo(next));
+    const LevelState before = level_;
+    Advance(EvaluateDay(catalogue_, facts), level_);
+    const Rating rating = Rate(catalogue_, facts, level_, absl::UnixEpoch() + absl::Hours(24) * (next + 1));
+    if (const absl::Status saved = SaveEvaluation(next, rating); !saved.ok()) {
+      level_ = before;
+      return saved;
+    }
+    closed_ = std::make_unique<Facts>(std::move(facts));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RatingEngine::RunOnce() {
+  const absl::Time now = clock_->Now();
+  const absl::Time store_time = std::min(writer_->status().store_time, now);
+  ASSIGN_OR_RETURN(const std::vector<Day> written, keeper_.Run(store_time));
+  const Day last_closed = DayOf(store_time - kAfterMidnight) - 1;
+  RETURN_IF_ERROR(EvaluateClosedDays(last_closed + 1));
+  const Day today = DayOf(now);
+  if (closed_ == nullptr || closed_->day() != today - 1 || !written.empty()) {
+    ASSIGN_OR_RETURN(Facts facts, FactsUpTo(today - 1));
+    closed_ = std::make_unique<Facts>(std::move(facts));
+  }
+  Facts running = *closed_;
+  ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
+  absl::Status read;
+  running.AdvanceTo(today, [&](Day day, Facts::Visit visit) {
+    read.Update(reader->ScanFactDays(day, day + 1, [&](Day, ScopeId scope, const DayFacts& row) {
+      visit(scope, row);
+      return absl::OkStatus();
+    }));
+  });
+  RETURN_IF_ERROR(read);
+  RETURN_IF_ERROR(SetScopes(running));
+  using DayMap = std::map<ScopeId, DayFacts>;
+  ASSIGN_OR_RETURN(const DayMap current, keeper_.Current(today, now));
+  for (const auto& [scope, facts] : current) {
+    const absl::Status status = running.Replace(scope, today, nullptr, facts);
+    if (!status.ok() && !absl::IsNotFound(status)) {
+      return status;
+    }
+  }
+  latest_.Set(TakeSnapshot(catalogue_, std::move(running), level_, now));
+  return absl::OkStatus();
+}
+
+}  // namespace ppmm

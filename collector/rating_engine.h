@@ -1,0 +1,83 @@
+// Keeps the rating: writes the facts of days that are over, evaluates each once, and looks at today every ten seconds.
+// A thread of its own; everything it shows is committed.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+#include "collector/facts/day_keeper.h"
+#include "collector/facts/facts.h"
+#include "collector/rating/catalogue.h"
+#include "collector/rating/level.h"
+#include "collector/rating_snapshot.h"
+#include "collector/rating_source.h"
+#include "collector/state.h"
+#include "collector/writer.h"
+#include "common/clock.h"
+#include "common/mutex.h"
+
+namespace ppmm {
+
+struct RatingEngineOptions {
+  std::string organization;
+  std::int64_t retention_days = 400;  // configured, at an hour
+  absl::Duration period = absl::Seconds(10);
+};
+
+// Current: any thread. The rest: one thread.
+class RatingEngine : public RatingSource {
+ public:
+  // All outlive the engine.
+  RatingEngine(State* state, Store* store, Writer* writer, const Clock* clock, RatingEngineOptions options);
+  ~RatingEngine() override;
+
+  // Reads the state of the levels, and the facts of the days that the windows hold.
+  // Errors: those of the store; DataLoss for a state that cannot be read.
+  absl::Status Load();
+  void Start();
+  void Stop();
+
+  // One turn of the thread: days that are over, then today. For tests and simulation.
+  absl::Status RunOnce();
+
+  absl::StatusOr<std::shared_ptr<const RatingSnapshot>> Current() const override { return latest_.Current(); }
+  const LevelState& level_state() const { return level_; }
+
+ private:
+  void Loop();
+  // Evaluates the days that were not, in order; the last one is at most the day before `today`.
+  absl::Status EvaluateClosedDays(Day today);
+  absl::StatusOr<Facts> FactsUpTo(Day day);
+  // Scopes and what stands about the organization, as of now.
+  absl::Status SetScopes(Facts& facts);
+  absl::Status SaveEvaluation(Day day, const Rating& rating);
+
+  State* const state_;
+  Store* const store_;
+  Writer* const writer_;
+  const Clock* const clock_;
+  const RatingEngineOptions options_;
+  Catalogue catalogue_;
+  DayKeeper keeper_;
+  LevelState level_;
+  std::unique_ptr<Facts> closed_;  // up to yesterday
+  LatestRating latest_;
+
+  Mutex mutex_;
+  CondVar wake_;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+// LevelState as text for `rating_day`, and back. Errors: DataLoss.
+std::string EncodeLevelState(const LevelState& state);
+absl::StatusOr<LevelState> DecodeLevelState(absl::string_view text);
+
+}  // namespace ppmm

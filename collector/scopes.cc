@@ -1,0 +1,155 @@
+#include "collector/scopes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+#include "common/addresses.h"
+#include "common/mutex.h"
+#include "common/status.h"
+#include "proto/telemetry.pb.h"
+
+namespace ppmm {
+namespace {
+
+constexpr int kServedDays = 28;
+constexpr int kPeerDays = 7;
+constexpr std::size_t kPeerDaysNeeded = 2;
+// Hosts with agents have numbers below 2^24.
+constexpr std::uint32_t kFirstPeerNumber = 1U << 24U;
+
+// The same number for the same address, in every store.
+std::uint32_t PeerNumber(absl::string_view address) {
+  std::uint32_t hash = 2166136261U;  // FNV-1a
+  for (const char c : address) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  }
+  return kFirstPeerNumber + (hash & (kFirstPeerNumber - 1));
+}
+
+std::int64_t Seconds(std::int64_t microseconds) {
+  return microseconds / 1'000'000;
+}
+
+Origin OriginOf(wire::Origin origin) {
+  switch (origin) {
+    case wire::ORIGIN_OFF_THE_SHELF:
+      return Origin::kOffTheShelf;
+    case wire::ORIGIN_IN_HOUSE:
+      return Origin::kInHouse;
+    default:
+      return Origin::kUnknown;
+  }
+}
+
+// What the tables say of applications, copied under the lock.
+struct Seen {
+  std::map<ApplicationId, Scope> applications;
+  std::map<EntityId, ApplicationId> application_of;
+  std::set<ApplicationId> plumbing;
+  std::set<std::string> monitored_addresses;
+  std::set<std::string> infrastructure;  // gateways and resolvers
+};
+
+void CopyHosts(const Tables& tables, RatedScopes* out, Seen* seen) {
+  for (const auto& [key, host] : tables.hosts) {
+    Scope scope;
+    scope.id = {ScopeKind::kHost, key};
+    scope.label = host.row.label;
+    scope.group = host.row.group;
+    scope.enrolled_s = scope.aged_from_s = Seconds(host.row.first_seen_us);
+    scope.tier = 3;  // raised by its applications
+    if (host.row.duplicate) {
+      scope.contradiction = "two agents deliver for one host id: give one a new machine id, or --host-id";
+    }
+    out->hosts.push_back(std::move(scope));
+    out->started_s = out->started_s == 0 ? Seconds(host.row.first_seen_us)
+                                         : std::min(out->started_s, Seconds(host.row.first_seen_us));
+    out->as_of_s = std::max(out->as_of_s, host.row.newest_step);
+    wire::Host attributes;
+    if (attributes.ParseFromString(host.row.attributes)) {
+      seen->monitored_addresses.insert(attributes.addresses().begin(), attributes.addresses().end());
+      seen->infrastructure.insert(attributes.gateways().begin(), attributes.gateways().end());
+    }
+  }
+}
+
+void CopyApplications(const Tables& tables, Seen* seen) {
+  for (const auto& [id, application] : tables.applications) {
+    Scope scope;
+    scope.id = {ScopeKind::kApplication, id};
+    scope.label = application.label();
+    scope.group = application.row.group;
+    scope.enrolled_s = scope.aged_from_s = Seconds(application.row.first_seen_us);
+    bool plumbing = false;
+    for (const EntityId entity : application.instances) {
+      seen->application_of[entity] = id;
+      const EntityState* instance = tables.Entity(entity);
+      wire::Entity record;
+      if (instance == nullptr || !record.ParseFromString(instance->row.attributes)) {
+        continue;
+      }
+      scope.origin = OriginOf(record.instance().origin_guess());
+      plumbing |= record.instance().plumbing() || record.instance().short_lived();
+      for (const ListenerRow& listener : instance->listeners) {
+        scope.aged_from_s = std::min(scope.aged_from_s, Seconds(listener.first_seen_us));
+      }
+    }
+    if (plumbing) {
+      seen->plumbing.insert(id);
+    }
+    seen->applications[id] = std::move(scope);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::Time now) {
+  RatedScopes out;
+  Seen seen;
+  {
+    ReaderLock lock(&state.mutex());
+    CopyHosts(state.tables(), &out, &seen);
+    CopyApplications(state.tables(), &seen);
+  }
+  const std::int64_t today = absl::ToUnixSeconds(now) / 86400;
+  std::map<std::string, std::set<std::int64_t>> served_us;  // address, days
+  for (std::int64_t day = today - kServedDays + 1; day <= today; ++day) {
+    ASSIGN_OR_RETURN(const std::vector<PeerDayRow> peers, reader.PeersOf(day));
+    for (const PeerDayRow& peer : peers) {
+      if (peer.direction == wire::Peer::INBOUND) {
+        const auto application = seen.application_of.find(peer.entity);
+        if (application != seen.application_of.end() && !seen.plumbing.contains(application->second)) {
+          seen.applications[application->second].line_of_business = true;
+        }
+      } else if (peer.direction == wire::Peer::OUTBOUND && day > today - kPeerDays) {
+        served_us[peer.address].insert(day);
+      }
+    }
+  }
+  for (const auto& [address, days] : served_us) {
+    const absl::StatusOr<IpAddress> parsed = IpAddress::Parse(address);
+    if (days.size() < kPeerDaysNeeded || !parsed.ok() || !parsed->IsPrivate() || parsed->IsLoopback() ||
+        seen.monitored_addresses.contains(address) || seen.infrastructure.contains(address)) {
+      continue;
+    }
+    Scope scope;
+    scope.id = {ScopeKind::kHost, PeerNumber(address)};
+    scope.label = address;
+    scope.enrolled_s = scope.aged_from_s = *days.begin() * 86400;
+    scope.tier = 3;
+    scope.monitored = false;
+    scope.seen_as_peer = true;
+    out.hosts.push_back(std::move(scope));
+  }
+  out.applications.reserve(seen.applications.size());
+  for (auto& [id, scope] : seen.applications) {
+    out.applications.push_back(std::move(scope));
+  }
+  return out;
+}
+
+}  // namespace ppmm

@@ -187,11 +187,13 @@ void IngestQueue::Cut(StreamId stream, const absl::Status& why) {
     paused_ -= found->second.paused ? 1 : 0;
     streams_.erase(found);
     for (std::deque<Entry>* queue : {&live_, &late_}) {
+      std::size_t dropped = 0;
       std::erase_if(*queue, [&](const Entry& entry) {
         const bool mine = entry.first == stream;
-        bytes_ -= mine ? QueuedBytes(entry.second) : 0;
+        dropped += mine ? QueuedBytes(entry.second) : 0;
         return mine;
       });
+      bytes_ -= dropped;
     }
   }
   sink->Cut(why);

@@ -20,15 +20,15 @@ namespace ppmm {
 namespace {
 
 void AppendEscaped(absl::string_view value, std::string* out) {
-  for (const char c : value) {
-    if (c == '\\' || c == '"') {
-      out->push_back('\\');
-      out->push_back(c);
-    } else if (c == '\n') {
-      out->append("\\n");
-    } else {
-      out->push_back(c);
+  while (true) {
+    const std::size_t special = std::min(value.find_first_of("\\\"\n"), value.size());
+    out->append(value.data(), special);
+    if (special == value.size()) {
+      return;
     }
+    out->push_back('\\');
+    out->push_back(value[special] == '\n' ? 'n' : value[special]);
+    value.remove_prefix(special + 1);
   }
 }
 
@@ -70,12 +70,13 @@ void AppendDecimal(std::int64_t integer, int scale, std::string* out) {
   } else {
     out->push_back('0');
   }
-  std::string fraction(decimals - text.size(), '0');
-  fraction.append(text.data(), text.size());
-  fraction.erase(fraction.find_last_not_of('0') + 1);
-  if (!fraction.empty()) {
-    absl::StrAppend(out, ".", fraction);
+  const std::size_t last = text.find_last_not_of('0');
+  if (last == absl::string_view::npos) {
+    return;
   }
+  out->push_back('.');
+  out->append(decimals - text.size(), '0');
+  out->append(text.data(), last + 1);
 }
 
 void AppendDouble(double value, std::string* out) {
@@ -179,25 +180,50 @@ class Page {
 
   void ReadSeries(const SeriesState& series, const std::string& entity_labels) {
     const Metric& metric = *series.metric;
-    Family& family = families_[metric.name];
-    if (family.help.empty()) {
-      family.help = std::string(metric.help);
-      family.type = TypeName(metric.kind);
-    }
-    std::string labels = entity_labels;
-    const std::vector<absl::string_view> values = series.LabelValues();
-    for (std::size_t i = 0; i < metric.labels.size() && i < values.size(); ++i) {
-      AppendLabel(metric.labels[i], values[i], &labels);
-    }
+    Family& family = FamilyOf(metric);
     if (metric.kind == MetricKind::kHistogram) {
       if (series.histogram != nullptr) {
+        std::string labels = entity_labels;
+        AppendMetricLabels(series, &labels);
         AppendHistogram(metric.name, labels, series.histogram->total, &family.lines);
       }
       return;
     }
-    AppendLine(metric.name, "", labels, &family.lines);
-    AppendDecimal(metric.kind == MetricKind::kCounter ? series.total : series.last, metric.scale, &family.lines);
-    family.lines.push_back('\n');
+    std::string& lines = family.lines;
+    lines.append(metric.name.data(), metric.name.size());
+    lines.push_back('{');
+    lines.append(entity_labels);
+    AppendMetricLabels(series, &lines);
+    lines.append("} ");
+    AppendDecimal(metric.kind == MetricKind::kCounter ? series.total : series.last, metric.scale, &lines);
+    lines.push_back('\n');
+  }
+
+  // Behind the labels of the entity, of which there is always one.
+  static void AppendMetricLabels(const SeriesState& series, std::string* out) {
+    absl::string_view values = series.labels;
+    for (const absl::string_view name : series.metric->labels) {
+      const std::size_t end = values.find('\x1f');
+      if (end == absl::string_view::npos) {
+        return;
+      }
+      out->push_back(',');
+      out->append(name.data(), name.size());
+      out->append("=\"");
+      AppendEscaped(values.substr(0, end), out);
+      out->push_back('"');
+      values.remove_prefix(end + 1);
+    }
+  }
+
+  Family& FamilyOf(const Metric& metric) {
+    Family*& found = by_metric_[&metric];
+    if (found == nullptr) {
+      found = &families_[metric.name];
+      found->help = std::string(metric.help);
+      found->type = TypeName(metric.kind);
+    }
+    return *found;
   }
 
   void ReadSamples(const SampleCounts& samples, const std::string& host_labels) {
@@ -215,8 +241,9 @@ class Page {
     }
   }
 
-  std::map<absl::string_view, Family> families_;  // names live as long as the program
-  std::size_t sent_ = 0;                          // bytes of the first family
+  absl::flat_hash_map<const Metric*, Family*> by_metric_;  // while reading
+  std::map<absl::string_view, Family> families_;           // names live as long as the program
+  std::size_t sent_ = 0;                                   // bytes of the first family
 };
 
 }  // namespace

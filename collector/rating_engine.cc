@@ -87,6 +87,7 @@ absl::Status RatingEngine::Load() {
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
   const Day today = DayOf(clock_->Now());
   ASSIGN_OR_RETURN(const std::vector<RatingDayRow> days, reader->RatingDays(0, today + 1));
+  level_.held_since = today;  // rung 1 holds since there is somebody to rate
   if (!days.empty()) {
     ASSIGN_OR_RETURN(level_, DecodeLevelState(days.back().body));
   }

@@ -1,5 +1,5 @@
 # Which Debian 12 packages each job needs, and how they are installed. Sourced by deploy/quickstart, tests/run, .ci/run.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # the lists are for those who source this
 
 PPMM_BUILD_PACKAGES="g++ cmake ninja-build ccache pkg-config git ca-certificates mold clang-14 llvm-14 bpftool
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev prometheus-cpp-dev libboost-dev

@@ -10,9 +10,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "nlohmann/json.hpp"
 
 #include "agent/grpc_transport.h"
@@ -21,6 +19,7 @@
 #include "agent/identity_file.h"
 #include "agent/instance_names.h"
 #include "agent/sampler.h"
+#include "agent/short_run.h"
 #include "agent/sources.h"
 #include "agent/spool.h"
 #include "agent/stream.h"
@@ -32,9 +31,6 @@
 
 namespace ppmm {
 namespace {
-
-constexpr absl::Duration kShortLife = absl::Seconds(60);
-constexpr absl::Duration kShortLifePause = absl::Seconds(10);
 
 std::uint64_t RandomEpoch() {
   std::uint64_t epoch = 0;
@@ -96,6 +92,7 @@ class Agent::Impl {
     transport_options.ca_file = settings_.tls_ca;
     transport_options.certificate_file = settings_.tls_certificate;
     transport_options.key_file = settings_.tls_key;
+    transport_options.server_name = settings_.tls_server_name;
     transport_options.insecure_network = settings_.insecure_network;
     ASSIGN_OR_RETURN(std::unique_ptr<Transport> transport, MakeGrpcTransport(transport_options));
 
@@ -106,7 +103,6 @@ class Agent::Impl {
     }
     ASSIGN_OR_RETURN(boot_, ReadBootFacts(settings_.root));
     life_note_ = absl::StrCat(settings_.data, "/life");
-    const absl::Time last_life = LastRun();
 
     SpoolOptions spool_options;
     spool_options.max_bytes = settings_.spool_bytes;
@@ -143,24 +139,24 @@ class Agent::Impl {
     stream_options.retry_delay = [](int failures) { return BackoffDelay(failures, RandomRatio()); };
     stream_ =
         std::make_unique<Stream>(std::move(stream_options), spool_.get(), epochs_.get(), std::move(transport), clock_);
-    // An agent that crashes at once, again and again, must not flood the collector with epochs.
-    const absl::Duration ran = last_life - last_start_;
-    if (last_start_ != absl::InfinitePast() && ran < kShortLife && started_ - last_life < kShortLife) {
-      LogInfo("agent", "the last run lived ", absl::FormatDuration(ran), "; waiting 10 s before the first batch");
-      begin_at_ = clock_->SinceBoot() + kShortLifePause;
-    }
-    NoteStart();
-    if (begin_at_ == absl::ZeroDuration()) {
+    short_run_ = std::make_unique<ShortRun>(disk_.get(), clock_->SinceBoot());
+    const absl::Duration delay = short_run_->first_batch_delay();
+    if (delay == absl::ZeroDuration()) {
       Begin();
+    } else {
+      LogInfo("agent", "the last run was a short one; waiting ", absl::FormatDuration(delay),
+              " before the first batch");
+      begin_at_ = clock_->SinceBoot() + delay;
     }
     return absl::OkStatus();
   }
 
   void Tick() {
-    if (!begun_ && clock_->SinceBoot() >= begin_at_) {
+    const absl::Duration now = clock_->SinceBoot();
+    if (!begun_ && now >= begin_at_) {
       Begin();
     }
-    const absl::Duration now = clock_->SinceBoot();
+    short_run_->Tick(now);
     if (now >= next_note_) {
       next_note_ = now + absl::Minutes(1);
       KeepLifeNote(life_note_, boot_.boot_id, clock_->Now(), /*goodbye=*/false).IgnoreError();  // the spool says it
@@ -257,28 +253,9 @@ class Agent::Impl {
     recorder_->SetHost(host, boot_.boot);
   }
 
-  // When the run before this one began (last_start_) and last noted that it lived.
-  absl::Time LastRun() {
-    std::int64_t start = 0;
-    std::int64_t life = 0;
-    const absl::StatusOr<std::string> start_text = ReadWholeFile(disk_.get(), "started", 64);
-    if (!start_text.ok() || !absl::SimpleAtoi(*start_text, &start)) {
-      return absl::InfinitePast();
-    }
-    last_start_ = absl::FromUnixSeconds(start);
-    const absl::StatusOr<std::string> note = ReadWholeFile(disk_.get(), "life", 256);
-    const std::vector<std::string> fields = absl::StrSplit(note.value_or(""), ' ');
-    return fields.size() == 3 && absl::SimpleAtoi(fields[1], &life) ? absl::FromUnixSeconds(life) : last_start_;
-  }
-  void NoteStart() {
-    WriteFileAtomically(disk_.get(), "started", absl::StrCat(absl::ToUnixSeconds(started_)))
-        .IgnoreError();  // the next start then does not pause
-  }
-
   const AgentSettings settings_;
   const Clock* const clock_;
   absl::Time started_;
-  absl::Time last_start_ = absl::InfinitePast();
   absl::Duration begin_at_;
   absl::Duration next_note_;
   bool begun_ = false;
@@ -286,6 +263,7 @@ class Agent::Impl {
   std::string capture_;
   BootFacts boot_;
   std::unique_ptr<SpoolDirectory> disk_;
+  std::unique_ptr<ShortRun> short_run_;
   mutable Mutex identity_mutex_;
   std::unique_ptr<IdentityFile> identity_ ABSL_PT_GUARDED_BY(identity_mutex_);
   std::unique_ptr<Identifier> identifier_;

@@ -18,12 +18,12 @@ struct AgentSettings {
   std::string collector = "127.0.0.1:7767";
   std::string group = "default";
   std::string host_id_override;
-  std::string root;
+  std::string root;  // of the host; empty: "/"
   std::string data;
   std::string socket;  // of the status; empty: none
   std::uint64_t spool_bytes = 128ULL << 20;
   std::uint64_t spool_segment_bytes = 4ULL << 20;
-  std::string tls_ca, tls_certificate, tls_key;
+  std::string tls_ca, tls_certificate, tls_key, tls_server_name;
   bool insecure_network = false;
   bool use_bpf = true;
   std::vector<std::string> disabled_sources;

@@ -108,6 +108,10 @@ absl::StatusOr<config::AgentConfig> LoadAgentConfig(const AgentFlags& flags, con
   set("--host-id", "host_id", flags.host_id);
   set_path("--root", "root", flags.root);
   set_path("--data", "data", flags.data);
+  set_path("--socket", "socket", flags.socket);
+  if (flags.no_bpf) {
+    set("--no-bpf", "sources.bpf", "off");
+  }
   set("--log-level", "log_level", flags.log_level);
   if (!report.unread()) {
     Validate(config, sources, &report);

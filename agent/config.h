@@ -22,6 +22,8 @@ struct AgentFlags {
   std::optional<std::string> host_id = std::nullopt;
   std::optional<std::string> root = std::nullopt;
   std::optional<std::string> data = std::nullopt;
+  std::optional<std::string> socket = std::nullopt;
+  bool no_bpf = false;
   std::optional<std::string> log_level = std::nullopt;
 };
 

@@ -27,8 +27,11 @@ constexpr int kMaxMessageBytes = 1 << 20;
 constexpr int kKeepaliveMs = 120'000;  // finds a collector that vanished without a word
 constexpr int kKeepaliveTimeoutMs = 20'000;
 
-grpc::ChannelArguments ChannelArguments() {
+grpc::ChannelArguments ChannelArguments(const std::string& server_name) {
   grpc::ChannelArguments arguments;
+  if (!server_name.empty()) {
+    arguments.SetSslTargetNameOverride(server_name);
+  }
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -60,9 +63,10 @@ absl::Status ToStatus(const grpc::Status& status) {
 // when an operation has failed, and nothing is started after that.
 class Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  Call(const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+  Call(const GrpcTransportOptions& options, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
        Transport::Listener* listener)
-      : listener_(listener), stub_(grpc::CreateCustomChannel(target, credentials, ChannelArguments())) {}
+      : listener_(listener),
+        stub_(grpc::CreateCustomChannel(options.target, credentials, ChannelArguments(options.server_name))) {}
 
   void Begin(std::shared_ptr<Call> self) {
     self_ = std::move(self);
@@ -148,7 +152,7 @@ class GrpcTransport : public Transport {
       listener->OnClosed(credentials.status());
       return;
     }
-    call_ = std::make_shared<Call>(options_.target, *credentials, listener);
+    call_ = std::make_shared<Call>(options_, *credentials, listener);
     call_->Begin(call_);
   }
   void Read() override {

@@ -18,6 +18,8 @@ struct GrpcTransportOptions {
   std::string ca_file = {};
   std::string certificate_file = {};
   std::string key_file = {};
+  // The name in the collector's certificate; empty: the one in `target`.
+  std::string server_name = {};
   // Plain text to another machine, on purpose: everyone on the way can read and change what is sent.
   bool insecure_network = false;
 };

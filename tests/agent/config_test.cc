@@ -69,6 +69,8 @@ TEST(AgentConfigTest, FlagsOverrideTheFile) {
                                       .host_id = "0123456789abcdefABCDEF0123456789",
                                       .root = "/host",
                                       .data = "relative/../data",
+                                      .socket = "agent.sock",
+                                      .no_bpf = true,
                                       .log_level = "debug"});
   EXPECT_EQ(outcome.error, "");
   EXPECT_EQ(outcome.config.group(), "web");
@@ -76,6 +78,8 @@ TEST(AgentConfigTest, FlagsOverrideTheFile) {
   EXPECT_EQ(outcome.config.host_id(), "0123456789abcdefABCDEF0123456789");
   EXPECT_EQ(outcome.config.root(), "/host");
   EXPECT_EQ(outcome.config.data(), (std::filesystem::current_path() / "data").string());
+  EXPECT_EQ(outcome.config.socket(), (std::filesystem::current_path() / "agent.sock").string());
+  EXPECT_EQ(outcome.config.sources().bpf(), config::BPF_MODE_OFF);
   EXPECT_EQ(outcome.config.log_level(), config::LOG_LEVEL_DEBUG);
 }
 

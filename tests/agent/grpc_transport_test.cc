@@ -308,7 +308,7 @@ class MutualTlsTest : public ::testing::Test {
   MutualTlsTest() {
     std::string name = ::testing::TempDir() + "/mutual_tls_test.XXXXXX";
     folder_ = mkdtemp(name.data());
-    const TestAuthority::Pair server = authority_.Issue("collector", "IP:127.0.0.1");
+    const TestAuthority::Pair server = authority_.Issue("collector", "IP:127.0.0.1,DNS:collector.test");
     grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
     tls.pem_root_certs = authority_.root();
     tls.pem_key_cert_pairs.push_back({server.key, server.certificate});
@@ -321,11 +321,12 @@ class MutualTlsTest : public ::testing::Test {
     return folder_ + "/" + name;
   }
   // Says Hello with these files. What became of it.
-  absl::Status Hello(const std::string& root, const TestAuthority::Pair& agent) {
+  absl::Status Hello(const std::string& root, const TestAuthority::Pair& agent, const std::string& server_name = "") {
     const auto transport = MakeGrpcTransport({.target = collector_->address(),
                                               .ca_file = File("ca.pem", root),
                                               .certificate_file = File("agent.pem", agent.certificate),
-                                              .key_file = File("agent.key", agent.key)});
+                                              .key_file = File("agent.key", agent.key),
+                                              .server_name = server_name});
     ClosedListener listener;
     (*transport)->Connect(&listener);
     (*transport)->Read();
@@ -356,6 +357,13 @@ TEST_F(MutualTlsTest, ACollectorOfAnotherAuthorityIsNotTalkedTo) {
 TEST_F(MutualTlsTest, AnAgentOfAnotherAuthorityIsNotLetIn) {
   EXPECT_TRUE(absl::IsUnavailable(Hello(authority_.root(), TestAuthority().Issue("agent", "DNS:agent"))));
   EXPECT_EQ(collector_->hellos, 0);
+}
+
+TEST_F(MutualTlsTest, TheNameInTheCollectorsCertificateIsTheOneGiven) {
+  const TestAuthority::Pair agent = authority_.Issue("agent", "DNS:agent");
+  EXPECT_EQ(Hello(authority_.root(), agent, "collector.test"), absl::OkStatus());
+  EXPECT_TRUE(absl::IsUnavailable(Hello(authority_.root(), agent, "other.test")));
+  EXPECT_EQ(collector_->hellos, 1);
 }
 
 TEST(GrpcTransportTest, CertificatesThatCannotBeReadEndTheConnectionWithTheirName) {

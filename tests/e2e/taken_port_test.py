@@ -1,0 +1,56 @@
+"""A collector that cannot start says what is in its way and what to do, and leaves with the right code."""
+
+import subprocess
+
+import rig as e2e
+from rig import check
+
+EX_UNAVAILABLE = 69
+EX_CONFIG = 78
+
+
+def run_collector(*words):
+    return subprocess.run([e2e.BUILD / "collector/ppmm-collector", *map(str, words)], capture_output=True, text=True,
+                          timeout=30, check=False)
+
+
+def check_taken_port(rig, flag, port, other_flag):
+    config = rig.folder / "second.yaml"
+    config.write_text(f"data: {rig.folder}/second\nsocket: {rig.folder}/second.sock\n")
+    second = run_collector("--config", config, flag, f"127.0.0.1:{port}", other_flag, "127.0.0.1:0")
+    check(second.returncode == EX_UNAVAILABLE, f"{flag} taken: exit {second.returncode}, {second.stderr}")
+    for part in (flag, f"pid {rig.collector.popen.pid}", f"port {port}"):
+        check(part in second.stderr, f"{flag} taken: \"{part}\" is not in: {second.stderr}")
+
+
+def check_second_on_same_data(rig):
+    config = rig.folder / "same.yaml"
+    config.write_text(f"data: {rig.collector_data}\nsocket: {rig.folder}/same.sock\n")
+    second = run_collector("--config", config, "--http-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0")
+    check(second.returncode == EX_UNAVAILABLE, f"data taken: exit {second.returncode}, {second.stderr}")
+    check(str(rig.collector_data) in second.stderr, f"data taken: its folder is not in: {second.stderr}")
+
+
+def check_bad_config(rig, text, *places):
+    config = rig.folder / "bad.yaml"
+    config.write_text(text)
+    for extra in ([], ["--check-config"]):
+        bad = run_collector("--config", config, *extra)
+        check(bad.returncode == EX_CONFIG, f"{text!r}: exit {bad.returncode}, {bad.stderr}")
+        for place in places:
+            check(f"{config}:{place}" in bad.stderr, f"{text!r}: no {config}:{place} in: {bad.stderr}")
+
+
+def test(rig):
+    rig.start_collector()
+    check_taken_port(rig, "--http-listen", rig.http_port, "--grpc-listen")
+    check_taken_port(rig, "--grpc-listen", rig.grpc_port, "--http-listen")
+    check_second_on_same_data(rig)
+    check_bad_config(rig, "data: /var/lib/ppmm\norganisation: example\nhttp:\n  listen: nowhere\n", "2:1:", "4:11:")
+    check_bad_config(rig, "data: [\n", "2:")
+    check(rig.ready(), "the first collector was not disturbed")
+    check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")
+
+
+if __name__ == "__main__":
+    e2e.main(test)

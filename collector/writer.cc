@@ -25,6 +25,8 @@ absl::Status Writer::Load() {
   RETURN_IF_ERROR(state_->LoadFrom(*store_));
   store_time_ = StoreTime(absl::FromUnixMicros(state_->tables().store_time_us));
   state_->SetReadiness(absl::OkStatus());
+  MutexLock status_lock(&mutex_);
+  status_.store_time = store_time_.time();
   return absl::OkStatus();
 }
 

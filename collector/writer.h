@@ -41,9 +41,9 @@ struct WriterStatus {
   absl::Duration commit_time;  // sum, of the commits that succeeded
   absl::Duration longest_commit;
   absl::Time last_commit = absl::InfinitePast();
-  absl::Time store_time = absl::InfinitePast();
-  bool store_time_waits = false;      // the clock jumped ahead and nobody vouches for it
-  std::uint64_t entries_refused = 0;  // series and applications beyond the limits
+  absl::Time store_time = absl::UnixEpoch();  // of a store that never had a commit
+  bool store_time_waits = false;              // the clock jumped ahead and nobody vouches for it
+  std::uint64_t entries_refused = 0;          // series and applications beyond the limits
   MergeCounters merged;
 };
 

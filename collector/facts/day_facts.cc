@@ -1,6 +1,9 @@
 #include "collector/facts/day_facts.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <iterator>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 
@@ -129,9 +132,11 @@ static_assert(sizeof(DayFacts) == std::size(kColumns) * sizeof(std::int64_t));
 }  // namespace
 
 Day DayOf(absl::Time time) {
-  // Truncation goes toward zero, days toward the past.
+  // Truncation goes toward zero, days toward the past. InfinitePast is the first day that has a number.
   const std::int64_t seconds = absl::ToUnixSeconds(time);
-  return static_cast<Day>((seconds - (seconds < 0 ? 86399 : 0)) / 86400);
+  const std::int64_t day = seconds / 86400 - (seconds % 86400 < 0 ? 1 : 0);
+  return static_cast<Day>(
+      std::clamp<std::int64_t>(day, std::numeric_limits<Day>::min(), std::numeric_limits<Day>::max()));
 }
 
 absl::Time StartOf(Day day) {

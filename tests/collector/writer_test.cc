@@ -159,6 +159,19 @@ TEST(WriterThreadTest, ReadersSeeTotalsThatNeverFallAndNoHalfOfACommit) {
   EXPECT_EQ(Total(rig.state().tables()), kSenders * kBatches);
 }
 
+TEST(WriterTest, KnowsATimeFromTheStartOn) {
+  CollectorRig rig;
+  EXPECT_EQ(rig.writer().status().store_time, absl::UnixEpoch());
+  Sender sender;
+  const auto [stream, sink] = rig.Connect(sender.agent);
+  rig.Push(stream, sender.Batch(kRigStart));
+  rig.Commit();
+  const absl::Time known = rig.writer().status().store_time;
+  EXPECT_GT(known, absl::UnixEpoch());
+  rig.Restart();
+  EXPECT_EQ(rig.writer().status().store_time, known);
+}
+
 TEST(WriterThreadTest, AStopCommitsWhatWasTaken) {
   CollectorRig rig;
   rig.writer().Start();

@@ -1,5 +1,6 @@
 #include "collector/facts/day_facts.h"
 
+#include <limits>
 #include <set>
 #include <string>
 
@@ -14,6 +15,8 @@ TEST(DayTest, BelongsToTheUtcCalendar) {
   EXPECT_EQ(DayOf(absl::FromCivil(absl::CivilSecond(2026, 11, 22), absl::UTCTimeZone())), 20779);
   EXPECT_EQ(DayOf(absl::UnixEpoch() - absl::Seconds(1)), -1);
   EXPECT_EQ(DayOf(absl::UnixEpoch() - absl::Nanoseconds(1)), -1);
+  EXPECT_EQ(DayOf(absl::InfinitePast()), std::numeric_limits<Day>::min());
+  EXPECT_EQ(DayOf(absl::InfiniteFuture()), std::numeric_limits<Day>::max());
   EXPECT_EQ(StartOf(20779), absl::FromCivil(absl::CivilSecond(2026, 11, 22), absl::UTCTimeZone()));
 }
 

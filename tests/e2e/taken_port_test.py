@@ -10,8 +10,11 @@ EX_CONFIG = 78
 
 
 def run_collector(*words):
-    return subprocess.run([e2e.BUILD / "collector/ppmm-collector", *map(str, words)], capture_output=True, text=True,
-                          timeout=30, check=False)
+    try:
+        return subprocess.run([e2e.BUILD / "collector/ppmm-collector", *map(str, words)], capture_output=True,
+                              text=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"a collector that was not to start runs: {words}") from None
 
 
 def check_taken_port(rig, flag, port, other_flag):
@@ -28,7 +31,8 @@ def check_second_on_same_data(rig):
     config.write_text(f"data: {rig.collector_data}\nsocket: {rig.folder}/same.sock\n")
     second = run_collector("--config", config, "--http-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0")
     check(second.returncode == EX_UNAVAILABLE, f"data taken: exit {second.returncode}, {second.stderr}")
-    check(str(rig.collector_data) in second.stderr, f"data taken: its folder is not in: {second.stderr}")
+    for part in ("--data", str(rig.collector_data), f"pid {rig.collector.popen.pid}"):
+        check(part in second.stderr, f"data taken: \"{part}\" is not in: {second.stderr}")
 
 
 def check_bad_config(rig, text, *places):
@@ -47,7 +51,7 @@ def test(rig):
     check_taken_port(rig, "--grpc-listen", rig.grpc_port, "--http-listen")
     check_second_on_same_data(rig)
     check_bad_config(rig, "data: /var/lib/ppmm\norganisation: example\nhttp:\n  listen: nowhere\n", "2:1:", "4:11:")
-    check_bad_config(rig, "data: [\n", "2:")
+    check_bad_config(rig, "data: [\n", "1:7:")
     check(rig.ready(), "the first collector was not disturbed")
     check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")
 

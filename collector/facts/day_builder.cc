@@ -31,6 +31,11 @@ MinuteSet Range(Day day, std::int64_t from, std::int64_t to) {
   return set;
 }
 
+// Enrolment within a minute leaves no room for half of its samples, so a host is judged from the next one on.
+std::int64_t FirstWholeMinute(const DayScopes::Host& host) {
+  return (host.first_seen_us + kUsPerMinute - 1) / kUsPerMinute;
+}
+
 std::int64_t ResourceSet(const std::array<bool, 5>& kinds) {
   std::int64_t set = 0;
   for (std::size_t kind = 1; kind < kinds.size(); ++kind) {
@@ -48,7 +53,7 @@ struct HostDay {
 HostDay MinutesOf(const DayScopes::Host& host, DayBits bits, Day day, std::int64_t until_minute) {
   HostDay result;
   const MinuteSet known =
-      Range(day, host.first_seen_us / kUsPerMinute, until_minute) & ~OffMinutes(host.off, day, bits.sampled);
+      Range(day, FirstWholeMinute(host), until_minute) & ~OffMinutes(host.off, day, bits.sampled);
   result.booting = known & bits.booting;
   result.up = known & ~bits.booting;
   result.bits = std::move(bits);
@@ -238,7 +243,7 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
     }
     HostDay& minutes = hosts[host.key] = MinutesOf(host, std::move(bits_of[host.key]), day, until_minute);
     DayFacts& host_facts = facts[{ScopeKind::kHost, host.key}] = HostFacts(minutes);
-    host_facts.off_minutes = Count(Range(day, host.first_seen_us / kUsPerMinute, until_minute) &
+    host_facts.off_minutes = Count(Range(day, FirstWholeMinute(host), until_minute) &
                                    OffMinutes(host.off, day, minutes.bits.sampled));
     ++organization.hosts_seen;
     organization.hosts_monitored += minutes.bits.sampled.any() ? 1 : 0;

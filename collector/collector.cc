@@ -148,6 +148,8 @@ class Collector::Impl {
     return absl::OkStatus();
   }
 
+  void Tick() { writer_->SetAgentOffset(counters_.clocks.Median()); }
+
   void Stop(absl::Duration timeout) {
     ingest_->Stop();
     rating_->Stop();  // before the writer, whose commits it waits for
@@ -251,6 +253,7 @@ absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const config::Collec
 
 Collector::Collector(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Collector::~Collector() = default;
+void Collector::Tick() { impl_->Tick(); }
 void Collector::Stop(absl::Duration timeout) {
   impl_->Stop(timeout);
 }

@@ -22,6 +22,9 @@ class Collector {
   static absl::StatusOr<std::unique_ptr<Collector>> Start(const config::CollectorConfig& config, const Clock* clock);
   ~Collector();
 
+  // Once a second: tells the writer what the agents' clocks say of ours.
+  void Tick();
+
   // Ends streams and answers under way within `timeout`, then commits what waits.
   void Stop(absl::Duration timeout);
 

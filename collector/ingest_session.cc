@@ -133,6 +133,9 @@ absl::Status IngestSession::CheckClock(std::int64_t sent_wall_us, bool at_hello)
   }
   const absl::Time now = clock_->Now();
   const absl::Duration offset = now - absl::FromUnixMicros(sent_wall_us);
+  if (stream_ != 0) {
+    counters_->clocks.Set(stream_, -offset);
+  }
   if (absl::AbsDuration(offset) <= kMaxClockOffset) {
     clock_off_since_ = absl::InfiniteFuture();
     return absl::OkStatus();
@@ -364,6 +367,7 @@ absl::Status IngestSession::Push(StreamEvent event, Taken* taken) {
 void IngestSession::Close() {
   if (stream_ != 0) {
     queue_->Close(stream_, goodbye_);
+    counters_->clocks.Remove(stream_);
     counters_->streams.fetch_sub(1, std::memory_order_relaxed);
     stream_ = 0;
   }

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 
 #include "collector/batch.h"
+#include "collector/clock_offsets.h"
 #include "collector/ingest_queue.h"
 #include "common/clock.h"
 #include "common/metrics.h"
@@ -35,6 +36,7 @@ struct IngestCounters {
   std::atomic<std::uint64_t> streams_opened{0};
   std::atomic<std::uint64_t> streams_refused{0};
   std::atomic<std::int64_t> streams{0};
+  ClockOffsets clocks;  // of the streams that are open
 };
 
 // "malformed", "too_late", ...: the value of the label `reason`.

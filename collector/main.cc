@@ -77,6 +77,7 @@ int Run(const CollectorFlags& flags, const DefaultPaths& paths, const config::Co
         running = false;
       }
     }
+    (*collector)->Tick();
     notify.Watchdog().IgnoreError();  // a missed one is what the watchdog is for
     notify.Status((*collector)->StatusLine()).IgnoreError();
   }

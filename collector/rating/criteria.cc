@@ -170,7 +170,7 @@ class Evaluation {
       }
       case catalogue::EVALUATOR_CLOCK_OFFSET: {
         const std::int64_t minutes = Get(Sum::kClockMinutes);
-        return minutes == 0 ? NoSource(begun_, "no clock offset was measured")
+        return minutes == 0 ? NoSource(begun_, "clock offsets are not counted per day yet")
                             : Value(Get(Sum::kClockOver1sMinutes), minutes);
       }
       default:  // EVALUATOR_FORECAST_FRESH
@@ -296,12 +296,12 @@ class Evaluation {
                                 : NoSource(begun_, "no agent sees this application");
       case catalogue::EVALUATOR_LOSS: {
         const std::int64_t produced = OverHosts(Sum::kSamplesProduced);
-        return produced == 0 ? NoSource(begun_, "no agent has sent samples")
+        return produced == 0 ? NoSource(begun_, "lost samples are not counted per day yet")
                              : Value(OverHosts(Sum::kSamplesLost), produced);
       }
       case catalogue::EVALUATOR_SILENCE_NOTICED:
         return OverHosts(Sum::kSamplesProduced) == 0
-                   ? NoSource(begun_, "no agent has sent samples")
+                   ? NoSource(begun_, "lost samples are not counted per day yet")
                    : Events(OverHosts(Sum::kSilencesNoticed), OverHosts(Sum::kSilences));
       case catalogue::EVALUATOR_DEADMAN:
         if (!Has(Source::kDeadman)) {

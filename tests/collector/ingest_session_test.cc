@@ -174,6 +174,15 @@ TEST_F(IngestSessionTest, HoldsALiveStreamAfterTenSecondsOfDisagreement) {
   EXPECT_EQ(Take(late_sender(3)).status().code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(IngestSessionTest, KnowsTheMedianOfTheAgentsClocks) {
+  EXPECT_FALSE(counters_.clocks.Median().has_value());
+  OpenWithSeries();
+  ASSERT_TRUE(Take(BatchFrame(kEpoch, 1, Now(), {{1, MetricKind::kCounter, 1}}, Now() - absl::Seconds(3))).ok());
+  EXPECT_EQ(counters_.clocks.Median(), -absl::Seconds(3));
+  session_.Close();
+  EXPECT_FALSE(counters_.clocks.Median().has_value());
+}
+
 TEST_F(IngestSessionTest, EscapesHostileNames) {
   ASSERT_TRUE(Open().ok());
   wire::AgentFrame frame = DictionaryFrame(kEpoch, {}, Now());

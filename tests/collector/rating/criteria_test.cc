@@ -154,7 +154,7 @@ TEST(ThroughputTest, IsTheShareOfUpMinutesAndMustMove) {
 TEST(SelfMonitoringTest, AddsLossOverAllHosts) {
   const Criterion& loss = Of("MON-004", catalogue::EVALUATOR_LOSS);
   World world;
-  EXPECT_EQ(Found(world, loss, kOrganizationScope), "no source since day 1: no agent has sent samples");
+  EXPECT_EQ(Found(world, loss, kOrganizationScope), "no source since day 1: lost samples are not counted per day yet");
   world.LiveUntil(7, [](ScopeId id, DayFacts& facts) {
     if (id == Host(2)) {
       facts.samples_dropped = 600;
@@ -173,7 +173,7 @@ TEST(SelfMonitoringTest, MeasuresClocksPerHost) {
   });
   EXPECT_EQ(Found(world, clock, Host(1)), "decided 70/10080");
   EXPECT_EQ(Found(world, clock, Host(2)), "decided 0/10080");
-  EXPECT_EQ(Found(world, clock, Host(3)), "no source since day 1: no clock offset was measured");
+  EXPECT_EQ(Found(world, clock, Host(3)), "no source since day 1: clock offsets are not counted per day yet");
 }
 
 TEST(SelfMonitoringTest, CountsSilencesThatWereNoticed) {

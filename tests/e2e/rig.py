@@ -21,6 +21,7 @@ import time
 import urllib.error
 import urllib.request
 
+mounted_folders = []
 BUILD = pathlib.Path(os.environ["PPMM_BUILD"])
 SKIP = 77
 POLL_SECONDS = 0.1
@@ -124,6 +125,8 @@ class Rig:
     def _clean_up(self):
         for process in self.processes:
             process.kill()
+        for folder in mounted_folders:
+            subprocess.run(["umount", folder], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, name, command, cwd=None):
@@ -223,6 +226,7 @@ def small_file_system(folder, size):
                              capture_output=True, text=True, check=False)
     if mounted.returncode != 0:
         skip(f"mount: {mounted.stderr.strip()}")
+    mounted_folders.append(folder)
 
 
 small_file_system.apart = False

@@ -1,0 +1,94 @@
+"""A full disk under the collector, then under the agent: both go on, say what is wrong, and recover by themselves."""
+
+import os
+
+import rig as e2e
+from rig import check, wait_until
+
+
+def fill(folder):
+    """A file that takes all that is left, and is made longer as long as something is."""
+    ballast = folder / "ballast"
+    with open(ballast, "ab", buffering=0) as out:
+        for size in (65536, 4096, 512):
+            try:
+                while True:
+                    out.write(b"\0" * size)
+            except OSError:
+                pass
+    return ballast
+
+
+def committed(rig):
+    return (rig.host() or {"samples": {"committed": 0}})["samples"]["committed"]
+
+
+def check_agent(rig):
+    wait_until(lambda: committed(rig), 60, "samples arrive")
+    rig.collector.kill()  # while nobody takes them, batches pile up on the disk
+    ballast = fill(rig.agent_data)
+
+    def disk_error():
+        fill(rig.agent_data)
+        return (rig.agent_status() or {"spool": {"disk_error": ""}})["spool"]["disk_error"]
+
+    error = wait_until(disk_error, 60, "the agent's status names the error of the disk")
+    check("No space left" in error, f"the error says what it is: {error}")
+    before = rig.agent_status()["spool"]["produced_samples"]
+    wait_until(lambda: rig.agent_status()["spool"]["produced_samples"] > before, 30, "the agent goes on sampling")
+    check(rig.agent.popen.poll() is None, "the agent runs with a full disk")
+    ballast.unlink()
+    wait_until(lambda: not rig.agent_status()["spool"]["disk_error"], 60, "the agent recovers when there is room")
+    rig.start_collector()
+    wait_until(lambda: rig.agent_status()["spool"]["samples"] == 0, 90, "the spool is sent")
+    print(f"agent: \"{error}\", recovered")
+
+
+def check_collector(rig):
+    # Before the first agent is known, so that the database has to grow; later it finds room in its own file for long.
+    wait_until(rig.ready, 60, "the collector is ready")
+    ballast = fill(rig.collector_data)
+    rig.start_agent()
+
+    def not_ready():
+        fill(rig.collector_data)
+        status, body = rig.get("/-/ready")
+        return body if status == 503 else None
+
+    reason = wait_until(not_ready, 60, "/-/ready is 503")
+    check("full" in reason or "No space" in reason, f"the reason says what it is: {reason}")
+    check(rig.get("/-/healthy")[0] in (200, 404), "the collector still answers")
+    waiting = wait_until(lambda: (rig.agent_status() or {"spool": {"samples": 0}})["spool"]["samples"], 60,
+                         "samples wait in the agent's spool")
+    check(rig.collector.popen.poll() is None, "the collector runs with a full disk")
+    ballast.unlink()
+    wait_until(rig.ready, 60, "/-/ready is 200 when there is room")
+    wait_until(lambda: rig.agent_status()["spool"]["samples"] == 0, 90, "the backlog is sent")
+    wait_until(lambda: committed(rig) >= waiting, 30, "the backlog is committed")
+    print(f"collector: {reason.strip()!r}, {waiting} samples waited, recovered")
+
+
+def check_nothing_lost_unseen(rig):
+    """What the disks cost is counted."""
+    check(rig.agent.stop() == 0, "the agent ends with 0 on SIGTERM")
+    samples = rig.host()["samples"]
+    print(f"in the end {samples}")
+    check(samples["produced"] == samples["committed"] + samples["refused"] + samples["dropped"],
+          f"each sample has one outcome: {samples}")
+    check(samples["refused"] == 0, f"nothing was refused: {samples}")
+    check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")
+
+
+def test(rig):
+    if os.geteuid() != 0:
+        e2e.skip("mounting a small file system needs root")
+    e2e.small_file_system(rig.agent_data, "2m")
+    e2e.small_file_system(rig.collector_data, "8m")
+    rig.start_collector()
+    check_collector(rig)
+    check_agent(rig)
+    check_nothing_lost_unseen(rig)
+
+
+if __name__ == "__main__":
+    e2e.main(test)

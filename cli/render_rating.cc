@@ -121,13 +121,8 @@ std::string WaitingLine(const Json& rows, const Screen& screen) {
 std::string ProvisionalText(const Json& rating) {
   const Json& provisional = MemberAt(rating, "provisional");
   const std::string label = TextAt(provisional, "label");
-  const std::optional<double> minutes = NumberAt(provisional, "minutes");
-  if (label.empty()) {
-    return "";
-  }
-  return absl::StrCat("Today's evidence, if it holds: ", label,
-                      minutes.has_value() ? absl::StrCat(" (", HumanSeconds(*minutes * 60), " of evidence)") : "",
-                      "\n");
+  // The label says from how much evidence.
+  return label.empty() ? "" : absl::StrCat("Today's evidence, if it holds: ", label, "\n");
 }
 
 // "17 of 412 hosts count, 3 miss, 1 is allowed".

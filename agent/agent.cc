@@ -98,8 +98,11 @@ class Agent::Impl {
 
     identity_ = std::make_unique<IdentityFile>(disk_.get(), ReadMachineId(settings_.root), settings_.host_id_override,
                                                KernelRandomBytes);
-    if (const absl::Status status = identity_->Establish(started_); !status.ok()) {
-      LogWarning("agent", "the identity is not durable: ", status.message());
+    {
+      MutexLock lock(&identity_mutex_);
+      if (const absl::Status status = identity_->Establish(started_); !status.ok()) {
+        LogWarning("agent", "the identity is not durable: ", status.message());
+      }
     }
     ASSIGN_OR_RETURN(boot_, ReadBootFacts(settings_.root));
     life_note_ = absl::StrCat(settings_.data, "/life");

@@ -253,7 +253,9 @@ absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const config::Collec
 
 Collector::Collector(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Collector::~Collector() = default;
-void Collector::Tick() { impl_->Tick(); }
+void Collector::Tick() {
+  impl_->Tick();
+}
 void Collector::Stop(absl::Duration timeout) {
   impl_->Stop(timeout);
 }

@@ -52,8 +52,7 @@ struct HostDay {
 
 HostDay MinutesOf(const DayScopes::Host& host, DayBits bits, Day day, std::int64_t until_minute) {
   HostDay result;
-  const MinuteSet known =
-      Range(day, FirstWholeMinute(host), until_minute) & ~OffMinutes(host.off, day, bits.sampled);
+  const MinuteSet known = Range(day, FirstWholeMinute(host), until_minute) & ~OffMinutes(host.off, day, bits.sampled);
   result.booting = known & bits.booting;
   result.up = known & ~bits.booting;
   result.bits = std::move(bits);
@@ -243,8 +242,8 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
     }
     HostDay& minutes = hosts[host.key] = MinutesOf(host, std::move(bits_of[host.key]), day, until_minute);
     DayFacts& host_facts = facts[{ScopeKind::kHost, host.key}] = HostFacts(minutes);
-    host_facts.off_minutes = Count(Range(day, FirstWholeMinute(host), until_minute) &
-                                   OffMinutes(host.off, day, minutes.bits.sampled));
+    host_facts.off_minutes =
+        Count(Range(day, FirstWholeMinute(host), until_minute) & OffMinutes(host.off, day, minutes.bits.sampled));
     ++organization.hosts_seen;
     organization.hosts_monitored += minutes.bits.sampled.any() ? 1 : 0;
     organization.duplicate_identities += host.duplicate ? 1 : 0;

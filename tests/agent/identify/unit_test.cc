@@ -42,8 +42,7 @@ TEST(Unit, SlicesSessionsScopesAndTheRootSayNothing) {
 }
 
 TEST(Unit, AUnitOfAUsersManagerCountsAsItself) {
-  const UnitPlace place =
-      UnitOfCgroup("/user.slice/user-1000.slice/user@1000.service/app.slice/shop@a\\x2db.service");
+  const UnitPlace place = UnitOfCgroup("/user.slice/user-1000.slice/user@1000.service/app.slice/shop@a\\x2db.service");
   EXPECT_EQ(place.name, "shop");
   EXPECT_EQ(place.instance, "a-b");
   EXPECT_TRUE(place.user_manager);
@@ -64,8 +63,8 @@ TEST(Unit, ContainersOfAllRuntimesAreRecognised) {
   }
   const UnitPlace pod =
       UnitOfCgroup(absl::StrCat("/kubepods.slice/kubepods-burstable.slice/"
-                                   "kubepods-burstable-pod0a1b2c3d_0000_1111_2222_333344445555.slice/cri-containerd-",
-                                   kId, ".scope"));
+                                "kubepods-burstable-pod0a1b2c3d_0000_1111_2222_333344445555.slice/cri-containerd-",
+                                kId, ".scope"));
   EXPECT_EQ(pod.container_id, kId);
   EXPECT_EQ(pod.pod_id, "0a1b2c3d-0000-1111-2222-333344445555");
   EXPECT_FALSE(UnitOfCgroup(absl::StrCat("/machine.slice/libpod-conmon-", kId, ".scope")).in_container());

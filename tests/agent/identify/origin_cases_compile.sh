@@ -12,7 +12,13 @@ result=$directory/compiled/$2
 
 . /etc/os-release
 here=$directory/sources
-echo "deb-src http://deb.debian.org/debian ${VERSION_CODENAME:-stable} main" > "$here/sources.list"
+# Sources lie beside the packages that this machine is installed from.
+archive=$(apt-cache policy base-files | awk '$2 ~ "://" && $2 !~ "security" {print $2; exit}')
+[ -n "$archive" ] || {
+  echo "skipped: apt knows no archive of this machine's packages"
+  exit 77
+}
+echo "deb-src $archive ${VERSION_CODENAME:-stable} main" > "$here/sources.list"
 apt="apt-get -o Dir::Etc::sourcelist=$here/sources.list -o Dir::Etc::sourceparts=/dev/null"
 apt="$apt -o Dir::State::lists=$here/lists -o Dir::Cache=$here/cache -o APT::Sandbox::User=$(id -un)"
 ls "$here"/lists/*Sources* > /dev/null 2>&1 || $apt update > "$here/update" 2>&1 || {

@@ -61,8 +61,8 @@ for package in $(cat "$directory/packages"); do
 done
 
 lists=$root/var/lib/apt/lists
-cp "$directory/Packages" "$lists/deb.debian.org_debian_dists_stable_main_binary-amd64_Packages"
-printf 'Origin: Debian\nLabel: Debian\nSuite: stable\n' > "$lists/deb.debian.org_debian_dists_stable_InRelease"
+cp "$directory/Packages" "$lists/archive_debian_dists_stable_main_binary-amd64_Packages"
+printf 'Origin: Debian\nLabel: Debian\nSuite: stable\n' > "$lists/archive_debian_dists_stable_InRelease"
 printf 'ID=debian\nHOME_URL="https://www.debian.org/"\n' > "$root/etc/os-release"
 printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' > "$root/etc/passwd"
 printf 'root:x:0:\nnogroup:x:65534:\n' > "$root/etc/group"

@@ -134,6 +134,9 @@ class Server::Impl {
       thread.join();  // they return when no socket and no timer is left
     }
     threads_.clear();
+    // What was posted while the threads returned still holds sessions, whose end refers to the acceptors.
+    context_.restart();
+    context_.poll();
     return cut;
   }
 

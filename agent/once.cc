@@ -153,6 +153,11 @@ absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Cl
 
   wire::AgentFrame frame;
   frame.ParseFromString(recorder.CompleteDictionary().front());  // the one with the entities
+  for (const wire::SourceState& source : frame.dictionary().sources()) {
+    if (source.state() != wire::SourceState::OK) {
+      absl::StrAppend(&out, "  not seen   ", source.source(), ": ", source.reason(), "\n");
+    }
+  }
   struct Row {
     std::string name, origin, ports, evidence;
     double cpu, memory, connections;

@@ -209,7 +209,11 @@ absl::Status SockDiag::List(std::vector<DiagSocket>* out) {
     message.request.sdiag_protocol = IPPROTO_TCP;
     message.request.idiag_ext = 1u << (INET_DIAG_INFO - 1);
     message.request.idiag_states = kStates;
-    RETURN_IF_ERROR(Dump(&message, sizeof(message), out));
+    const absl::Status status = Dump(&message, sizeof(message), out);
+    if (absl::IsNotFound(status)) {
+      return absl::NotFoundError("sock_diag: this kernel has no tcp_diag loaded; the cure: modprobe tcp_diag");
+    }
+    RETURN_IF_ERROR(status);
   }
   Message<unix_diag_req> message;
   message.header.nlmsg_len = sizeof(message);

@@ -8,6 +8,8 @@ PPMM_BUILD_PACKAGES="g++ cmake ninja-build ccache pkg-config git ca-certificates
 PPMM_TEST_PACKAGES="libgtest-dev libgmock-dev nginx-light redis-server postgresql prometheus curl openssl sqlite3
   iproute2 procps systemd shellcheck python3 python3-yaml"
 PPMM_CHECK_PACKAGES="libclang-rt-14-dev clang-tidy-14 clang-format-14 lld"
+# The emulated machine; the kernels themselves are fetched by tests/kernel, newest first.
+PPMM_KERNEL_PACKAGES="qemu-system-x86 busybox-static cpio"
 
 # ppmm_missing PACKAGE...: prints those that are not installed.
 ppmm_missing() {

@@ -1,0 +1,101 @@
+#include "collector/store/sqlite_load.h"
+
+#include <utility>
+
+#include "collector/store/sqlite_query.h"
+
+namespace ppmm {
+
+absl::StatusOr<StoreContents> LoadStore(SqliteConnection& c) {
+  StoreContents all;
+  using Row = const SqliteStatement&;
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT key, host_id, label, name, \"group\", first_seen_us, open_minute, newest_step, "
+                       "duplicate, boot_id, boot_us, agent_version, attributes FROM host ORDER BY key",
+                       [&](Row r) {
+                         all.hosts.push_back({r.As<HostKey>(0), Bytes(r, 1), r.Text(2), r.Text(3), r.Text(4), r.Int(5),
+                                              r.Int(6), r.Int(7), r.Int(8) != 0, Bytes(r, 9), r.Int(10), r.Text(11),
+                                              r.Text(12)});
+                       }));
+  RETURN_IF_ERROR(Each(c, "SELECT alias, host FROM host_alias ORDER BY alias", [&](Row r) {
+    all.host_aliases.push_back({r.Text(0), r.As<HostKey>(1)});
+  }));
+  RETURN_IF_ERROR(
+      Each(c,
+           "SELECT agent_id, host, version, current_epoch, past_epochs, first_seen_us, last_hello_us, duplicate, "
+           "produced, committed, dropped, refused, late FROM agent ORDER BY agent_id",
+           [&](Row r) {
+             all.agents.push_back({Bytes(r, 0), r.As<HostKey>(1), r.Text(2), r.As<std::uint64_t>(3), r.Text(4),
+                                   r.Int(5), r.Int(6), r.Int(7) != 0, r.As<std::uint64_t>(8), r.As<std::uint64_t>(9),
+                                   r.As<std::uint64_t>(10), r.As<std::uint64_t>(11), r.As<std::uint64_t>(12)});
+           }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT epoch, agent_id, number, newest_step, produced FROM cursor ORDER BY agent_id, epoch", [&](Row r) {
+        all.cursors.push_back(
+            {r.As<std::uint64_t>(0), Bytes(r, 1), r.As<std::uint64_t>(2), r.Int(3), r.As<std::uint64_t>(4)});
+      }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT id, host, kind, key, first_seen_us, started_us, attributes FROM entity ORDER BY id", [&](Row r) {
+        all.entities.push_back(
+            {r.As<EntityId>(0), r.As<HostKey>(1), r.As<EntityKind>(2), r.Text(3), r.Int(4), r.Int(5), r.Text(6)});
+      }));
+  RETURN_IF_ERROR(Each(c, "SELECT id, entity, metric, labels FROM series ORDER BY id", [&](Row r) {
+    all.series.push_back({r.As<SeriesId>(0), r.As<EntityId>(1), r.Text(2), r.Text(3)});
+  }));
+  RETURN_IF_ERROR(Each(c, "SELECT id, key, \"group\", name, first_seen_us FROM application ORDER BY id", [&](Row r) {
+    all.applications.push_back({r.As<ApplicationId>(0), r.Text(1), r.Text(2), r.Text(3), r.Int(4)});
+  }));
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT application, display_name, valid_from_us FROM application_alias "
+                       "ORDER BY application, valid_from_us",
+                       [&](Row r) {
+                         all.application_aliases.push_back({r.As<ApplicationId>(0), r.Text(1), r.Int(2)});
+                       }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT entity, application, host, slot, product, version, code_digest FROM instance ORDER BY entity",
+           [&](Row r) {
+             all.instances.push_back({r.As<EntityId>(0), r.As<ApplicationId>(1), r.As<HostKey>(2), r.Text(3), r.Text(4),
+                                      r.Text(5), r.Text(6)});
+           }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT entity, from_minute, to_minute FROM instance_life ORDER BY entity, from_minute", [&](Row r) {
+        all.instance_lives.push_back({r.As<EntityId>(0), r.Int(1), r.Int(2)});
+      }));
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT entity, at_us, application, version, code_digest, previous_version, "
+                       "previous_code_digest FROM release ORDER BY entity, at_us",
+                       [&](Row r) {
+                         all.releases.push_back({r.As<EntityId>(0), r.Int(1), r.As<ApplicationId>(2), r.Text(3),
+                                                 r.Text(4), r.Text(5), r.Text(6)});
+                       }));
+  RETURN_IF_ERROR(Each(
+      c,
+      "SELECT entity, address, port, protocol, first_seen_us, gone_us FROM listener "
+      "ORDER BY entity, address, port, protocol",
+      [&](Row r) {
+        all.listeners.push_back({r.As<EntityId>(0), r.Text(1), r.As<std::uint32_t>(2), r.Text(3), r.Int(4), r.Int(5)});
+      }));
+  RETURN_IF_ERROR(Each(c, "SELECT host, from_us, to_us, why FROM host_life ORDER BY host, from_us", [&](Row r) {
+    all.host_lives.push_back({r.As<HostKey>(0), r.Int(1), r.Int(2), r.Text(3)});
+  }));
+  RETURN_IF_ERROR(
+      Each(c, "SELECT host, source, state, reason, since_us FROM source_state ORDER BY host, source", [&](Row r) {
+        all.sources.push_back({r.As<HostKey>(0), r.Text(1), r.As<std::int32_t>(2), r.Text(3), r.Int(4)});
+      }));
+  for (const HostRow& host : all.hosts) {
+    if (host.open_minute == 0) {
+      continue;
+    }
+    ASSIGN_OR_RETURN(std::optional<std::string> blob,
+                     One(c, "SELECT blob FROM minute WHERE id = ?", RowId(host.open_minute, host.key)));
+    if (blob.has_value()) {
+      all.open_minutes.push_back({host.open_minute, host.key, *std::move(blob)});
+    }
+  }
+  RETURN_IF_ERROR(Each(c, "SELECT application, blob FROM total ORDER BY application", [&](Row r) {
+    all.totals.push_back({r.As<ApplicationId>(0), r.Text(1)});
+  }));
+  return all;
+}
+
+}  // namespace ppmm

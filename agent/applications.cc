@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <limits>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 
@@ -340,11 +341,17 @@ void ApplicationsSource::TakePeers(Recorder& recorder) {
   if (!socket_status_.ok() || !inputs_.read_peers(&peers_).ok()) {
     return;
   }
+  // Many processes of one application are one caller; so are all that ended before they were identified.
+  std::map<std::tuple<PeerDirection, std::uint32_t, std::string, std::uint16_t>, wire::Peer> records;
   for (const PeerSample& peer : peers_) {
-    const std::string address = FormatAddress(peer.remote_address);
+    std::string address = FormatAddress(peer.remote_address);
     PeerTotals& totals = peer_totals_[absl::StrCat(static_cast<int>(peer.direction), " ", peer.owner_pid, " ",
                                                    peer.net_ns, " ", address, " ", peer.port)];
     totals.seen = true;
+    const auto process = processes_.find(peer.owner_pid);
+    if (process != processes_.end() && process->second.instance == kPending) {
+      continue;  // told once it is known whose they are: the collector asks whether an application called itself
+    }
     const bool began_anew = peer.connections_total < totals.connections;
     const std::uint64_t connections = began_anew ? peer.connections_total : peer.connections_total - totals.connections;
     const std::uint64_t received = Rise(peer.bytes_in_total, began_anew ? 0 : totals.received);
@@ -362,13 +369,17 @@ void ApplicationsSource::TakePeers(Recorder& recorder) {
     if (connections == 0 && received + sent == 0) {
       continue;
     }
-    wire::Peer record;
-    record.set_address(address);
+    const std::uint32_t entity = instance == nullptr ? 0 : recorder.WireId(instance->entity);
+    wire::Peer& record = records[{peer.direction, entity, address, peer.port}];
+    record.set_address(std::move(address));
     record.set_port(peer.port);
     record.set_direction(peer.direction == PeerDirection::kInbound ? wire::Peer::INBOUND : wire::Peer::OUTBOUND);
-    record.set_entity(instance == nullptr ? 0 : recorder.WireId(instance->entity));
-    record.set_connections(static_cast<std::uint32_t>(std::min<std::uint64_t>(connections, UINT32_MAX)));
-    record.set_bytes(received + sent);
+    record.set_entity(entity);
+    record.set_connections(
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(record.connections() + connections, UINT32_MAX)));
+    record.set_bytes(record.bytes() + received + sent);
+  }
+  for (const auto& [key, record] : records) {
     recorder.AddPeer(record);
   }
   for (auto it = peer_totals_.begin(); it != peer_totals_.end();) {

@@ -125,12 +125,13 @@ std::uint64_t SockDiagScanner::FindListener(const DiagSocket& socket) const {
   return found == listener_at_.end() ? 0 : found->second;
 }
 
-SockDiagScanner::Peer* SockDiagScanner::FindPeer(const DiagSocket& socket, const Connection& connection,
-                                                 absl::Duration now) {
+SockDiagScanner::PeerKey SockDiagScanner::KeyOf(const DiagSocket& socket, const Connection& connection) {
   const bool inbound = connection.listener != 0;
-  const PeerDirection direction = inbound ? PeerDirection::kInbound : PeerDirection::kOutbound;
-  const std::uint16_t port = inbound ? socket.local_port : socket.remote_port;
-  const PeerKey key(direction, connection.owner_pid, socket.remote_address, port);
+  return {inbound ? PeerDirection::kInbound : PeerDirection::kOutbound, connection.owner_pid, socket.remote_address,
+          inbound ? socket.local_port : socket.remote_port};
+}
+
+SockDiagScanner::Peer* SockDiagScanner::FindPeer(const PeerKey& key, absl::Duration now) {
   auto found = peers_.find(key);
   if (found == peers_.end()) {
     if (peers_.size() >= kMaxPeers) {
@@ -139,11 +140,8 @@ SockDiagScanner::Peer* SockDiagScanner::FindPeer(const DiagSocket& socket, const
     }
     found = peers_.emplace(key, Peer{}).first;
     PeerSample& sample = found->second.sample;
-    sample.direction = direction;
-    sample.owner_pid = connection.owner_pid;
+    std::tie(sample.direction, sample.owner_pid, sample.remote_address, sample.port) = key;
     sample.net_ns = net_ns_;
-    sample.remote_address = socket.remote_address;
-    sample.port = port;
     sample.estimated = true;
   }
   found->second.used = now;
@@ -162,6 +160,8 @@ void SockDiagScanner::UpdateConnection(const DiagSocket& socket, absl::Duration 
     }
     found = connections_.emplace(socket.cookie, Connection{}).first;
     found->second.listener = FindListener(socket);
+    found->second.told = is_older;
+    found->second.unowned = KeyOf(socket, found->second);
     if (is_older) {
       found->second.bytes_in = socket.bytes_in;
       found->second.bytes_out = socket.bytes_out;
@@ -186,9 +186,10 @@ void SockDiagScanner::UpdateConnection(const DiagSocket& socket, absl::Duration 
     sample.bytes_out_total += out;
     sample.retransmitted_segments_total += retransmits;
   }
-  if (Peer* peer = FindPeer(socket, connection, now)) {
+  if (Peer* peer = FindPeer(KeyOf(socket, connection), now)) {
     ++peer->sample.open_connections;
-    peer->sample.connections_total += opened;
+    const bool looked_for = connection.owner_pid != 0 || socket.inode == 0 || owners_.contains(socket.inode);
+    peer->sample.connections_total += looked_for && !std::exchange(connection.told, connection.told || looked_for);
     peer->sample.bytes_in_total += in;
     peer->sample.bytes_out_total += out;
     peer->sample.rtt_us = socket.rtt_us;
@@ -217,7 +218,15 @@ absl::Status SockDiagScanner::Poll(absl::Duration now, std::vector<ListenerSampl
       UpdateConnection(socket, now);
     }
   }
-  absl::erase_if(connections_, [this](const auto& item) { return item.second.seen != poll_; });
+  absl::erase_if(connections_, [this, now](const auto& item) {
+    const Connection& connection = item.second;
+    if (connection.seen != poll_ && !connection.told) {
+      if (Peer* peer = FindPeer(connection.unowned, now)) {
+        ++peer->sample.connections_total;
+      }
+    }
+    return connection.seen != poll_;
+  });
 
   out->clear();
   for (const auto& [id, listener] : listeners_) {

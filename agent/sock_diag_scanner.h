@@ -35,7 +35,7 @@ class SockDiagScanner {
 
   // Replaces `out` by all listeners; one that is gone comes a last time, with `listening` false. `now` is any clock
   // that does not fall. Walks all open files when a socket of unknown owner shows up, but not within 10 s of the last
-  // walk: until then its owner is 0.
+  // walk: until then its owner is 0. The opening of a connection counts once its owner was looked for, or it ended.
   //
   // Errors: those of `list`; nothing has changed then.
   absl::Status Poll(absl::Duration now, std::vector<ListenerSample>* out);
@@ -58,6 +58,9 @@ class SockDiagScanner {
     std::uint64_t retransmits = 0;
     std::uint64_t seen = 0;
     std::int32_t owner_pid = 0;
+    // Whether its opening is counted at its peer: not before its owner was looked for.
+    bool told = false;
+    PeerKey unowned;  // where it is counted if it ends before
   };
   struct Peer {
     PeerSample sample;
@@ -68,7 +71,9 @@ class SockDiagScanner {
   void UpdateConnection(const DiagSocket& socket, absl::Duration now);
   // The listener that connections to this local address and port belong to; 0: none.
   std::uint64_t FindListener(const DiagSocket& socket) const;
-  Peer* FindPeer(const DiagSocket& socket, const Connection& connection, absl::Duration now);
+  static PeerKey KeyOf(const DiagSocket& socket, const Connection& connection);
+  // Null: too many.
+  Peer* FindPeer(const PeerKey& key, absl::Duration now);
   // Owners of all sockets in sockets_, from the links in /proc/PID/fd.
   void ReadOwners(absl::Duration now);
   std::int32_t OwnerOf(std::uint64_t inode) const;

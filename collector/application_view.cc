@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 
+#include "collector/origin_guess.h"
 #include "collector/view_reads.h"
 #include "common/status.h"
 #include "proto/telemetry.pb.h"
@@ -55,36 +56,11 @@ void SetThroughput(const Rates& rates, ApplicationView& view) {
   }
 }
 
-absl::string_view OriginName(wire::Origin origin) {
-  return origin == wire::ORIGIN_OFF_THE_SHELF ? "off_the_shelf"
-         : origin == wire::ORIGIN_IN_HOUSE    ? "in_house"
-                                              : "unknown";
-}
-
-// The guess that is surest; of equally sure ones the first.
-void TakeOrigin(const wire::Instance& instance, ApplicationView& view) {
-  if (instance.origin_guess() == wire::ORIGIN_UNKNOWN && !view.origin_evidence.empty()) {
-    return;
-  }
-  if (view.origin_confidence.has_value() && *view.origin_confidence >= instance.origin_confidence()) {
-    return;
-  }
-  view.origin = std::string(OriginName(instance.origin_guess()));
-  view.origin_confidence.reset();
-  if (instance.origin_guess() != wire::ORIGIN_UNKNOWN) {
-    view.origin_confidence = instance.origin_confidence();
-  }
-  view.origin_evidence.clear();
-  for (const wire::Evidence& evidence : instance.origin_evidence()) {
-    view.origin_evidence.push_back(evidence.text());
-  }
-}
-
-void TakeInstance(const EntityState& entity, ApplicationView& view) {
+void TakeInstance(const EntityState& entity, OriginGuess& origin, ApplicationView& view) {
   wire::Entity attributes;
   if (attributes.ParseFromString(entity.row.attributes) && attributes.has_instance()) {
     const wire::Instance& instance = attributes.instance();
-    TakeOrigin(instance, view);
+    origin.Take(instance);
     if (view.name_source.empty()) {
       view.name_source = instance.name_source();
       view.name_evidence = instance.name_evidence();
@@ -109,13 +85,14 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
   view.first_seen = absl::FromUnixMicros(application.row.first_seen_us);
   std::set<std::string> hosts;
   std::set<std::uint32_t> ports;
+  OriginGuess origin;
   for (const EntityId id : application.instances) {
     const EntityState* const entity = tables.Entity(id);
     if (entity == nullptr) {
       continue;
     }
     const HostState* const host = FindHost(tables, entity->row.host);
-    TakeInstance(*entity, view);
+    TakeInstance(*entity, origin, view);
     bool fresh = false;
     for (const SeriesId series_id : entity->series) {
       const SeriesState* const series = tables.Series(series_id);
@@ -144,6 +121,9 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
       }
     }
   }
+  view.origin = std::string(OriginName(origin.origin()));
+  view.origin_confidence = origin.confidence();
+  view.origin_evidence = origin.evidence();
   view.hosts.assign(hosts.begin(), hosts.end());
   view.ports.assign(ports.begin(), ports.end());
   return view;

@@ -117,6 +117,9 @@ class Collector::Impl {
     writer_->AddHousekeeping([this](absl::Time store_time) { return retention_->Slice(store_time); });
     RatingEngineOptions rating_options;
     rating_options.organization = config_.organization();
+    for (const std::string& network : config_.networks()) {
+      ASSIGN_OR_RETURN(rating_options.networks.emplace_back(), Network::Parse(network));
+    }
     rating_options.retention_days = config_.retention().hours_days();
     rating_ = std::make_unique<RatingEngine>(&state_, store_.get(), writer_.get(), clock_, std::move(rating_options));
     RETURN_IF_ERROR(rating_->Load());

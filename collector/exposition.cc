@@ -18,6 +18,7 @@
 #include "prometheus/text_serializer.h"
 
 #include "collector/host_view.h"
+#include "collector/origin_guess.h"
 #include "collector/view_reads.h"
 #include "proto/telemetry.pb.h"
 
@@ -299,7 +300,7 @@ class StateCollectable : public prometheus::Collectable {
   // A copy of what one application exposes; filled under the lock.
   struct Application {
     std::string label;
-    std::string origin = "unknown";
+    std::string origin;
     std::string product;
     bool alive = false;  // some instance has a fresh series
     std::optional<double> resident;
@@ -315,7 +316,7 @@ class StateCollectable : public prometheus::Collectable {
   Application Copy(const Tables& tables, const ApplicationState& application) const {
     Application copy;
     copy.label = application.label();
-    double confidence = -1;
+    OriginGuess origin;
     for (const EntityId id : application.instances) {
       const EntityState* const entity = tables.Entity(id);
       if (entity == nullptr) {
@@ -339,8 +340,12 @@ class StateCollectable : public prometheus::Collectable {
       if (copy.product.empty()) {
         copy.product = entity->instance.product;
       }
-      TakeOrigin(entity->row.attributes, &confidence, &copy.origin);
+      wire::Entity attributes;
+      if (attributes.ParseFromString(entity->row.attributes) && attributes.has_instance()) {
+        origin.Take(attributes.instance());
+      }
     }
+    copy.origin = std::string(OriginName(origin.origin()));
     for (const auto& [key, pooled] : application.totals) {
       if (!IsFresh(pooled.newest_step, now_)) {
         continue;
@@ -360,19 +365,6 @@ class StateCollectable : public prometheus::Collectable {
       }
     }
     return copy;
-  }
-
-  // The surest guess of all instances.
-  static void TakeOrigin(const std::string& attributes, double* confidence, std::string* origin) {
-    wire::Entity entity;
-    if (!entity.ParseFromString(attributes) || !entity.has_instance()) {
-      return;
-    }
-    const wire::Instance& instance = entity.instance();
-    if (instance.origin_guess() != wire::ORIGIN_UNKNOWN && instance.origin_confidence() > *confidence) {
-      *confidence = instance.origin_confidence();
-      *origin = instance.origin_guess() == wire::ORIGIN_OFF_THE_SHELF ? "off_the_shelf" : "in_house";
-    }
   }
 
   void CollectApplications(std::vector<MetricFamily>* out) const {

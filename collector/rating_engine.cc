@@ -147,7 +147,7 @@ absl::StatusOr<Facts> RatingEngine::FactsUpTo(Day day) {
 
 absl::Status RatingEngine::SetScopes(Facts& facts) {
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
-  ASSIGN_OR_RETURN(RatedScopes scopes, ReadScopes(*state_, *reader, clock_->Now()));
+  ASSIGN_OR_RETURN(RatedScopes scopes, ReadScopes(*state_, *reader, clock_->Now(), options_.networks));
   for (Scope& scope : scopes.hosts) {
     facts.SetScope(std::move(scope));
   }

@@ -20,6 +20,7 @@
 #include "collector/rating_source.h"
 #include "collector/state.h"
 #include "collector/writer.h"
+#include "common/addresses.h"
 #include "common/clock.h"
 #include "common/mutex.h"
 
@@ -27,6 +28,7 @@ namespace ppmm {
 
 struct RatingEngineOptions {
   std::string organization;
+  std::vector<Network> networks;      // addresses of the organization, besides the private ranges
   std::int64_t retention_days = 400;  // configured, at an hour
   absl::Duration period = absl::Seconds(10);
 };

@@ -1,13 +1,13 @@
 #include "collector/scopes.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
 
-#include "absl/strings/str_cat.h"
-
-#include "common/addresses.h"
+#include "collector/facts/served_others.h"
+#include "collector/origin_guess.h"
 #include "common/mutex.h"
 #include "common/status.h"
 #include "proto/telemetry.pb.h"
@@ -18,6 +18,8 @@ namespace {
 constexpr int kServedDays = 28;
 constexpr int kPeerDays = 7;
 constexpr std::size_t kPeerDaysNeeded = 2;
+// DNS, DHCP, NTP, DNS over TLS, key exchange of NTP: who is only this to others is plumbing of the network.
+constexpr std::uint32_t kInfrastructurePorts[] = {53, 67, 123, 853, 4460};
 // Hosts with agents have numbers below 2^24.
 constexpr std::uint32_t kFirstPeerNumber = 1U << 24U;
 
@@ -32,17 +34,6 @@ std::uint32_t PeerNumber(absl::string_view address) {
 
 std::int64_t Seconds(std::int64_t microseconds) {
   return microseconds / 1'000'000;
-}
-
-Origin OriginOf(wire::Origin origin) {
-  switch (origin) {
-    case wire::ORIGIN_OFF_THE_SHELF:
-      return Origin::kOffTheShelf;
-    case wire::ORIGIN_IN_HOUSE:
-      return Origin::kInHouse;
-    default:
-      return Origin::kUnknown;
-  }
 }
 
 // What the tables say of applications, copied under the lock.
@@ -85,6 +76,7 @@ void CopyApplications(const Tables& tables, Seen* seen) {
     scope.group = application.row.group;
     scope.enrolled_s = scope.aged_from_s = Seconds(application.row.first_seen_us);
     bool plumbing = false;
+    OriginGuess origin;
     for (const EntityId entity : application.instances) {
       seen->application_of[entity] = id;
       const EntityState* instance = tables.Entity(entity);
@@ -92,12 +84,13 @@ void CopyApplications(const Tables& tables, Seen* seen) {
       if (instance == nullptr || !record.ParseFromString(instance->row.attributes)) {
         continue;
       }
-      scope.origin = OriginOf(record.instance().origin_guess());
+      origin.Take(record.instance());
       plumbing |= record.instance().plumbing() || record.instance().short_lived();
       for (const ListenerRow& listener : instance->listeners) {
         scope.aged_from_s = std::min(scope.aged_from_s, Seconds(listener.first_seen_us));
       }
     }
+    scope.origin = origin.origin();
     if (plumbing) {
       seen->plumbing.insert(id);
     }
@@ -105,45 +98,60 @@ void CopyApplications(const Tables& tables, Seen* seen) {
   }
 }
 
+// Whether an address that monitored hosts were served by is a host of the organization, for all that is known of it.
+bool IsServingHost(const std::string& text, const Seen& seen, const std::vector<Network>& networks) {
+  const absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
+  if (!address.ok() || address->IsLoopback() || address->IsUnspecified() || address->IsLinkLocal() ||
+      address->IsMulticast() || seen.monitored_addresses.contains(text) || seen.infrastructure.contains(text)) {
+    return false;
+  }
+  return address->IsPrivate() || std::any_of(networks.begin(), networks.end(),
+                                             [&address](const Network& network) { return network.Contains(*address); });
+}
+
+Scope ServingPeer(const std::string& address, std::int64_t first_day) {
+  Scope scope;
+  scope.id = {ScopeKind::kHost, PeerNumber(address)};
+  scope.label = address;
+  scope.enrolled_s = scope.aged_from_s = first_day * 86400;
+  scope.tier = 3;
+  scope.monitored = false;
+  scope.seen_as_peer = true;
+  return scope;
+}
+
 }  // namespace
 
-absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::Time now) {
+absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::Time now,
+                                       const std::vector<Network>& networks) {
   RatedScopes out;
   Seen seen;
+  OwnAddresses own;
   {
     ReaderLock lock(&state.mutex());
     CopyHosts(state.tables(), &out, &seen);
     CopyApplications(state.tables(), &seen);
+    own = CopyOwnAddresses(state.tables());
   }
   const std::int64_t today = absl::ToUnixSeconds(now) / 86400;
   std::map<std::string, std::set<std::int64_t>> served_us;  // address, days
   for (std::int64_t day = today - kServedDays + 1; day <= today; ++day) {
     ASSIGN_OR_RETURN(const std::vector<PeerDayRow> peers, reader.PeersOf(day));
+    for (const auto& [application, connections] : ServedOthers(peers, seen.application_of, own)) {
+      seen.applications[application].line_of_business |= !seen.plumbing.contains(application);
+    }
     for (const PeerDayRow& peer : peers) {
-      if (peer.direction == wire::Peer::INBOUND) {
-        const auto application = seen.application_of.find(peer.entity);
-        if (application != seen.application_of.end() && !seen.plumbing.contains(application->second)) {
-          seen.applications[application->second].line_of_business = true;
-        }
-      } else if (peer.direction == wire::Peer::OUTBOUND && day > today - kPeerDays) {
+      if (peer.direction == wire::Peer::OUTBOUND && day > today - kPeerDays &&
+          std::find(std::begin(kInfrastructurePorts), std::end(kInfrastructurePorts), peer.port) ==
+              std::end(kInfrastructurePorts)) {
         served_us[peer.address].insert(day);
       }
     }
   }
   for (const auto& [address, days] : served_us) {
-    const absl::StatusOr<IpAddress> parsed = IpAddress::Parse(address);
-    if (days.size() < kPeerDaysNeeded || !parsed.ok() || !parsed->IsPrivate() || parsed->IsLoopback() ||
-        seen.monitored_addresses.contains(address) || seen.infrastructure.contains(address)) {
-      continue;
+    if (days.size() >= kPeerDaysNeeded && IsServingHost(address, seen, networks)) {
+      out.hosts.push_back(ServingPeer(address, *days.begin()));
     }
-    Scope scope;
-    scope.id = {ScopeKind::kHost, PeerNumber(address)};
-    scope.label = address;
-    scope.enrolled_s = scope.aged_from_s = *days.begin() * 86400;
-    scope.tier = 3;
-    scope.monitored = false;
-    scope.seen_as_peer = true;
-    out.hosts.push_back(std::move(scope));
   }
   out.applications.reserve(seen.applications.size());
   for (auto& [id, scope] : seen.applications) {

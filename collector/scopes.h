@@ -11,6 +11,7 @@
 #include "collector/facts/facts.h"
 #include "collector/state.h"
 #include "collector/store/store.h"
+#include "common/addresses.h"
 
 namespace ppmm {
 
@@ -23,10 +24,13 @@ struct RatedScopes {
 
 // Reads the committed state, and the peers of the last 28 days.
 //
-// Shape:  a host without an agent is one when monitored hosts connected to it, at an organization's address, on two of
-//         the last seven days; its number is above those of hosts with agents. An application is line-of-business when
-//         it served another application or host in the last 28 days and is no plumbing.
+// Shape:  `networks`: addresses of the organization, besides the private ranges. A host without an agent is one when
+//         monitored hosts connected to it, at an address of the organization, on two of the last seven days; its number
+//         is above those of hosts with agents. Gateways, resolvers and time servers are none. An application is
+//         line-of-business when it served another application or host (facts/served_others.h) in the last 28 days and
+//         is no plumbing.
 // Errors: those of the store.
-absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::Time now);
+absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::Time now,
+                                       const std::vector<Network>& networks);
 
 }  // namespace ppmm

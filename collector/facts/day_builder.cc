@@ -3,11 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
-
 #include "common/metrics.h"
 #include "common/status.h"
-#include "proto/telemetry.pb.h"
 
 namespace ppmm {
 namespace {
@@ -136,10 +133,6 @@ void AddMinute(const ApplicationMinuteRow& row, const MinuteSet& traffic, DayFac
   facts.timed_minutes += timed && traffic[static_cast<std::size_t>(minute)] ? 1 : 0;
 }
 
-bool IsLoopback(const std::string& address) {
-  return absl::StartsWith(address, "127.") || address == "::1" || absl::StartsWith(address, "::ffff:127.");
-}
-
 // CPU time of the hosts, from the rows of the day: in one pass over what is kept until the day is sealed.
 absl::Status AddHostCpu(const DayScopes& scopes, StoreReader& reader, Day day, std::map<ScopeId, DayFacts>& facts) {
   std::map<HostKey, const DayScopes::Host*> hosts;
@@ -184,6 +177,7 @@ DayScopes CopyDayScopes(const Tables& tables) {
     }
     scopes.hosts.push_back(std::move(copy));
   }
+  scopes.addresses = CopyOwnAddresses(tables);
   for (const auto& [id, application] : tables.applications) {
     std::vector<DayScopes::Instance>& instances = scopes.applications[id];
     for (const EntityId entity : application.instances) {
@@ -273,12 +267,8 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
     }
   }
   ASSIGN_OR_RETURN(const std::vector<PeerDayRow> peers, reader.PeersOf(day));
-  for (const PeerDayRow& peer : peers) {
-    const auto application = application_of.find(peer.entity);
-    if (application != application_of.end() && peer.direction == wire::Peer::INBOUND && !IsLoopback(peer.address)) {
-      facts[{ScopeKind::kApplication, application->second}].served_others +=
-          static_cast<std::int64_t>(peer.connections);
-    }
+  for (const auto& [id, connections] : ServedOthers(peers, application_of, scopes.addresses)) {
+    facts[{ScopeKind::kApplication, id}].served_others = connections;
   }
   RETURN_IF_ERROR(AddHostCpu(scopes, reader, day, facts));
   return facts;

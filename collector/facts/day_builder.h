@@ -12,6 +12,7 @@
 
 #include "collector/facts/bits.h"
 #include "collector/facts/day_facts.h"
+#include "collector/facts/served_others.h"
 #include "collector/state.h"
 #include "collector/store/store.h"
 
@@ -34,6 +35,7 @@ struct DayScopes {
   std::vector<Host> hosts;
   std::map<ApplicationId, std::vector<Instance>> applications;
   std::vector<ReleaseRow> releases;
+  OwnAddresses addresses;
 };
 
 DayScopes CopyDayScopes(const Tables& tables);

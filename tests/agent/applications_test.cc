@@ -276,6 +276,46 @@ TEST_F(ApplicationsTest, SendsPeersOnceAMinute) {
   EXPECT_EQ(frames_.last_batch().peers_size(), 0) << "nothing moved";
 }
 
+PeerSample CallOf(std::int32_t pid, std::uint64_t connections) {
+  PeerSample peer;
+  peer.direction = PeerDirection::kOutbound;
+  peer.owner_pid = pid;
+  peer.remote_address = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1};
+  peer.port = 80;
+  peer.connections_total = connections;
+  return peer;
+}
+
+TEST_F(ApplicationsTest, AddsUpTheCallsOfProcessesThatEndedBeforeTheyHadAName) {
+  AddProcess(100, "nginx");
+  peers_ = {CallOf(7001, 1), CallOf(7002, 1), CallOf(7003, 1), CallOf(100, 2)};
+  peers_.push_back(CallOf(100, 5));
+  peers_.back().direction = PeerDirection::kInbound;
+  StepTo(0);
+  std::map<std::string, std::uint32_t> told;
+  for (const wire::Peer& peer : frames_.last_batch().peers()) {
+    const auto entity = frames_.entities().find(peer.entity());
+    told[absl::StrCat(peer.direction() == wire::Peer::INBOUND ? "to " : "by ",
+                      entity == frames_.entities().end() ? "nobody known" : entity->second.instance().name())] =
+        peer.connections();
+  }
+  EXPECT_THAT(told, ::testing::ElementsAre(::testing::Pair("by nginx", 2), ::testing::Pair("by nobody known", 3),
+                                           ::testing::Pair("to nginx", 5)))
+      << "who made a call and who took it are both told, so that a call of oneself is known as one";
+}
+
+TEST_F(ApplicationsTest, TellsACallOnceItIsKnownWhoseItIs) {
+  StepTo(59);
+  AddProcess(130, "checkout", /*old=*/false);
+  peers_ = {CallOf(130, 4)};
+  StepTo(0);
+  EXPECT_EQ(frames_.last_batch().peers_size(), 0) << "the process is too young to have a name";
+  StepTo(0);
+  ASSERT_EQ(frames_.last_batch().peers_size(), 1);
+  EXPECT_EQ(frames_.last_batch().peers(0).connections(), 4u);
+  EXPECT_EQ(frames_.entities().at(frames_.last_batch().peers(0).entity()).instance().name(), "checkout");
+}
+
 TEST_F(ApplicationsTest, ReadsDescriptorsAndProportionalMemory) {
   AddProcess(110, "postgres");
   proc_.Write("/proc/110/limits", "Limit  Soft Hard Units\nMax open files            200   4096   files\n");

@@ -140,6 +140,32 @@ TEST_F(SockDiagScannerTest, AddsConnectionsUpToPeers) {
   }
 }
 
+TEST_F(SockDiagScannerTest, CountsAnOpeningOnceItsOwnerWasLookedFor) {
+  Hold(41, 3, 1000);
+  sockets_ = {Listener(1)};
+  Poll(0);
+  Hold(42, 3, 2000);
+  sockets_ = {Listener(1), Connection(2, 6000, 5432, 5, 6), Connection(3, 6001, 5432, 5, 6, 2001)};
+  Poll(1);
+  for (const PeerSample& peer : Peers(1)) {
+    EXPECT_EQ(peer.connections_total, 0u) << "no walk yet";
+  }
+  sockets_.pop_back();
+  Poll(2);
+  Poll(10);
+  std::uint64_t of_42 = 0;
+  std::uint64_t of_nobody = 0;
+  for (const PeerSample& peer : Peers(10)) {
+    (peer.owner_pid == 42 ? of_42 : of_nobody) += peer.connections_total;
+  }
+  EXPECT_EQ(of_42, 1u);
+  EXPECT_EQ(of_nobody, 1u) << "the connection that ended before anybody looked";
+  Poll(30);
+  for (const PeerSample& peer : Peers(30)) {
+    EXPECT_LE(peer.connections_total, 1u) << "once";
+  }
+}
+
 TEST_F(SockDiagScannerTest, ForgetsPeersThatAreIdle) {
   sockets_ = {Connection(4, 6000, 5432, 5, 6)};
   Poll(0);

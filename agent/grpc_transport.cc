@@ -57,7 +57,12 @@ absl::Status ToStatus(const grpc::Status& status) {
   return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
 }
 
-// One stream. Lives until OnDone, however long the transport does.
+// One stream.
+//
+// Its channel must not go on a thread of gRPC's callbacks: the last channel of a process joins and deletes these
+// threads with their completion queue, and a thread that joined itself would go on with a queue that is freed
+// (gRPC 1.51). So nothing here owns the call but the transport, whose thread waits in the destructor until OnDone is
+// over.
 //
 // The hold keeps gRPC from ending the call between our look at `ended_` and the operation that follows; it is released
 // when an operation has failed, and nothing is started after that.
@@ -66,14 +71,22 @@ class Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> 
   Call(const GrpcTransportOptions& options, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
        Transport::Listener* listener)
       : listener_(listener),
-        stub_(grpc::CreateCustomChannel(options.target, credentials, ChannelArguments(options.server_name))) {}
-
-  void Begin(std::shared_ptr<Call> self) {
-    self_ = std::move(self);
+        stub_(grpc::CreateCustomChannel(options.target, credentials, ChannelArguments(options.server_name))) {
     stub_.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(), this);
     AddHold();
     StartCall();
   }
+  ~Call() override {
+    Cancel();
+    End();
+    MutexLock lock(&mutex_);
+    while (!done_) {
+      done_came_.Wait(&mutex_);
+    }
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
   void Read() {
     MutexLock lock(&mutex_);
     if (!ended_) {
@@ -119,8 +132,10 @@ class Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> 
     }
   }
   void OnDone(const grpc::Status& status) override {
-    const std::shared_ptr<Call> self = std::move(self_);
     listener_->OnClosed(ToStatus(status));
+    MutexLock lock(&mutex_);
+    done_ = true;
+    done_came_.NotifyAll();
   }
 
  private:
@@ -132,13 +147,14 @@ class Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> 
   }
 
   Transport::Listener* const listener_;
-  std::shared_ptr<Call> self_;
   grpc::GenericStub stub_;
   grpc::ClientContext context_;
   grpc::ByteBuffer read_;
   grpc::ByteBuffer write_;
   Mutex mutex_;
+  CondVar done_came_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 class GrpcTransport : public Transport {
@@ -152,8 +168,7 @@ class GrpcTransport : public Transport {
       listener->OnClosed(credentials.status());
       return;
     }
-    call_ = std::make_shared<Call>(options_, *credentials, listener);
-    call_->Begin(call_);
+    call_ = std::make_unique<Call>(options_, *credentials, listener);
   }
   void Read() override {
     if (call_ != nullptr) {
@@ -189,7 +204,7 @@ class GrpcTransport : public Transport {
   }
 
   const GrpcTransportOptions options_;
-  std::shared_ptr<Call> call_;
+  std::unique_ptr<Call> call_;
 };
 
 }  // namespace

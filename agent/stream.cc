@@ -10,9 +10,9 @@ Stream::Stream(StreamOptions options, Spool* spool, EpochOwner* owner, std::uniq
                const Clock* clock)
     : spool_(spool),
       clock_(clock),
-      transport_(std::move(transport)),
       logic_(std::move(options), spool, owner, StreamTime{clock->Now(), clock->SinceBoot()}),
-      next_tick_(clock->SinceBoot()) {
+      next_tick_(clock->SinceBoot()),
+      transport_(std::move(transport)) {
   spool_->SetListener([this] { Post([](Mail* mail) { mail->woken = true; }); });
 }
 

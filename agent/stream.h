@@ -64,7 +64,6 @@ class Stream : private Transport::Listener {
 
   Spool* const spool_;
   const Clock* const clock_;
-  const std::unique_ptr<Transport> transport_;
   std::thread thread_;
 
   // Of the thread.
@@ -78,6 +77,8 @@ class Stream : private Transport::Listener {
   Mail mail_ ABSL_GUARDED_BY(mutex_);
   std::optional<StopRequest> stop_ ABSL_GUARDED_BY(mutex_);
   StreamStatus status_ ABSL_GUARDED_BY(mutex_);
+
+  const std::unique_ptr<Transport> transport_;  // last: until it is gone it calls OnClosed
 };
 
 }  // namespace ppmm

@@ -177,6 +177,7 @@ class Agent::Impl {
     spool_->Drain();
     names_->Save().IgnoreError();  // a name found again is the same unless its rules changed
     KeepLifeNote(life_note_, boot_.boot_id, clock_->Now(), /*goodbye=*/true).IgnoreError();  // as above
+    short_run_->End();
   }
 
   std::string StatusJson() const {

@@ -22,7 +22,13 @@ ShortRun::ShortRun(SpoolDirectory* directory, absl::Duration since_boot) : direc
 }
 
 void ShortRun::Tick(absl::Duration since_boot) {
-  if (marked_ && since_boot - started_ >= kShortRun) {
+  if (since_boot - started_ >= kShortRun) {
+    End();
+  }
+}
+
+void ShortRun::End() {
+  if (marked_) {
     const absl::Status status = directory_->Remove(kFileName);
     marked_ = !status.ok() && !absl::IsNotFound(status);
   }

@@ -33,6 +33,25 @@ TEST(ShortRunTest, ARunOfAMinuteIsNoShortOne) {
   }
 }
 
+TEST(ShortRunTest, ARunThatWasStoppedIsNoShortOne) {
+  FaultyDirectory disk;
+  for (int run = 0; run < 2; ++run) {
+    ShortRun short_run(&disk, absl::Hours(1));
+    EXPECT_EQ(short_run.first_batch_delay(), absl::ZeroDuration());
+    short_run.End();
+  }
+  EXPECT_TRUE(disk.Files().empty());
+}
+
+TEST(ShortRunTest, AStopWhileWaitingAfterAShortRunEndsTheWaiting) {
+  FaultyDirectory disk;
+  ShortRun(&disk, absl::Hours(1));
+  ShortRun waiting(&disk, absl::Hours(1));
+  EXPECT_EQ(waiting.first_batch_delay(), absl::Seconds(10));
+  waiting.End();
+  EXPECT_EQ(ShortRun(&disk, absl::Hours(1)).first_batch_delay(), absl::ZeroDuration());
+}
+
 TEST(ShortRunTest, AMarkThatCannotBeRemovedIsRemovedLater) {
   FaultyDirectory disk;
   ShortRun short_run(&disk, absl::ZeroDuration());

@@ -1,9 +1,5 @@
 #include "collector/collector.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -24,6 +20,7 @@
 #include "collector/state.h"
 #include "collector/store/sqlite_store.h"
 #include "collector/writer.h"
+#include "common/data_lock.h"
 #include "common/log.h"
 #include "common/mutex.h"
 #include "common/status.h"
@@ -41,45 +38,6 @@ absl::StatusOr<std::string> ReadPem(const std::string& path) {
   text << file.rdbuf();
   return text.str();
 }
-
-// Two collectors on one database would each count from a picture of their own. The lock goes with the process, however
-// it ends; it is one of fcntl(2) because that tells who holds it.
-class DataLock {
- public:
-  DataLock() = default;
-  ~DataLock() {
-    if (fd_ >= 0) {
-      close(fd_);
-    }
-  }
-  DataLock(const DataLock&) = delete;
-  DataLock& operator=(const DataLock&) = delete;
-
-  absl::Status Take(const std::string& data) {
-    const std::string path = data + "/lock";
-    fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (fd_ < 0) {
-      return ErrnoStatus(errno, path);
-    }
-    struct flock lock {};
-    lock.l_type = F_WRLCK;
-    lock.l_whence = SEEK_SET;
-    if (fcntl(fd_, F_SETLK, &lock) == 0) {
-      return absl::OkStatus();
-    }
-    const int cause = errno;
-    if (cause != EACCES && cause != EAGAIN) {
-      return ErrnoStatus(cause, path);
-    }
-    const bool told = fcntl(fd_, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-    return absl::AlreadyExistsError(absl::StrCat("data directory ", data, " is used by another collector",
-                                                 told ? absl::StrCat(" (pid ", lock.l_pid, ")") : "",
-                                                 "; stop it, or choose another directory with --data"));
-  }
-
- private:
-  int fd_ = -1;
-};
 
 absl::StatusOr<IngestOptions> IngestOptionsOf(const config::CollectorConfig& config) {
   IngestOptions options;
@@ -106,7 +64,7 @@ class Collector::Impl {
       return absl::FailedPreconditionError(absl::StrCat(
           "data directory ", config_.data(), " cannot be made: ", made.message(), " (--data names another one)"));
     }
-    RETURN_IF_ERROR(lock_.Take(config_.data()));
+    RETURN_IF_ERROR(lock_.Take(config_.data(), "collector"));
     ASSIGN_OR_RETURN(store_, OpenSqliteStore(DatabasePath()));
     writer_ = std::make_unique<Writer>(&state_, store_.get(), &queue_, clock_);
     RETURN_IF_ERROR(writer_->Load());

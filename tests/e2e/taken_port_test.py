@@ -1,20 +1,24 @@
-"""A collector that cannot start says what is in its way and what to do, and leaves with the right code."""
+"""A daemon that cannot start says what is in its way and what to do, and leaves with the right code."""
 
 import subprocess
 
 import rig as e2e
-from rig import check
+from rig import check, wait_until
 
 EX_UNAVAILABLE = 69
 EX_CONFIG = 78
 
 
-def run_collector(*words):
+def run(program, *words):
     try:
-        return subprocess.run([e2e.BUILD / "collector/ppmm-collector", *map(str, words)], capture_output=True,
-                              text=True, timeout=30, check=False)
+        return subprocess.run([e2e.BUILD / program, *map(str, words)], capture_output=True, text=True, timeout=30,
+                              check=False)
     except subprocess.TimeoutExpired:
-        raise AssertionError(f"a collector that was not to start runs: {words}") from None
+        raise AssertionError(f"{program} was not to start, and runs: {words}") from None
+
+
+def run_collector(*words):
+    return run("collector/ppmm-collector", *words)
 
 
 def check_taken_port(rig, flag, port, other_flag):
@@ -35,6 +39,20 @@ def check_second_on_same_data(rig):
         check(part in second.stderr, f"data taken: \"{part}\" is not in: {second.stderr}")
 
 
+def check_second_agent(rig):
+    """On the same data with a socket of its own, then with the same socket."""
+    rig.start_agent()
+    wait_until(rig.agent_status, 30, "the agent answers")
+    for data, socket, named in ((rig.agent_data, rig.folder / "other.sock", rig.agent_data),
+                                (rig.folder / "other", rig.agent_socket, rig.agent_socket)):
+        second = run("agent/ppmm-agent", "--data", data, "--socket", socket)
+        check(second.returncode == EX_UNAVAILABLE, f"second agent: exit {second.returncode}, {second.stderr}")
+        for part in ("--data", str(named), f"pid {rig.agent.popen.pid}"):
+            check(part in second.stderr, f"second agent: \"{part}\" is not in: {second.stderr}")
+    check(rig.agent_status() is not None, "the first agent was not disturbed")
+    check(rig.agent.stop() == 0, "the agent ends with 0 on SIGTERM")
+
+
 def check_bad_config(rig, text, *places):
     config = rig.folder / "bad.yaml"
     config.write_text(text)
@@ -50,6 +68,7 @@ def test(rig):
     check_taken_port(rig, "--http-listen", rig.http_port, "--grpc-listen")
     check_taken_port(rig, "--grpc-listen", rig.grpc_port, "--http-listen")
     check_second_on_same_data(rig)
+    check_second_agent(rig)
     check_bad_config(rig, "data: /var/lib/ppmm\norganisation: example\nhttp:\n  listen: nowhere\n", "2:1:", "4:11:")
     check_bad_config(rig, "data: [\n", "1:7:")
     check(rig.ready(), "the first collector was not disturbed")

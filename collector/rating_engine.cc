@@ -1,7 +1,6 @@
 #include "collector/rating_engine.h"
 
 #include <algorithm>
-#include <future>
 #include <map>
 #include <set>
 #include <utility>
@@ -171,10 +170,7 @@ absl::Status RatingEngine::SaveEvaluation(Day day, const Rating& rating) {
   row.low = std::string(RungName(rating.low));
   row.high = std::string(RungName(rating.high));
   row.body = EncodeLevelState(level_);
-  std::promise<absl::Status> committed;
-  writer_->Submit([row](Tables&, Store& store) { return store.Put(row); },
-                  [&committed](const absl::Status& status) { committed.set_value(status); });
-  return committed.get_future().get();
+  return writer_->SubmitAndWait([row](Tables&, Store& store) { return store.Put(row); });
 }
 
 absl::Status RatingEngine::EvaluateClosedDays(Day today) {
@@ -233,6 +229,10 @@ absl::Status RatingEngine::RunOnce() {
   }
   latest_.Set(TakeSnapshot(catalogue_, std::move(running), level_, now));
   return absl::OkStatus();
+}
+
+std::shared_ptr<const RatingSnapshot> RatingEngine::OfClosedDay() const {
+  return closed_ == nullptr ? nullptr : TakeSnapshot(catalogue_, *closed_, level_, StartOf(closed_->day() + 1));
 }
 
 }  // namespace ppmm

@@ -51,6 +51,9 @@ class RatingEngine : public RatingSource {
 
   absl::StatusOr<std::shared_ptr<const RatingSnapshot>> Current() const override { return latest_.Current(); }
   const LevelState& level_state() const { return level_; }
+  // The last closed day by its facts as known now, which plain SQL on `fact_day` repeats; null before RunOnce(). On the
+  // thread of RunOnce().
+  std::shared_ptr<const RatingSnapshot> OfClosedDay() const;
 
  private:
   void Loop();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -31,6 +33,7 @@ absl::Status Writer::Load() {
 }
 
 void Writer::Start() {
+  started_ = true;
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -67,6 +70,17 @@ void Writer::Submit(Change change, std::function<void(const absl::Status&)> done
     submitted_.push_back({std::move(change), std::move(done)});
   }
   queue_->Wake();
+}
+
+absl::Status Writer::SubmitAndWait(Change change) {
+  // Shared, because the writer's thread may still be inside set_value() when the answer is here.
+  auto committed = std::make_shared<std::promise<absl::Status>>();
+  std::future<absl::Status> result = committed->get_future();
+  Submit(std::move(change), [committed](const absl::Status& status) { committed->set_value(status); });
+  if (!started_) {
+    RETURN_IF_ERROR(CommitOnce());
+  }
+  return result.get();
 }
 
 void Writer::SetAgentOffset(std::optional<absl::Duration> median) {

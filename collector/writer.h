@@ -83,6 +83,9 @@ class Writer {
   // Thread-safe.
   using Change = std::function<absl::Status(Tables& tables, Store& store)>;
   void Submit(Change change, std::function<void(const absl::Status&)> done);
+  // The same, and waits for the commit. Where no thread was started, as in tests and simulations, it commits here.
+  // Not to be called on the writer's thread. Errors: of the commit.
+  absl::Status SubmitAndWait(Change change);
 
   WriterStatus status() const;
 
@@ -122,6 +125,7 @@ class Writer {
   std::vector<Submitted> submitted_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Duration> agent_offset_ ABSL_GUARDED_BY(mutex_);
   bool accept_clock_ ABSL_GUARDED_BY(mutex_) = false;
+  bool started_ = false;  // set before anybody else knows the writer
   std::thread thread_;
 };
 

@@ -1,6 +1,5 @@
 #include "collector/facts/day_keeper.h"
 
-#include <future>
 #include <memory>
 #include <set>
 
@@ -23,19 +22,14 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> DayKeeper::Current(Day day, absl::Ti
 absl::Status DayKeeper::Write(Day day) {
   ASSIGN_OR_RETURN(const auto built, Current(day, StartOf(day + 1)));
   const auto facts = std::make_shared<const std::map<ScopeId, DayFacts>>(built);
-  auto committed = std::make_shared<std::promise<absl::Status>>();
-  std::future<absl::Status> result = committed->get_future();
-  writer_->Submit(
-      [facts, day](Tables& tables, Store& store) -> absl::Status {
-        for (const auto& [scope, row] : *facts) {
-          RETURN_IF_ERROR(store.PutFactDay(day, scope, row));
-        }
-        tables.facts_day = std::max<std::int64_t>(tables.facts_day, day + 1);
-        tables.touched_days.erase(day);
-        return PutTouchedDays(tables, store);
-      },
-      [committed](const absl::Status& status) { committed->set_value(status); });
-  return result.get();
+  return writer_->SubmitAndWait([facts, day](Tables& tables, Store& store) -> absl::Status {
+    for (const auto& [scope, row] : *facts) {
+      RETURN_IF_ERROR(store.PutFactDay(day, scope, row));
+    }
+    tables.facts_day = std::max<std::int64_t>(tables.facts_day, day + 1);
+    tables.touched_days.erase(day);
+    return PutTouchedDays(tables, store);
+  });
 }
 
 absl::StatusOr<std::vector<Day>> DayKeeper::Run(absl::Time store_time) {

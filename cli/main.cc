@@ -2,14 +2,19 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
 #include "cli/commands.h"
 
 #include "common/default_paths.h"
 #include "common/environment.h"
+#include "common/log.h"
+#include "common/nearest.h"
+#include "common/ppmm_commands.h"
 #include "common/version.h"
 
 namespace {
@@ -45,6 +50,55 @@ ppmm::HostProbe ProbeThisHost() {
   return ppmm::ProbeHost("", agent.socket, {agent.data, collector.data});
 }
 
+// Commands that later releases have: known, so that they are answered with what they come with, but not listed.
+std::vector<CLI::App*> AddCommandsToCome(CLI::App& app) {
+  std::vector<CLI::App*> added;
+  std::set<std::string> known;
+  for (const CLI::App* subcommand : app.get_subcommands([](const CLI::App*) { return true; })) {
+    known.insert(subcommand->get_name());
+  }
+  for (const ppmm::PpmmCommand& command : ppmm::PpmmCommands()) {
+    const std::string first(command.name.substr(0, command.name.find(' ')));
+    if (!command.built() && known.insert(first).second) {
+      CLI::App* const subcommand = app.add_subcommand(first)->group("");
+      subcommand->allow_extras()->fallthrough(false)->set_help_flag();
+      added.push_back(subcommand);
+    }
+  }
+  return added;
+}
+
+int NotInThisRelease(const CLI::App& command) {
+  const std::vector<std::string> rest = command.remaining();
+  const std::string line = rest.empty() ? command.get_name() : command.get_name() + " " + rest.front();
+  const ppmm::PpmmCommand* found = ppmm::FindPpmmCommand(line);
+  ppmm::PpmmCommand group;  // `ppmm alerts` alone
+  for (const ppmm::PpmmCommand& other : ppmm::PpmmCommands()) {
+    if (found == nullptr && absl::StartsWith(other.name, command.get_name() + " ")) {
+      group.comes_with = other.comes_with;
+      found = &group;
+    }
+  }
+  std::cerr << "ppmm " << ppmm::EscapeForDisplay(line) << ": " << ppmm::WhyNotBuilt(*found) << "\n";
+  return ppmm::kExitUsage;
+}
+
+// Help and version too. What stands where a command should is answered with the nearest right ones.
+int NotUnderstood(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> extras = app.remaining();
+  if (error.get_exit_code() == 0 || !app.get_subcommands().empty() || extras.empty() ||
+      absl::StartsWith(extras.front(), "-")) {
+    return app.exit(error) == 0 ? ppmm::kExitOk : ppmm::kExitUsage;
+  }
+  std::vector<std::string> names;
+  for (const ppmm::PpmmCommand& command : ppmm::PpmmCommands()) {
+    names.emplace_back(command.name.substr(0, command.name.find(' ')));
+  }
+  std::cerr << "ppmm: no command \"" << ppmm::EscapeForDisplay(extras.front()) << "\""
+            << ppmm::DidYouMean(extras.front(), names) << " (ppmm --help lists them)\n";
+  return ppmm::kExitUsage;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -76,10 +130,17 @@ int main(int argc, char** argv) {
   check->add_option("FILE", options.name, "the kind is found by its content")->required();
   CLI::App* const doctor = app.add_subcommand("doctor", "what keeps you from being measured in full, and its cure");
 
+  const std::vector<CLI::App*> to_come = AddCommandsToCome(app);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? ppmm::kExitOk : ppmm::kExitUsage;
+    return NotUnderstood(app, error);
+  }
+  for (const CLI::App* const command : to_come) {
+    if (command->parsed()) {
+      return NotInThisRelease(*command);
+    }
   }
   const ppmm::CommandContext context = ContextOf(options);
   if (rating->parsed()) {

@@ -82,16 +82,16 @@ std::string BlockingTable(const Json& rating, const Screen& screen) {
       continue;
     }
     const std::string id = TextAt(row, "activity");
-    std::string command = TextAt(row, "command");
-    if (command.empty()) {
-      command = absl::StrCat("ppmm explain ", id);
+    std::string cure = TextAt(row, "cure");
+    if (cure.empty()) {
+      cure = absl::StrCat("ppmm explain ", id);
     }
     std::string reason = TextAt(row, "reason");
     table.AddRow({{id, ToneOf(TextAt(row, "status"))},
                   reason.empty() ? TextAt(row, "title") : reason,
                   TextAt(row, "role"),
                   WorkOf(row),
-                  command});
+                  cure});
   }
   return table.empty() ? ""
                        : absl::StrCat(Toned(screen, Tone::kHeading, "Stops you now"), "\n", table.Render(screen, 2));
@@ -238,13 +238,13 @@ std::string RenderNextSteps(const Json& steps, const Screen& screen) {
     double minutes = 0;
     bool known = !acts.empty();
     Table table(
-        {{"activity"}, {"act", false, true}, {"role", false, false, true}, {"work", true}, {"command", false, true}});
+        {{"activity"}, {"act", false, true}, {"role", false, false, true}, {"work", true}, {"cure", false, true}});
     for (const Json& act : acts) {
       const std::optional<double> work = NumberAt(act, "minutes_of_work");
       minutes += work.value_or(0);
       known = known && work.has_value();
       table.AddRow(
-          {TextAt(act, "activity"), TextAt(act, "act"), TextAt(act, "role"), WorkOf(act), TextAt(act, "command")});
+          {TextAt(act, "activity"), TextAt(act, "act"), TextAt(act, "role"), WorkOf(act), TextAt(act, "cure")});
     }
     absl::StrAppend(&out, out.empty() ? "" : "\n",
                     Toned(screen, Tone::kHeading, absl::StrCat("For ", TextAt(step, "rung"))),
@@ -323,9 +323,9 @@ std::string RenderExplain(const Json& activity, const Screen& screen) {
   add("Evidence", TextAt(activity, "evidence"));
   add("Why", TextAt(activity, "why"));
   for (const Json& act : ArrayAt(activity, "remediation")) {
-    const std::string command = TextAt(act, "command");
+    const std::string cure = TextAt(act, "cure");
     const std::string work = WorkOf(act);
-    add("Cure", absl::StrCat(TextAt(act, "what"), command.empty() ? "" : absl::StrCat(": ", command), " (",
+    add("Cure", absl::StrCat(TextAt(act, "what"), cure.empty() ? "" : absl::StrCat(": ", cure), " (",
                              TextAt(act, "role"), work == "-" ? "" : absl::StrCat(", ~", work), ")"));
   }
   add("Cannot see", TextAt(activity, "cannot_observe"));

@@ -10,6 +10,7 @@
 #include "collector/rating/judge.h"
 #include "collector/rating/rating_json.h"
 #include "collector/web/page.h"
+#include "common/ppmm_commands.h"
 
 namespace ppmm {
 namespace {
@@ -76,7 +77,9 @@ void FillPage(const Rating& rating, PageData* page) {
     if (row.minutes_of_work.has_value()) {
       blocker.minutes_of_work = *row.minutes_of_work;
     }
-    blocker.command = row.command;
+    Cure cure = CureOf(row.command);
+    blocker.command = std::move(cure.command);
+    blocker.cure = std::move(cure.words);
     page->blockers.push_back(std::move(blocker));
   }
   for (const ActivityStatus& row : rating.activities) {

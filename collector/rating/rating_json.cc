@@ -9,6 +9,8 @@
 #include "absl/strings/str_join.h"
 #include "nlohmann/json.hpp"
 
+#include "common/ppmm_commands.h"
+
 namespace ppmm {
 namespace {
 
@@ -46,13 +48,16 @@ Json OrNull(const std::optional<Number>& number) {
   return number.has_value() ? Json(*number) : Json(nullptr);
 }
 
+// Empty texts are null.
+Json TextOrNull(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
 Json ActOf(const NextAct& act) {
-  return {{"activity", act.activity},
-          {"act", act.act},
-          {"command", act.command},
-          {"role", act.role},
-          {"minutes_of_work", OrNull(act.minutes_of_work)},
-          {"missing", act.missing.empty() ? Json(nullptr) : Json(act.missing)}};
+  const Cure cure = CureOf(act.command);
+  return {{"activity", act.activity},          {"act", act.act},   {"command", TextOrNull(cure.command)},
+          {"cure", TextOrNull(cure.words)},    {"role", act.role}, {"minutes_of_work", OrNull(act.minutes_of_work)},
+          {"missing", TextOrNull(act.missing)}};
 }
 
 Json StepsOf(const Rating& rating) {
@@ -171,8 +176,10 @@ Json CriterionOf(const CriterionFinding& finding, const Facts& facts) {
 Json RemediationOf(const Activity& activity) {
   Json acts = Json::array();
   const auto add = [&](const Act& act, bool human) {
+    const Cure cure = CureOf(act.command);
     acts.push_back({{"what", act.what},
-                    {"command", act.command},
+                    {"command", TextOrNull(cure.command)},
+                    {"cure", TextOrNull(cure.words)},
                     {"role", act.role},
                     {"minutes_of_work", act.minutes > 0 ? Json(act.minutes) : Json(nullptr)},
                     {"only_a_person", human}});
@@ -199,6 +206,7 @@ std::string RatingJson(const Rating& rating) {
   }
   Json blocking = Json::array();
   for (const BlockingRow& row : rating.blocking) {
+    const Cure cure = CureOf(row.command);
     blocking.push_back({{"activity", row.activity},
                         {"title", row.title},
                         {"level", Text(RungName(row.rung))},
@@ -207,7 +215,8 @@ std::string RatingJson(const Rating& rating) {
                         {"reason", row.reason},
                         {"decidable_at", TimeOf(row.until)},
                         {"minutes_of_work", OrNull(row.minutes_of_work)},
-                        {"command", row.command}});
+                        {"command", TextOrNull(cure.command)},
+                        {"cure", TextOrNull(cure.words)}});
   }
   return Dump({{"organization", rating.organization},
                {"level", LevelOf(rating.published)},

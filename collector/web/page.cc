@@ -220,6 +220,8 @@ void RenderBlockers(HtmlWriter& html, const PageData& data) {
         html.Raw("</td><td class=\"how\">");
         if (!blocker.command.empty()) {
           html.Raw("<code class=\"cmd\">").Text(blocker.command, 160).Raw("</code>");
+        } else {
+          html.Text(blocker.cure, 160);
         }
         html.Raw("</td></tr>\n");
       }

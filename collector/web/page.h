@@ -30,7 +30,8 @@ struct PageData {
     std::string role;      // "management", "development", "operations": the groups, in the order given
     std::string what;      // "inventory is not confirmed"
     std::optional<double> minutes_of_work;
-    std::string command;  // as typed: "ppmm inventory confirm"; may be empty
+    std::string command;  // as typed: "ppmm doctor"; empty: this release has none
+    std::string cure = "";  // what to show in its place; may be empty
   };
 
   struct Activity {

@@ -1,8 +1,6 @@
 #include "collector/rating/rating_json.h"
 
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -10,6 +8,7 @@
 #include "nlohmann/json.hpp"
 
 #include "tests/collector/rating/world.h"
+#include "tests/testing/golden.h"
 
 namespace ppmm {
 namespace {
@@ -53,7 +52,7 @@ TEST(RatingJsonTest, HasTheKeysOfTheContract) {
   EXPECT_THAT(Keys(json["progress"]["3"]), ElementsAre("low", "high"));
   EXPECT_THAT(Keys(json["next_steps"][0]), ElementsAre("rung", "acts"));
   EXPECT_THAT(Keys(json["next_steps"][0]["acts"][0]),
-              ElementsAre("activity", "act", "command", "role", "minutes_of_work", "missing"));
+              ElementsAre("activity", "act", "command", "cure", "role", "minutes_of_work", "missing"));
   EXPECT_EQ(json["level"], 1);
   EXPECT_EQ(json["sublevel"], 0);
   EXPECT_EQ(json["published"], "1");
@@ -128,14 +127,7 @@ TEST(RatingJsonTest, GivesTheBytesOfTheGoldenFile) {
   const Rating second = RatingOf(again);
   EXPECT_EQ(bytes, RatingJson(second) + "\n" + ActivitiesJson(second) + "\n" + NextStepsJson(second) + "\n");
 
-  const std::string path = PPMM_TESTDATA "/golden/rating.json";
-  if (std::getenv("PPMM_REWRITE_GOLDEN") != nullptr) {
-    std::ofstream(path) << bytes;
-  }
-  std::ifstream file(path);
-  std::stringstream golden;
-  golden << file.rdbuf();
-  EXPECT_EQ(bytes, golden.str());
+  ExpectGolden("rating.json", bytes);
 }
 
 }  // namespace

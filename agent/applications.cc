@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "agent/cgroup_stats.h"
 #include "agent/process_extras.h"
 #include "common/log.h"
 
@@ -199,7 +198,7 @@ ApplicationsSource::InstanceIndex ApplicationsSource::InstanceFor(const Applicat
   instance = Instance{};
   instance.key = key;
   instance.record = identified.instance;
-  instance.cgroup_text = identified.cgroup_text;
+  instance.cgroup = CgroupReader(inputs_.root, identified.cgroup_text);
   instance.last_alive = now;
   instance.entity = recorder.AddInstance(instance.record, started);
   instance_by_key_[key] = index;
@@ -447,10 +446,7 @@ void ApplicationsSource::SumUp(absl::Time now) {
 }
 
 void ApplicationsSource::RecordCgroup(Instance& instance, Recorder& recorder) {
-  if (instance.cgroup_text.empty()) {
-    return;
-  }
-  const CgroupStats stats = ReadCgroupStats(inputs_.root, instance.cgroup_text);
+  const CgroupStats stats = instance.cgroup.Read();
   const auto series = [&](SeriesHandle& handle, absl::string_view metric) {
     if (handle == 0) {
       handle = recorder.AddSeries(instance.entity, MetricNamed(metric));

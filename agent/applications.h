@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "agent/cgroup_stats.h"
 #include "agent/process_sample.h"
 #include "agent/socket_sample.h"
 #include "agent/source.h"
@@ -101,7 +102,7 @@ class ApplicationsSource : public Source {
     wire::Instance record;
     EntityHandle entity = 0;
     Series series;
-    std::string cgroup_text;
+    CgroupReader cgroup;
     // Of each code file, so that a restart with the same bytes is no release.
     std::map<std::string, std::pair<std::string, std::string>> releases;  // version, digest
     absl::Time last_alive;

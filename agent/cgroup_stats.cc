@@ -1,6 +1,6 @@
 #include "agent/cgroup_stats.h"
 
-#include <utility>
+#include <algorithm>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -16,10 +16,11 @@ namespace {
 
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 62;
 
-std::optional<std::uint64_t> ReadNumber(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadFile(path);
+constexpr int kLookAgain = 30;  // readings
+
+std::optional<std::uint64_t> NumberIn(absl::string_view text) {
   std::uint64_t value = 0;
-  if (!text.ok() || !ParseUint(absl::StripSuffix(*text, "\n"), &value) || value >= kNoLimit) {
+  if (!ParseUint(absl::StripSuffix(text, "\n"), &value) || value >= kNoLimit) {
     return std::nullopt;
   }
   return value;
@@ -38,54 +39,90 @@ std::optional<std::uint64_t> ValueOf(absl::string_view text, absl::string_view n
   return std::nullopt;
 }
 
-void ReadV2(const std::string& folder, CgroupStats* stats) {
-  if (const absl::StatusOr<std::string> text = ReadFile(folder + "/cpu.stat"); text.ok()) {
-    stats->throttled_periods = ValueOf(*text, "nr_throttled");
-    stats->throttled_us = ValueOf(*text, "throttled_usec");
-  }
-  stats->memory_bytes = ReadNumber(folder + "/memory.current");
-  stats->memory_limit_bytes = ReadNumber(folder + "/memory.max");
-}
+struct Line {
+  absl::string_view controllers;  // empty: v2
+  absl::string_view path;
+};
 
-void ReadV1Cpu(const std::string& folder, CgroupStats* stats) {
-  if (const absl::StatusOr<std::string> text = ReadFile(folder + "/cpu.stat"); text.ok()) {
-    stats->throttled_periods = ValueOf(*text, "nr_throttled");
-    if (const std::optional<std::uint64_t> nanoseconds = ValueOf(*text, "throttled_time")) {
-      stats->throttled_us = *nanoseconds / 1000;
+std::vector<Line> ParseLines(absl::string_view text) {
+  std::vector<Line> lines;
+  absl::string_view line;
+  while (NextLine(&text, &line)) {
+    const std::vector<absl::string_view> fields = absl::StrSplit(line, absl::MaxSplits(':', 2));
+    if (fields.size() == 3 && !absl::StrContains(fields[2], "..")) {
+      lines.push_back({fields[1], fields[2]});
     }
   }
+  return lines;
 }
 
 }  // namespace
 
-CgroupStats ReadCgroupStats(absl::string_view root, absl::string_view cgroup_text) {
-  CgroupStats stats;
-  std::vector<std::pair<absl::string_view, absl::string_view>> v1;  // controllers, path
-  absl::string_view line;
-  while (NextLine(&cgroup_text, &line)) {
-    const std::vector<absl::string_view> fields = absl::StrSplit(line, absl::MaxSplits(':', 2));
-    if (fields.size() != 3 || absl::StrContains(fields[2], "..")) {
-      continue;
+CgroupReader::CgroupReader(absl::string_view root, absl::string_view cgroup_text) {
+  const std::vector<Line> lines = ParseLines(cgroup_text);
+  std::vector<absl::string_view> own;  // paths of the process's own group
+  for (const Line& line : lines) {
+    if ((line.controllers.empty() || line.controllers == "name=systemd") && line.path != "/") {
+      own.push_back(line.path);
     }
-    if (!fields[1].empty()) {
-      v1.emplace_back(fields[1], fields[2]);
-      continue;
-    }
-    // Hybrid machines mount v2 beside the v1 controllers.
-    ReadV2(absl::StrCat(root, "/sys/fs/cgroup", fields[2]), &stats);
-    if (!stats.memory_bytes.has_value() && !stats.throttled_us.has_value()) {
-      ReadV2(absl::StrCat(root, "/sys/fs/cgroup/unified", fields[2]), &stats);
+    if (line.controllers.empty()) {
+      AddV2(absl::StrCat(root, "/sys/fs/cgroup", line.path));
+      AddV2(absl::StrCat(root, "/sys/fs/cgroup/unified", line.path));  // hybrid machines
     }
   }
-  for (const auto& [controllers, path] : v1) {
-    for (const absl::string_view controller : absl::StrSplit(controllers, ',')) {
+  for (const Line& line : lines) {
+    const bool is_own = own.empty() ? line.path != "/" : std::find(own.begin(), own.end(), line.path) != own.end();
+    if (!is_own) {
+      continue;
+    }
+    for (const absl::string_view controller : absl::StrSplit(line.controllers, ',')) {
       if (controller == "cpu") {
-        ReadV1Cpu(absl::StrCat(root, "/sys/fs/cgroup/", controllers, path), &stats);
+        files_.push_back(
+            {absl::StrCat(root, "/sys/fs/cgroup/", line.controllers, line.path, "/cpu.stat"), What::kCpuV1});
       } else if (controller == "memory") {
-        const std::string folder = absl::StrCat(root, "/sys/fs/cgroup/memory", path);
-        stats.memory_bytes = ReadNumber(folder + "/memory.usage_in_bytes");
-        stats.memory_limit_bytes = ReadNumber(folder + "/memory.limit_in_bytes");
+        const std::string folder = absl::StrCat(root, "/sys/fs/cgroup/memory", line.path);
+        files_.push_back({folder + "/memory.usage_in_bytes", What::kMemory});
+        files_.push_back({folder + "/memory.limit_in_bytes", What::kMemoryLimit});
       }
+    }
+  }
+}
+
+void CgroupReader::AddV2(absl::string_view folder) {
+  files_.push_back({absl::StrCat(folder, "/cpu.stat"), What::kCpuV2});
+  files_.push_back({absl::StrCat(folder, "/memory.current"), What::kMemory});
+  files_.push_back({absl::StrCat(folder, "/memory.max"), What::kMemoryLimit});
+}
+
+CgroupStats CgroupReader::Read() {
+  CgroupStats stats;
+  for (File& file : files_) {
+    if (file.readings_without > 0 && file.readings_without < kLookAgain) {
+      ++file.readings_without;
+      continue;
+    }
+    const absl::StatusOr<std::string> text = ReadFile(file.path);
+    file.readings_without = text.ok() ? 0 : 1;
+    if (!text.ok()) {
+      continue;
+    }
+    switch (file.what) {
+      case What::kCpuV1:
+      case What::kCpuV2: {
+        const bool v1 = file.what == What::kCpuV1;
+        stats.throttled_periods = ValueOf(*text, "nr_throttled");
+        stats.throttled_us = ValueOf(*text, v1 ? "throttled_time" : "throttled_usec");
+        if (v1 && stats.throttled_us.has_value()) {
+          *stats.throttled_us /= 1000;
+        }
+        break;
+      }
+      case What::kMemory:
+        stats.memory_bytes = NumberIn(*text);
+        break;
+      case What::kMemoryLimit:
+        stats.memory_limit_bytes = NumberIn(*text);
+        break;
     }
   }
   return stats;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 
@@ -17,12 +18,32 @@ struct CgroupStats {
   std::optional<std::uint64_t> memory_limit_bytes;
 };
 
-// Reads the group of a process.
+// Reads the group of a process again and again.
 //
-// Shape:  `cgroup_text` is the text of /proc/PID/cgroup: lines "0::/path" (v2) and "N:controllers:/path" (v1). Both
-//         hierarchies may be mounted; v1's controllers win where they are. A limit of 2^62 bytes or more is none.
-// Units:  v1 counts throttled time in nanoseconds, v2 in microseconds.
-// Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
-CgroupStats ReadCgroupStats(absl::string_view root, absl::string_view cgroup_text);
+// Most of the files that could be there are not, so what is absent is looked for only at each 30th reading.
+class CgroupReader {
+ public:
+  CgroupReader() = default;
+
+  // Shape:  `cgroup_text` is the text of /proc/PID/cgroup: lines "0::/path" (v2) and "N:controllers:/path" (v1). Both
+  //         hierarchies may be mounted; v1's controllers win where they are. A v1 group counts only where it is the
+  //         group that v2 or `name=systemd` names, for otherwise it is one that others share.
+  CgroupReader(absl::string_view root, absl::string_view cgroup_text);
+
+  // Units:  v1 counts throttled time in nanoseconds, v2 in microseconds. A limit of 2^62 bytes or more is none.
+  // Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
+  CgroupStats Read();
+
+ private:
+  enum class What { kCpuV1, kCpuV2, kMemory, kMemoryLimit };
+  struct File {
+    std::string path;
+    What what;
+    int readings_without = 0;  // since it was last looked for and was absent
+  };
+  void AddV2(absl::string_view folder);
+
+  std::vector<File> files_;  // later ones win
+};
 
 }  // namespace ppmm

@@ -348,7 +348,7 @@ TEST(CgroupStatsTest, ReadsV2) {
   root.Write("/sys/fs/cgroup/system.slice/a.service/cpu.stat", "usage_usec 9\nnr_throttled 3\nthrottled_usec 4500\n");
   root.Write("/sys/fs/cgroup/system.slice/a.service/memory.current", "4096\n");
   root.Write("/sys/fs/cgroup/system.slice/a.service/memory.max", "max\n");
-  const CgroupStats stats = ReadCgroupStats(root.root(), "0::/system.slice/a.service\n");
+  const CgroupStats stats = CgroupReader(root.root(), "0::/system.slice/a.service\n").Read();
   EXPECT_EQ(stats.throttled_periods, 3u);
   EXPECT_EQ(stats.throttled_us, 4500u);
   EXPECT_EQ(stats.memory_bytes, 4096u);
@@ -360,15 +360,38 @@ TEST(CgroupStatsTest, ReadsV1AndPrefersItWhereBothAreMounted) {
   root.Write("/sys/fs/cgroup/cpu,cpuacct/b/cpu.stat", "nr_periods 9\nnr_throttled 2\nthrottled_time 7000\n");
   root.Write("/sys/fs/cgroup/memory/b/memory.usage_in_bytes", "8192\n");
   root.Write("/sys/fs/cgroup/memory/b/memory.limit_in_bytes", "9223372036854771712\n");
-  const CgroupStats stats = ReadCgroupStats(root.root(), "5:memory:/b\n4:cpu,cpuacct:/b\n0::/b\n");
+  const CgroupStats stats = CgroupReader(root.root(), "5:memory:/b\n4:cpu,cpuacct:/b\n0::/b\n").Read();
   EXPECT_EQ(stats.throttled_us, 7u);
   EXPECT_EQ(stats.memory_bytes, 8192u);
   EXPECT_FALSE(stats.memory_limit_bytes.has_value());
 }
 
+TEST(CgroupStatsTest, LeavesOutAGroupThatOthersShare) {
+  FakeProc root;
+  root.Write("/sys/fs/cgroup/memory/all/memory.usage_in_bytes", "8192\n");
+  root.Write("/sys/fs/cgroup/cpu/cpu.stat", "nr_throttled 2\n");
+  const std::string text = "5:memory:/all\n4:cpu:/\n1:name=systemd:/\n";
+  EXPECT_FALSE(CgroupReader(root.root(), text + "0::/all/a.service\n").Read().memory_bytes.has_value());
+  const CgroupStats alone = CgroupReader(root.root(), text).Read();
+  EXPECT_EQ(alone.memory_bytes, 8192u) << "the only group that is named";
+  EXPECT_FALSE(alone.throttled_periods.has_value()) << "the root is the whole host";
+}
+
+TEST(CgroupStatsTest, LooksForAnAbsentFileNowAndThen) {
+  FakeProc root;
+  CgroupReader reader(root.root(), "0::/b\n");
+  EXPECT_FALSE(reader.Read().memory_bytes.has_value());
+  root.Write("/sys/fs/cgroup/b/memory.current", "4096\n");
+  EXPECT_FALSE(reader.Read().memory_bytes.has_value());
+  for (int i = 0; i < 28; ++i) {
+    reader.Read();
+  }
+  EXPECT_EQ(reader.Read().memory_bytes, 4096u);
+}
+
 TEST(CgroupStatsTest, KnowsNothingOfAGroupThatIsGone) {
   FakeProc root;
-  const CgroupStats stats = ReadCgroupStats(root.root(), "0::/gone\nrubbish\n3:cpu:/../../etc\n");
+  const CgroupStats stats = CgroupReader(root.root(), "0::/gone\nrubbish\n3:cpu:/../../etc\n").Read();
   EXPECT_FALSE(stats.throttled_us.has_value());
   EXPECT_FALSE(stats.memory_bytes.has_value());
 }

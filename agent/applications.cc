@@ -9,15 +9,18 @@
 
 #include "agent/process_extras.h"
 #include "common/log.h"
+#include "common/status.h"
 
 namespace ppmm {
 namespace {
 
 constexpr absl::Duration kProportionalStale = absl::Minutes(5);
+// A process that holds as much as it did: only who shares its pages may have changed.
+constexpr absl::Duration kProportionalUnchanged = absl::Minutes(4);
 constexpr absl::Duration kProportionalTooDear = absl::Milliseconds(20);
 // An instance without processes is kept this long: a restart is the same instance.
 constexpr absl::Duration kGone = absl::Seconds(60);
-constexpr std::size_t kOpenFilesPerStep = 64;
+constexpr std::size_t kMaxOpenFilesPerStep = 64;
 constexpr char kOtherName[] = "~other";
 
 std::int64_t BootNanoseconds() {
@@ -59,30 +62,33 @@ void ApplicationsSource::Usage::Add(const Usage& other) {
 ApplicationsSource::ApplicationsSource(ApplicationsInputs inputs) : inputs_(std::move(inputs)) {}
 
 absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
-  const absl::Status scanned = inputs_.scan_processes(&scan_);
-  if (!scanned.ok()) {
-    return scanned;
+  scanned_ = step_ == 0 || inputs_.process_period == absl::ZeroDuration() ||
+             absl::ToUnixSeconds(now) % absl::ToInt64Seconds(inputs_.process_period) == 0;
+  if (scanned_) {
+    RETURN_IF_ERROR(inputs_.scan_processes(&scan_));
   }
   ++step_;
   if (step_ == 1) {
     first_scan_boot_ns_ = BootNanoseconds();
   }
   for (Instance& instance : instances_) {
-    instance.usage = Usage{};
-    instance.processes = instance.threads = instance.anonymous = instance.file = instance.shared = 0;
     instance.received = instance.sent = instance.accepted = instance.opened = 0;
     instance.established = 0;
     instance.queue = instance.queue_limit = 0;
     instance.has_listener = false;
   }
-  TakeProcesses(now, recorder);
+  if (scanned_) {
+    TakeProcesses(now, recorder);
+  }
   TakeListeners(now, recorder);
   IdentifySettled(now, recorder);
   if (absl::ToUnixSeconds(now) % 60 == 0) {
     TakePeers(recorder);
   }
   ReadDearOnes(now);
-  SumUp(now);
+  if (scanned_) {
+    SumUp(now);
+  }
   Record(now, recorder);
   EndSilentInstances(now, recorder);
   return absl::OkStatus();
@@ -203,7 +209,10 @@ ApplicationsSource::InstanceIndex ApplicationsSource::InstanceFor(const Applicat
   instance.entity = recorder.AddInstance(instance.record, started);
   instance_by_key_[key] = index;
 
-  const auto add = [&](absl::string_view metric) { return recorder.AddSeries(instance.entity, MetricNamed(metric)); };
+  const auto period = static_cast<int>(absl::ToInt64Seconds(inputs_.process_period));
+  const auto add = [&](absl::string_view metric) {
+    return recorder.AddSeries(instance.entity, MetricNamed(metric), {}, period);
+  };
   Series& series = instance.series;
   series.cpu = add("ppmm_instance_cpu_seconds_total");
   series.run_delay = add("ppmm_instance_run_delay_seconds_total");
@@ -394,13 +403,9 @@ void ApplicationsSource::TakePeers(Recorder& recorder) {
 // ---------------------------------------------------------------------------------------------------
 
 void ApplicationsSource::ReadDearOnes(absl::Time now) {
-  if (scan_.empty()) {
-    return;
-  }
-  const absl::Duration begin = ThreadCpu();
-  std::size_t files = std::min(kOpenFilesPerStep, scan_.size());
-  bool budget_left = true;
-  for (; files > 0; --files) {
+  proportional_credit_ = std::min(proportional_credit_ + kProportionalBudget, kProportionalTooDear);
+  // Each process once in the ten seconds after which open files are recorded.
+  for (std::size_t files = std::min(kMaxOpenFilesPerStep, (scan_.size() + 9) / 10); files > 0; --files) {
     rotation_ = (rotation_ + 1) % scan_.size();
     const auto found = processes_.find(scan_[rotation_].pid);
     if (found == processes_.end() || found->second.instance == kPending) {
@@ -413,17 +418,25 @@ void ApplicationsSource::ReadDearOnes(absl::Time now) {
     if (process.open_files_limit == 0) {
       process.open_files_limit = ReadOpenFilesLimit(inputs_.proc, process.last.pid).value_or(0);
     }
-    const bool due = now - process.proportional_at >= absl::Minutes(1);
-    if (budget_left && due && process.proportional_cost < kProportionalTooDear) {
-      const absl::Duration before = ThreadCpu();
-      const absl::StatusOr<std::uint64_t> bytes = ReadProportionalMemory(inputs_.proc, process.last.pid);
-      process.proportional_cost = ThreadCpu() - before;
-      if (bytes.ok()) {
-        process.proportional_bytes = *bytes;
-        process.proportional_at = now;
-      }
-      budget_left = ThreadCpu() - begin < kProportionalBudget;
-    }
+    ReadProportional(now, process);
+  }
+}
+
+void ApplicationsSource::ReadProportional(absl::Time now, Process& process) {
+  const absl::Duration age = now - process.proportional_at;
+  const std::uint64_t resident = process.last.resident_bytes();
+  const bool due = age >= (resident == process.proportional_resident ? kProportionalUnchanged : absl::Minutes(1));
+  if (!due || proportional_credit_ <= absl::ZeroDuration() || process.proportional_cost >= kProportionalTooDear) {
+    return;
+  }
+  const absl::Duration before = ThreadCpu();
+  const absl::StatusOr<std::uint64_t> bytes = ReadProportionalMemory(inputs_.proc, process.last.pid);
+  process.proportional_cost = ThreadCpu() - before;
+  proportional_credit_ -= process.proportional_cost;
+  if (bytes.ok()) {
+    process.proportional_bytes = *bytes;
+    process.proportional_resident = resident;
+    process.proportional_at = now;
   }
 }
 
@@ -431,6 +444,9 @@ void ApplicationsSource::ReadDearOnes(absl::Time now) {
 // ------------------------------------------------------------------------------------------------
 
 void ApplicationsSource::SumUp(absl::Time now) {
+  for (Instance& instance : instances_) {
+    instance.processes = instance.threads = instance.anonymous = instance.file = instance.shared = 0;
+  }
   for (const auto& [pid, process] : processes_) {
     if (process.instance == kPending) {
       continue;
@@ -471,6 +487,23 @@ void ApplicationsSource::RecordCgroup(Instance& instance, Recorder& recorder) {
   }
 }
 
+void ApplicationsSource::RecordUsage(Instance& instance, Recorder& recorder) {
+  const Usage usage = std::exchange(instance.usage, Usage{});
+  const Series& series = instance.series;
+  recorder.Increment(series.cpu, usage.cpu_us);
+  recorder.Increment(series.run_delay, usage.run_delay_us);
+  recorder.Increment(series.minor_faults, usage.minor_faults);
+  recorder.Increment(series.major_faults, usage.major_faults);
+  recorder.Increment(series.read_bytes, usage.read_bytes);
+  recorder.Increment(series.written_bytes, usage.written_bytes);
+  recorder.Gauge(series.processes, Signed(instance.processes));
+  recorder.Gauge(series.threads, Signed(instance.threads));
+  recorder.Gauge(series.resident, Signed(instance.anonymous + instance.file + instance.shared));
+  recorder.Gauge(series.anonymous, Signed(instance.anonymous));
+  recorder.Gauge(series.file, Signed(instance.file));
+  recorder.Gauge(series.shared, Signed(instance.shared));
+}
+
 void ApplicationsSource::Record(absl::Time now, Recorder& recorder) {
   struct Dear {
     std::uint64_t open_files = 0;
@@ -503,18 +536,9 @@ void ApplicationsSource::Record(absl::Time now, Recorder& recorder) {
       continue;
     }
     Series& series = instance.series;
-    recorder.Increment(series.cpu, instance.usage.cpu_us);
-    recorder.Increment(series.run_delay, instance.usage.run_delay_us);
-    recorder.Increment(series.minor_faults, instance.usage.minor_faults);
-    recorder.Increment(series.major_faults, instance.usage.major_faults);
-    recorder.Increment(series.read_bytes, instance.usage.read_bytes);
-    recorder.Increment(series.written_bytes, instance.usage.written_bytes);
-    recorder.Gauge(series.processes, Signed(instance.processes));
-    recorder.Gauge(series.threads, Signed(instance.threads));
-    recorder.Gauge(series.resident, Signed(instance.anonymous + instance.file + instance.shared));
-    recorder.Gauge(series.anonymous, Signed(instance.anonymous));
-    recorder.Gauge(series.file, Signed(instance.file));
-    recorder.Gauge(series.shared, Signed(instance.shared));
+    if (scanned_) {
+      RecordUsage(instance, recorder);
+    }
     if (instance.has_sockets) {
       if (series.accepted == 0) {
         const auto add = [&](absl::string_view metric) {

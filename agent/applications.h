@@ -28,6 +28,7 @@ namespace ppmm {
 // Where processes, sockets and identities come from; every function is there, the socket ones may say NotFound.
 struct ApplicationsInputs {
   std::function<absl::Status(std::vector<ProcessSample>*)> scan_processes;
+  absl::Duration process_period;               // how often it is called, in whole seconds; zero: each step
   std::function<absl::Status()> seed_sockets;  // finds sockets that are older than the scanner
   std::function<absl::Status(std::vector<ListenerSample>*)> poll_listeners;
   std::function<absl::Status(std::vector<PeerSample>*)> read_peers;
@@ -54,7 +55,7 @@ class ApplicationsSource : public Source {
   // Further applications go to `~other` and are counted.
   static constexpr std::size_t kMaxInstances = 500;
   // Proportional memory may cost 60 ms of CPU a minute.
-  static constexpr absl::Duration kProportionalBudget = absl::Milliseconds(1);
+  static constexpr absl::Duration kProportionalBudget = absl::Milliseconds(1);  // a step
 
   explicit ApplicationsSource(ApplicationsInputs inputs);
 
@@ -87,6 +88,7 @@ class ApplicationsSource : public Source {
     std::uint64_t open_files = 0;
     std::uint64_t open_files_limit = 0;  // 0: not read yet
     std::uint64_t proportional_bytes = 0;
+    std::uint64_t proportional_resident = 0;  // resident memory when it was read
     absl::Time proportional_at = absl::InfinitePast();
     absl::Duration proportional_cost;  // of the last reading
   };
@@ -106,9 +108,10 @@ class ApplicationsSource : public Source {
     // Of each code file, so that a restart with the same bytes is no release.
     std::map<std::string, std::pair<std::string, std::string>> releases;  // version, digest
     absl::Time last_alive;
-    // Of this step.
-    Usage usage;
+    Usage usage;  // since it was recorded last
+    // Of the last scan.
     std::uint64_t processes = 0, threads = 0, anonymous = 0, file = 0, shared = 0;
+    // Of this step.
     std::uint64_t received = 0, sent = 0, accepted = 0, opened = 0;
     std::int64_t established = 0;
     std::uint64_t queue = 0, queue_limit = 0;
@@ -137,7 +140,9 @@ class ApplicationsSource : public Source {
   void TakePeers(Recorder& recorder);
   Instance* InstanceOf(std::int32_t pid);
   void ReadDearOnes(absl::Time now);
+  void ReadProportional(absl::Time now, Process& process);
   void SumUp(absl::Time now);
+  void RecordUsage(Instance& instance, Recorder& recorder);
   void Record(absl::Time now, Recorder& recorder);
   void RecordCgroup(Instance& instance, Recorder& recorder);
   void EndSilentInstances(absl::Time now, Recorder& recorder);
@@ -146,6 +151,7 @@ class ApplicationsSource : public Source {
   std::uint64_t step_ = 0;
   std::int64_t first_scan_boot_ns_ = 0;  // processes that started later count from zero
   std::vector<ProcessSample> scan_;
+  bool scanned_ = false;                                  // in this step
   absl::flat_hash_map<std::int32_t, Process> processes_;  // by pid
   std::vector<Instance> instances_;
   absl::flat_hash_map<std::string, InstanceIndex> instance_by_key_;
@@ -157,6 +163,7 @@ class ApplicationsSource : public Source {
   absl::Status socket_status_;
   std::uint64_t instances_refused_ = 0;
   std::size_t rotation_ = 0;  // where the dear readings go on
+  absl::Duration proportional_credit_;
 };
 
 }  // namespace ppmm

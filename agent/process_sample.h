@@ -33,6 +33,7 @@ struct ProcessSample {
   std::uint64_t rss_anon_bytes = 0;
   std::uint64_t rss_file_bytes = 0;
   std::uint64_t rss_shmem_bytes = 0;
+  std::uint64_t resident_bytes() const { return rss_anon_bytes + rss_file_bytes + rss_shmem_bytes; }
 
   // Of the v2 hierarchy: the inode of the directory.
   std::uint64_t cgroup_id = 0;

@@ -140,7 +140,8 @@ std::uint32_t Recorder::WireId(EntityHandle entity) const {
   return entity != 0 && entity < entities_.size() && entities_[entity].live ? entities_[entity].wire_id : 0;
 }
 
-SeriesHandle Recorder::AddSeries(EntityHandle entity, const Metric& metric, std::vector<std::string> labels) {
+SeriesHandle Recorder::AddSeries(EntityHandle entity, const Metric& metric, std::vector<std::string> labels,
+                                 int period_seconds) {
   if (live_series_ >= max_series_) {
     ++series_refused_;
     return 0;
@@ -158,6 +159,7 @@ SeriesHandle Recorder::AddSeries(EntityHandle entity, const Metric& metric, std:
   series.metric = &metric;
   series.entity = entity;
   series.labels = std::move(labels);
+  series.period_seconds = std::max(metric.period_seconds, period_seconds);
   series.wire_id = next_series_id_++;
   series.values.resize(shape_.steps_per_batch);
   order_.push_back(handle);
@@ -300,7 +302,7 @@ void Recorder::FillSeries(const SeriesRecord& series, wire::Series* out) const {
   for (const std::string& label : series.labels) {
     out->add_labels(label);
   }
-  out->set_period_seconds(static_cast<std::uint32_t>(series.metric->period_seconds));
+  out->set_period_seconds(static_cast<std::uint32_t>(series.period_seconds));
 }
 
 std::string Recorder::Serialize(wire::Dictionary* dictionary) const {

@@ -55,9 +55,11 @@ class Recorder {
   // The wire id of an entity, for events.
   std::uint32_t WireId(EntityHandle entity) const;
 
-  // Shape:  `labels` in the order of metric.labels.
+  // Shape:  `labels` in the order of metric.labels. `period_seconds` where the source reads it more rarely than the
+  //         metric says.
   // Errors: 0 when the host has kMaxSeries already; counted in series_refused().
-  SeriesHandle AddSeries(EntityHandle entity, const Metric& metric, std::vector<std::string> labels = {});
+  SeriesHandle AddSeries(EntityHandle entity, const Metric& metric, std::vector<std::string> labels = {},
+                         int period_seconds = 0);
   void RemoveSeries(SeriesHandle series);
 
   // ---- values of the step that is open; a second value of a gauge wins, increments add up ----
@@ -114,6 +116,7 @@ class Recorder {
     const Metric* metric = nullptr;  // nullptr: free slot
     EntityHandle entity = 0;
     std::vector<std::string> labels;
+    int period_seconds = 0;
     std::uint32_t wire_id = 0;
     bool announced = false;  // stands in a dictionary record
     bool ending = false;     // removed, but its values of the open batch are still to be sent

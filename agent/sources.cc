@@ -37,6 +37,9 @@ constexpr std::array<absl::string_view, 15> kNames = {"applications", "cpu",    
                                                       "loadavg",      "meminfo", "netdev",    "netstat",    "pressure",
                                                       "schedstat",    "self",    "softnet",   "timex",      "vmstat"};
 
+// What BPF does in a millisecond takes 20 by way of /proc.
+constexpr absl::Duration kProcPeriod = absl::Seconds(10);
+
 wire::Origin WireOrigin(CodeOrigin origin) {
   switch (origin) {
     case CodeOrigin::kUnknown:
@@ -97,6 +100,7 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
     inputs.scan_processes = [tasks](std::vector<ProcessSample>* out) { return tasks->Scan(out); };
     ways.push_back("iter/task");
   } else {
+    inputs.process_period = kProcPeriod;
     auto scanner = std::make_shared<ProcTaskScanner>(options.root.empty() ? "/" : options.root);
     inputs.scan_processes = [scanner](std::vector<ProcessSample>* out) { return scanner->Scan(out); };
     ways.push_back("/proc");

@@ -340,7 +340,7 @@ std::string MetricListMarkdown() {
       "`host`, "
       "instance metrics `host`, `application` and `slot`; both are on `/metrics/hosts`. *Every* is the time between "
       "two "
-      "readings: a step is 1 s, or 10 s where the collector asks for it.\n\n"
+      "readings: a step is 1 s, or 10 s where the collector asks for it. Without BPF, processes are read each 10 s.\n\n"
       "| name | type | labels | every | what | from |\n|---|---|---|---|---|---|\n";
   for (const Metric& metric : kMetrics) {
     const absl::string_view kind = metric.kind == kGauge ? "gauge" : metric.kind == kCounter ? "counter" : "histogram";

@@ -22,8 +22,16 @@ constexpr std::int64_t kStart = 1'700'000'001;
 class ApplicationsTest : public ::testing::Test {
  protected:
   ApplicationsTest() {
+    Make(absl::ZeroDuration());
+    recorder_.BeginEpoch(1);
+    frames_.TakeDictionary(recorder_.CompleteDictionary());
+  }
+
+  void Make(absl::Duration process_period) {
     ApplicationsInputs inputs;
+    inputs.process_period = process_period;
     inputs.scan_processes = [this](std::vector<ProcessSample>* out) {
+      ++scans_;
       *out = processes_;
       return scan_status_;
     };
@@ -47,8 +55,6 @@ class ApplicationsTest : public ::testing::Test {
     inputs.proc = proc_.root() + "/proc";
     inputs.root = proc_.root();
     source_ = std::make_unique<ApplicationsSource>(std::move(inputs));
-    recorder_.BeginEpoch(1);
-    frames_.TakeDictionary(recorder_.CompleteDictionary());
   }
 
   ProcessSample& AddProcess(std::int32_t pid, const std::string& application, bool old = true) {
@@ -107,6 +113,7 @@ class ApplicationsTest : public ::testing::Test {
   absl::Status socket_status_;
   absl::Status status_;
   int identifications_ = 0;
+  int scans_ = 0;
   std::unique_ptr<ApplicationsSource> source_;
   Recorder recorder_;
   DecodedFrames frames_;
@@ -327,6 +334,62 @@ TEST_F(ApplicationsTest, ReadsDescriptorsAndProportionalMemory) {
   const auto minute = StepTo(0);
   EXPECT_EQ(minute.at("postgres proportional_memory_bytes"), 300 * 1024);
   EXPECT_EQ(minute.at("postgres proportional_memory_estimated"), 0);
+}
+
+TEST_F(ApplicationsTest, ReadsProportionalMemoryAgainSoonerWhenTheProcessGrew) {
+  AddProcess(111, "steady");
+  AddProcess(112, "grows");
+  const auto write = [this](int kib) {
+    for (const char* pid : {"111", "112"}) {
+      proc_.Write(absl::StrCat("/proc/", pid, "/smaps_rollup"), absl::StrCat("Rss: 1 kB\nPss: ", kib, " kB\n"));
+    }
+  };
+  write(300);
+  StepTo(0);
+  write(400);
+  Process(112).rss_anon_bytes += 100 * 1024;
+  StepTo(1);
+  const auto second = StepTo(0);
+  EXPECT_EQ(second.at("grows proportional_memory_bytes"), 400 * 1024);
+  EXPECT_EQ(second.at("steady proportional_memory_bytes"), 300 * 1024);
+  for (int minute = 0; minute < 3; ++minute) {
+    StepTo(1);
+    EXPECT_EQ(StepTo(0).at("steady proportional_memory_estimated"), 0);
+  }
+  EXPECT_EQ(Step().count("steady proportional_memory_bytes"), 0u);
+  EXPECT_EQ(StepTo(0).at("steady proportional_memory_bytes"), 400 * 1024) << "who shares its pages may have changed";
+}
+
+TEST_F(ApplicationsTest, ReadsProcessesAtTheirPeriodAndSocketsEachStep) {
+  Make(absl::Seconds(10));
+  AddProcess(130, "slow");
+  ListenerSample listener;
+  listener.id = 1;
+  listener.owner_pid = 130;
+  listener.listening = true;
+  listeners_ = {listener};
+  EXPECT_EQ(Step().at("slow processes"), 1) << "the first step sees what runs";
+  StepTo(5);
+  Process(130).user_ns += 5'000'000;
+  listeners_[0].accepted_total = 3;
+  const int scans = scans_;
+  const auto between = Step();
+  EXPECT_EQ(between.at("slow connections_accepted_total"), 3);
+  EXPECT_EQ(between.count("slow cpu_seconds_total"), 0u);
+  EXPECT_EQ(scans_, scans);
+  const auto ten = StepTo(10);
+  EXPECT_EQ(scans_, scans + 1);
+  EXPECT_EQ(ten.at("slow cpu_seconds_total"), 5000);
+  EXPECT_EQ(ten.at("slow processes"), 1);
+}
+
+TEST_F(ApplicationsTest, KeepsWhatAProcessUsedBeforeItWasIdentifiedBetweenScans) {
+  Make(absl::Seconds(10));
+  Step();
+  StepTo(9);
+  AddProcess(131, "young", /*old=*/false).user_ns = 7'000'000;
+  EXPECT_EQ(StepTo(10).count("young cpu_seconds_total"), 0u) << "not settled yet";
+  EXPECT_EQ(StepTo(20).at("young cpu_seconds_total"), 7000);
 }
 
 TEST_F(ApplicationsTest, EstimatesProportionalMemoryThatCannotBeRead) {

@@ -121,6 +121,7 @@ class Agent::Impl {
     source_options.disabled = settings_.disabled_sources;
     source_options.identifier = identifier_.get();
     source_options.instance_names = names_.get();
+    source_options.spool_stats = [this] { return spool_->Stats(); };
     Sources sources = BuildSources(source_options);
     capture_ = sources.capture;
     if (sources.degraded) {

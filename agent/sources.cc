@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "agent/applications.h"
+#include "agent/extra_sources.h"
 #include "agent/plumbing.h"
 #include "agent/proc_task_scanner.h"
 #include "agent/procfs.h"
@@ -25,6 +26,7 @@
 #include "agent/sources/schedstat.h"
 #include "agent/sources/self.h"
 #include "agent/sources/softnet.h"
+#include "agent/sources/spool.h"
 #include "agent/sources/timex.h"
 #include "agent/task_scanner.h"
 #include "common/clock.h"
@@ -33,9 +35,9 @@
 namespace ppmm {
 namespace {
 
-constexpr std::array<absl::string_view, 15> kNames = {"applications", "cpu",     "diskstats", "filesystem", "limits",
-                                                      "loadavg",      "meminfo", "netdev",    "netstat",    "pressure",
-                                                      "schedstat",    "self",    "softnet",   "timex",      "vmstat"};
+constexpr std::array<absl::string_view, 16> kNames = {
+    "applications", "cpu",      "diskstats", "filesystem", "limits",  "loadavg", "meminfo", "netdev",
+    "netstat",      "pressure", "schedstat", "self",       "softnet", "spool",   "timex",   "vmstat"};
 
 // What BPF does in a millisecond takes 20 by way of /proc.
 constexpr absl::Duration kProcPeriod = absl::Seconds(10);
@@ -186,7 +188,13 @@ Sources BuildSources(const SourceOptions& options) {
   add(std::make_unique<FilesystemSource>(options.root));
   add(std::make_unique<TimexSource>());
   add(std::make_unique<SelfSource>());
+  if (options.spool_stats) {
+    add(std::make_unique<SpoolSource>(options.spool_stats));
+  }
   add(std::make_unique<ApplicationsSource>(MakeInputs(options, &sources)));
+  for (std::unique_ptr<Source>& source : ExtraSources()) {
+    sources.list.push_back(std::move(source));
+  }
   return sources;
 }
 

@@ -1,6 +1,7 @@
 // The one visible list of sources, and what they share.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "agent/identify/identify.h"
 #include "agent/instance_names.h"
 #include "agent/source.h"
+#include "agent/spool.h"
 
 namespace ppmm {
 
@@ -21,6 +23,7 @@ struct SourceOptions {
   int identified_per_step = 0;              // 0: the default of ApplicationsSource
   Identifier* identifier = nullptr;         // outlives the sources
   InstanceNames* instance_names = nullptr;  // outlives the sources; nullptr: names are not kept
+  std::function<SpoolStats()> spool_stats;  // empty: there is no spool
 };
 
 struct Sources {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "agent/spool_internal.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "common/status.h"
 
@@ -89,6 +90,7 @@ void Spool::WriteRecord(const SpoolHeader& header, absl::string_view frame) {
     segment->last_seq = header.seq;
     ++segment->batches;
     segment->samples += header.samples;
+    Failpoint("batch_spooled");
   }
   if (segment->in_memory) {
     BoundMemory();
@@ -122,6 +124,7 @@ Spool::Segment& Spool::StartSegment(std::uint64_t room, bool in_memory) {
       segment.in_memory = false;
       disk_bytes_ += dictionary.size();
       directory_changed_ = true;
+      Failpoint("segment_begun");
     } else {
       directory_->Remove(path).IgnoreError();  // may not be there
       DiskFailed(status);

@@ -4,6 +4,7 @@
 
 #include "agent/spool.h"
 #include "agent/spool_internal.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 
 namespace ppmm {
@@ -294,6 +295,7 @@ void Spool::RemoveFinished() {
 
 bool Spool::RemoveSegments(const std::vector<std::uint64_t>& numbers) {
   const absl::Status saved = SaveState(/*sync=*/true);  // a full disk refuses that, and gets room by what follows
+  Failpoint("segment_removal");
   bool all = true;
   for (const std::uint64_t number : numbers) {
     const auto it = segments_.find(number);

@@ -147,6 +147,9 @@ absl::flat_hash_map<HostKey, SampleCounts> SamplesByHost(const Tables& tables) {
 std::string CureOf(absl::string_view source, absl::string_view reason) {
   const std::string text = absl::AsciiStrToLower(reason);
   const auto says = [&](absl::string_view part) { return absl::StrContains(text, part); };
+  if (source == "spool") {
+    return "make room on the disk of the agent's data directory, or move that with --data";
+  }
   if (says("btf")) {
     return "install a kernel with BTF (CONFIG_DEBUG_INFO_BTF): apt install linux-image-amd64";
   }

@@ -5,7 +5,9 @@ kills it when the test itself is killed. Ports are those the daemons were given 
 """
 
 import atexit
+import contextlib
 import ctypes
+import http.client
 import json
 import os
 import pathlib
@@ -67,7 +69,7 @@ def free_port():
 class Process:
     """A program with its output in a file; leads its own process group."""
 
-    def __init__(self, name, command, log, cwd=None):
+    def __init__(self, name, command, log, cwd=None, environment=None):
         self.name, self.log = name, log
         self.offset = log.stat().st_size if log.exists() else 0
         parent = os.getpid()
@@ -80,7 +82,7 @@ class Process:
         with open(log, "ab") as out:
             self.popen = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd,
-                start_new_session=True, preexec_fn=die_with_parent)
+                env={**os.environ, **(environment or {})}, start_new_session=True, preexec_fn=die_with_parent)
 
     def text(self):
         """What this run of the program printed."""
@@ -108,9 +110,13 @@ class Rig:
     """One collector and one agent under a temporary folder. One thread; reading over HTTP may be done by more."""
 
     def __init__(self):
+        self.agent_program = BUILD / "agent/ppmm-agent"
+        self.collector_program = BUILD / "collector/ppmm-collector"
+        self.counted = None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ppmm-e2e-"))
         self.folder.chmod(0o755)  # servers started here may change their user
         self.collector_data = self.folder / "collector"
+        self.database = self.collector_data / "ppmm.db"
         self.agent_data = self.folder / "agent"
         self.agent_socket = self.folder / "agent.sock"
         self.config = self.folder / "collector.yaml"
@@ -129,16 +135,27 @@ class Rig:
             subprocess.run(["umount", folder], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start(self, name, command, cwd=None):
-        process = Process(name, command, self.folder / f"{name}.log", cwd)
+    def use_killable_programs(self):
+        """Those with failpoints, the agent with a series that counts its own samples (values.py)."""
+        self.agent_program = BUILD / "tests/e2e/ppmm-agent-killable"
+        self.collector_program = BUILD / "tests/e2e/ppmm-collector-killable"
+        self.counted = self.folder / "counted"
+
+    def start(self, name, command, cwd=None, environment=None):
+        process = Process(name, command, self.folder / f"{name}.log", cwd, environment)
         self.processes.append(process)
         return process
 
+    def begin_collector(self, environment=None):
+        """Does not wait. The first start is given its ports by the kernel, later ones keep them."""
+        self.collector = self.start("collector", [
+            self.collector_program, "--config", self.config, "--http-listen", f"127.0.0.1:{self.http_port}",
+            "--grpc-listen", f"127.0.0.1:{self.grpc_port}"], environment=environment)
+        return self.collector
+
     def start_collector(self, timeout=20):
-        """Returns once it listens. The first start is given its ports by the kernel, later ones keep them."""
-        collector = self.start("collector", [
-            BUILD / "collector/ppmm-collector", "--config", self.config,
-            "--http-listen", f"127.0.0.1:{self.http_port}", "--grpc-listen", f"127.0.0.1:{self.grpc_port}"])
+        """Returns once it listens."""
+        collector = self.begin_collector()
 
         def ports():
             found = re.search(r"HTTP port (\d+), gRPC port (\d+)", collector.text())
@@ -148,13 +165,13 @@ class Rig:
 
         found = wait_until(ports, timeout, "the collector listens")
         self.http_port, self.grpc_port = int(found[1]), int(found[2])
-        self.collector = collector
 
-    def start_agent(self):
+    def start_agent(self, environment=None):
         """Does not wait; the collector must have been started once."""
         self.agent = self.start("agent", [
-            BUILD / "agent/ppmm-agent", "--collector", f"127.0.0.1:{self.grpc_port}", "--data", self.agent_data,
-            "--socket", self.agent_socket])
+            self.agent_program, "--collector", f"127.0.0.1:{self.grpc_port}", "--data", self.agent_data,
+            "--socket", self.agent_socket],
+            environment={**({"PPMM_COUNTED": str(self.counted)} if self.counted else {}), **(environment or {})})
 
     def get(self, path):
         """(status, body) of the collector; (0, reason) if it cannot be reached."""
@@ -163,7 +180,7 @@ class Rig:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             return 0, str(error)
 
     def get_json(self, path):
@@ -205,11 +222,10 @@ class Rig:
             [BUILD / "cli/ppmm", "--collector", f"http://127.0.0.1:{self.http_port}", *words],
             capture_output=True, text=True, timeout=30, check=False)
 
-    def rows(self, query):
+    def rows(self, query, *values):
         """Of the collector's database, read only."""
-        files = list(self.collector_data.glob("*.db")) + list(self.collector_data.glob("*.sqlite*"))
-        with sqlite3.connect(f"file:{files[0]}?mode=ro", uri=True) as database:
-            return database.execute(query).fetchall()
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as database:
+            return database.execute(query, values).fetchall()
 
 
 def small_file_system(folder, size):

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "collector/accept_loop.h"
+#include "collector/answer_frames.h"
 #include "common/log.h"
 #include "common/mutex.h"
 
@@ -173,26 +174,13 @@ class Reactor : public grpc::ServerGenericBidiReactor {
     explicit Sink(Reactor* reactor) : reactor_(reactor) {}
     void Welcome(const StreamWelcome& welcome) override {
       wire::CollectorFrame frame;
-      wire::Welcome* out = frame.mutable_welcome();
-      FillNumbers(welcome.durable, out->mutable_durable());
-      out->set_instruction(static_cast<wire::Instruction>(welcome.instruction));
-      out->set_host_label(welcome.host_label);
-      out->set_store_id(welcome.store_id);
-      Send(&frame, out);
+      *frame.mutable_welcome() = ToWire(welcome);
+      Send(&frame, frame.mutable_welcome());
     }
     void Acknowledge(const StreamAck& ack) override {
       wire::CollectorFrame frame;
-      wire::Ack* out = frame.mutable_ack();
-      FillNumbers(ack.durable, out->mutable_durable());
-      for (const auto& [epoch, number] : ack.refused) {
-        wire::Refused* refused = out->add_refused();
-        refused->set_epoch(epoch);
-        refused->set_seq(number);
-        refused->set_reason(wire::REFUSAL_LIMIT);
-        refused->set_detail("the store holds as many series or applications as it may");
-      }
-      out->set_instruction(static_cast<wire::Instruction>(ack.instruction));
-      Send(&frame, out);
+      *frame.mutable_ack() = ToWire(ack);
+      Send(&frame, frame.mutable_ack());
     }
     void Resume() override {
       MutexLock lock(&mutex_);
@@ -212,14 +200,6 @@ class Reactor : public grpc::ServerGenericBidiReactor {
     }
 
    private:
-    using Numbers = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
-    static void FillNumbers(const Numbers& numbers, google::protobuf::RepeatedPtrField<wire::EpochNumber>* out) {
-      for (const auto& [epoch, number] : numbers) {
-        wire::EpochNumber* entry = out->Add();
-        entry->set_epoch(epoch);
-        entry->set_number(number);
-      }
-    }
     template <class Message>
     void Send(wire::CollectorFrame* frame, Message* out) {
       MutexLock lock(&mutex_);

@@ -51,11 +51,25 @@ class CollectorRig {
 
   // Everything in memory goes; the file stays.
   void Restart() {
+    Stop();
+    Start();
+  }
+  void Stop() {
     writer_.reset();
     queue_.reset();
     state_.reset();
     store_.reset();
-    Start();
+  }
+  // After Stop().
+  void Start() {
+    absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(dir_.File("ppmm.db"));
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = wrap_ ? wrap_(*std::move(store)) : *std::move(store);
+    state_ = std::make_unique<State>();
+    queue_ = std::make_unique<IngestQueue>();
+    writer_ = std::make_unique<Writer>(state_.get(), store_.get(), queue_.get(), &clock_, options_);
+    const absl::Status loaded = writer_->Load();
+    ASSERT_TRUE(loaded.ok()) << loaded;
   }
 
   State& state() { return *state_; }
@@ -98,17 +112,6 @@ class CollectorRig {
   }
 
  private:
-  void Start() {
-    absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(dir_.File("ppmm.db"));
-    ASSERT_TRUE(store.ok()) << store.status();
-    store_ = wrap_ ? wrap_(*std::move(store)) : *std::move(store);
-    state_ = std::make_unique<State>();
-    queue_ = std::make_unique<IngestQueue>();
-    writer_ = std::make_unique<Writer>(state_.get(), store_.get(), queue_.get(), &clock_, options_);
-    const absl::Status loaded = writer_->Load();
-    ASSERT_TRUE(loaded.ok()) << loaded;
-  }
-
   TempDir dir_;
   Wrap wrap_;
   WriterOptions options_;

@@ -146,7 +146,8 @@ absl::StatusOr<Facts> RatingEngine::FactsUpTo(Day day) {
 
 absl::Status RatingEngine::SetScopes(Facts& facts) {
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
-  ASSIGN_OR_RETURN(RatedScopes scopes, ReadScopes(*state_, *reader, clock_->Now(), options_.networks));
+  const absl::Time as_of = std::min(clock_->Now(), StartOf(facts.day() + 1) - absl::Seconds(1));
+  ASSIGN_OR_RETURN(RatedScopes scopes, ReadScopes(*state_, *reader, as_of, options_.networks));
   for (Scope& scope : scopes.hosts) {
     facts.SetScope(std::move(scope));
   }

@@ -60,7 +60,7 @@ class RatingEngine : public RatingSource {
   // Evaluates the days that were not, in order; the last one is at most the day before `today`.
   absl::Status EvaluateClosedDays(Day today);
   absl::StatusOr<Facts> FactsUpTo(Day day);
-  // Scopes and what stands about the organization, as of now.
+  // Scopes and what stands about the organization, as of now or of the end of the last day of `facts`.
   absl::Status SetScopes(Facts& facts);
   absl::Status SaveEvaluation(Day day, const Rating& rating);
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kServedDays = 28;
 constexpr int kPeerDays = 7;
-constexpr std::size_t kPeerDaysNeeded = 2;
+constexpr std::ptrdiff_t kPeerDaysNeeded = 2;
 // DNS, DHCP, NTP, DNS over TLS, key exchange of NTP: who is only this to others is plumbing of the network.
 constexpr std::uint32_t kInfrastructurePorts[] = {53, 67, 123, 853, 4460};
 // Hosts with agents have numbers below 2^24.
@@ -45,8 +45,11 @@ struct Seen {
   std::set<std::string> infrastructure;  // gateways and resolvers
 };
 
-void CopyHosts(const Tables& tables, RatedScopes* out, Seen* seen) {
+void CopyHosts(const Tables& tables, std::int64_t now_s, RatedScopes* out, Seen* seen) {
   for (const auto& [key, host] : tables.hosts) {
+    if (Seconds(host.row.first_seen_us) > now_s) {
+      continue;
+    }
     Scope scope;
     scope.id = {ScopeKind::kHost, key};
     scope.label = host.row.label;
@@ -59,7 +62,7 @@ void CopyHosts(const Tables& tables, RatedScopes* out, Seen* seen) {
     out->hosts.push_back(std::move(scope));
     out->started_s = out->started_s == 0 ? Seconds(host.row.first_seen_us)
                                          : std::min(out->started_s, Seconds(host.row.first_seen_us));
-    out->as_of_s = std::max(out->as_of_s, host.row.newest_step);
+    out->as_of_s = std::max(out->as_of_s, std::min(host.row.newest_step, now_s));
     wire::Host attributes;
     if (attributes.ParseFromString(host.row.attributes)) {
       seen->monitored_addresses.insert(attributes.addresses().begin(), attributes.addresses().end());
@@ -68,8 +71,11 @@ void CopyHosts(const Tables& tables, RatedScopes* out, Seen* seen) {
   }
 }
 
-void CopyApplications(const Tables& tables, Seen* seen) {
+void CopyApplications(const Tables& tables, std::int64_t now_s, Seen* seen) {
   for (const auto& [id, application] : tables.applications) {
+    if (Seconds(application.row.first_seen_us) > now_s) {
+      continue;
+    }
     Scope scope;
     scope.id = {ScopeKind::kApplication, id};
     scope.label = application.label();
@@ -129,8 +135,8 @@ absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::
   OwnAddresses own;
   {
     ReaderLock lock(&state.mutex());
-    CopyHosts(state.tables(), &out, &seen);
-    CopyApplications(state.tables(), &seen);
+    CopyHosts(state.tables(), absl::ToUnixSeconds(now), &out, &seen);
+    CopyApplications(state.tables(), absl::ToUnixSeconds(now), &seen);
     own = CopyOwnAddresses(state.tables());
   }
   const std::int64_t today = absl::ToUnixSeconds(now) / 86400;
@@ -141,7 +147,7 @@ absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::
       seen.applications[application].line_of_business |= !seen.plumbing.contains(application);
     }
     for (const PeerDayRow& peer : peers) {
-      if (peer.direction == wire::Peer::OUTBOUND && day > today - kPeerDays &&
+      if (peer.direction == wire::Peer::OUTBOUND &&
           std::find(std::begin(kInfrastructurePorts), std::end(kInfrastructurePorts), peer.port) ==
               std::end(kInfrastructurePorts)) {
         served_us[peer.address].insert(day);
@@ -149,8 +155,9 @@ absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::
     }
   }
   for (const auto& [address, days] : served_us) {
-    if (days.size() >= kPeerDaysNeeded && IsServingHost(address, seen, networks)) {
-      out.hosts.push_back(ServingPeer(address, *days.begin()));
+    const auto recent = std::distance(days.upper_bound(today - kPeerDays), days.end());
+    if (recent >= kPeerDaysNeeded && IsServingHost(address, seen, networks)) {
+      out.hosts.push_back(ServingPeer(address, *days.begin()));  // as old as what is kept, not new each week
     }
   }
   out.applications.reserve(seen.applications.size());

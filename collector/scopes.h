@@ -22,7 +22,8 @@ struct RatedScopes {
   std::int64_t as_of_s = 0;    // newest step committed
 };
 
-// Reads the committed state, and the peers of the last 28 days.
+// Reads the committed state, and the peers of the last 28 days. What was first seen after `now` is left out, so that a
+// day which is judged late is judged by who was there.
 //
 // Shape:  `networks`: addresses of the organization, besides the private ranges. A host without an agent is one when
 //         monitored hosts connected to it, at an address of the organization, on two of the last seven days; its number

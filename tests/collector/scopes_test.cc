@@ -129,6 +129,32 @@ TEST_F(ScopesTest, PrivateAddressesThatServedOnTwoDaysAreHosts) {
   EXPECT_THAT(Hosts(), UnorderedElementsAre("host1", "10.0.0.7", "fd00::7"));
 }
 
+TEST_F(ScopesTest, AHostWithoutAgentGrowsOlder) {
+  for (int day = 0; day <= 10; ++day) {
+    Send(day, {{kOut, nginx_, "10.0.0.7", 5432}});
+    for (const Scope& scope : Read().hosts) {
+      EXPECT_EQ(scope.enrolled_s / 86400, kRigStart / 86400) << scope.label << " on day " << day;
+    }
+  }
+  EXPECT_EQ(Read().hosts.size(), 2u);
+}
+
+TEST_F(ScopesTest, ADayThatIsJudgedLateIsJudgedByWhoWasThere) {
+  Send(0, {{kOut, nginx_, "10.0.0.7", 5432}});
+  const absl::Time then = now_;
+  Send(1, {{kOut, nginx_, "10.0.0.7", 5432}, {kIn, checkout_, "10.0.0.9", 8080}});
+  const BatchBuilder later(2);
+  rig_.Connect(later);
+  rig_.Commit();
+  now_ = rig_.clock().Now();
+  EXPECT_EQ(Read().hosts.size(), 3u);
+  EXPECT_EQ(Read().as_of_s, kRigStart + 87000);
+  now_ = then;
+  EXPECT_THAT(Hosts(), ElementsAre("host1"));
+  EXPECT_THAT(LineOfBusiness(), ElementsAre());
+  EXPECT_EQ(Read().as_of_s, absl::ToUnixSeconds(then));
+}
+
 TEST_F(ScopesTest, PublicAddressesAreHostsWithinConfiguredNetworks) {
   SendOnTwoDays({{kOut, nginx_, "192.0.2.10", 443}, {kOut, nginx_, "2001:db8::10", 443}});
   EXPECT_THAT(Hosts(), ElementsAre("host1"));

@@ -16,6 +16,7 @@ constexpr std::int64_t kLittleIntervals = 30;
 constexpr std::int64_t kLittleContradicting = 100;
 // Capture-recapture says nothing about a handful of hosts (model section 13.5).
 constexpr std::int64_t kHostsForEstimate = 50;
+constexpr absl::string_view kNotCounted = "no requests, connections or bytes of it are counted";
 
 Measured NoSource(absl::Time since, absl::string_view reason) {
   Measured measured;
@@ -131,6 +132,12 @@ class Evaluation {
         break;
     }
     return {};
+  }
+
+  // The application was up, and in no minute of the window did anything count its work: nobody sees its sockets.
+  bool NeverCounted() const {
+    return scope_.monitored && Get(Sum::kUpMinutes) > 0 && Get(Sum::kThroughputMinutes) == 0 &&
+           Get(Sum::kBootingCoveredMinutes) == 0;
   }
 
   // A share of minutes, the numerator given.
@@ -287,11 +294,17 @@ class Evaluation {
         if (!scope_.monitored) {
           return NoSource(begun_, "no agent sees this application");
         }
+        if (NeverCounted()) {
+          return NoSource(begun_, kNotCounted);
+        }
         Measured measured = OfUpMinutes(Sum::kThroughputMinutes);
         measured.coarse = Get(Sum::kThroughputCoarseMinutes) > 0;
         return measured;
       }
       case catalogue::EVALUATOR_THROUGHPUT_MOVED:
+        if (NeverCounted()) {
+          return NoSource(begun_, kNotCounted);
+        }
         return scope_.monitored ? Value(Get(Sum::kThroughputMovedDays))
                                 : NoSource(begun_, "no agent sees this application");
       case catalogue::EVALUATOR_LOSS: {
@@ -382,6 +395,9 @@ constexpr Need kNeeds[] = {
     {catalogue::EVALUATOR_THROUGHPUT, Sum::kBootingMinutes},
     {catalogue::EVALUATOR_THROUGHPUT, Sum::kBootingCoveredMinutes},
     {catalogue::EVALUATOR_THROUGHPUT_MOVED, Sum::kThroughputMovedDays},
+    {catalogue::EVALUATOR_THROUGHPUT_MOVED, Sum::kUpMinutes},
+    {catalogue::EVALUATOR_THROUGHPUT_MOVED, Sum::kThroughputMinutes},
+    {catalogue::EVALUATOR_THROUGHPUT_MOVED, Sum::kBootingCoveredMinutes},
     {catalogue::EVALUATOR_LOSS, Sum::kSamplesProduced, true},
     {catalogue::EVALUATOR_LOSS, Sum::kSamplesLost, true},
     {catalogue::EVALUATOR_CLOCK_OFFSET, Sum::kClockMinutes},

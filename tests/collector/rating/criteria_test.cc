@@ -149,6 +149,11 @@ TEST(ThroughputTest, IsTheShareOfUpMinutesAndMustMove) {
               testing::HasSubstr("by connections or bytes"));
   world.Change(App(1), [](Scope& scope) { scope.monitored = false; });
   EXPECT_EQ(Found(world, throughput, App(1)), "no source since day 1: no agent sees this application");
+  World unseen;
+  unseen.LiveUntil(10, [](ScopeId, DayFacts& facts) { facts.throughput_minutes = facts.throughput_moved = 0; });
+  const std::string nobody_counts = "no source since day 1: no requests, connections or bytes of it are counted";
+  EXPECT_EQ(Found(unseen, throughput, App(1)), nobody_counts);
+  EXPECT_EQ(Found(unseen, moved, App(1)), nobody_counts);
 }
 
 TEST(SelfMonitoringTest, AddsLossOverAllHosts) {

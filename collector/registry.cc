@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t kMaxPastEpochs = 64;
 constexpr std::size_t kMaxLabelBytes = 64;
+constexpr std::int64_t kUsPerDay = 86'400'000'000;
+constexpr std::int64_t kDaysWrittenAgain = 27;  // before today: minutes are kept, and windows of minutes are, 28 days
 constexpr absl::string_view kLabelAlias = "label:";  // of host_alias: labels that a host ever had
 
 std::string EpochBytes(std::uint64_t epoch) {
@@ -93,7 +95,18 @@ absl::Status TakeInstance(Store& store, const wire::Instance& instance, EntitySt
   return store.Put(row);
 }
 
-absl::Status TakeHostLife(Store& store, const wire::HostLife& life, HostState& host) {
+// Facts that were written before the proof came are to be written again. What is older is in no window of minutes, and
+// its bits may be gone.
+absl::Status TouchDays(Tables& tables, Store& store, const HostLifeRow& off) {
+  bool touched = false;
+  const std::int64_t first = std::max(off.from_us / kUsPerDay, tables.facts_day - kDaysWrittenAgain);
+  for (std::int64_t day = first; day < tables.facts_day && day * kUsPerDay < off.to_us; ++day) {
+    touched = tables.touched_days.insert(day).second || touched;
+  }
+  return touched ? PutTouchedDays(tables, store) : absl::OkStatus();
+}
+
+absl::Status TakeHostLife(Tables& tables, Store& store, const wire::HostLife& life, HostState& host) {
   std::vector<HostLifeRow> rows;
   if (life.previous_boot_last_life_us() > 0 && life.previous_boot_last_life_us() < life.boot_us()) {
     rows.push_back({host.row.key, life.previous_boot_last_life_us(), life.boot_us(), life.previous_boot_evidence()});
@@ -110,10 +123,12 @@ absl::Status TakeHostLife(Store& store, const wire::HostLife& life, HostState& h
       if (at->to_us == row.to_us && at->why == row.why) {
         continue;
       }
+      RETURN_IF_ERROR(TouchDays(tables, store, *at));
       *at = row;
     } else {
       host.lives.insert(at, row);
     }
+    RETURN_IF_ERROR(TouchDays(tables, store, row));
     RETURN_IF_ERROR(store.Put(row));
   }
   return absl::OkStatus();
@@ -394,7 +409,7 @@ absl::Status Registry::Apply(Tables& tables, Store& store, HostKey host_key, con
       host.row.boot_id = dictionary.host_life().boot_id();
       RETURN_IF_ERROR(store.Put(host.row));
     }
-    RETURN_IF_ERROR(TakeHostLife(store, dictionary.host_life(), host));
+    RETURN_IF_ERROR(TakeHostLife(tables, store, dictionary.host_life(), host));
   }
   if (update.live) {
     RETURN_IF_ERROR(TakeSources(store, dictionary, now_us, host));

@@ -19,9 +19,27 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> DayKeeper::Current(Day day, absl::Ti
   return BuildDay(scopes, *reader, day, absl::ToUnixSeconds(now) / 60, attributes_);
 }
 
+absl::Status DayKeeper::KeepWhatIsSealed(Day day, std::map<ScopeId, DayFacts>& facts) {
+  {
+    ReaderLock lock(&state_->mutex());
+    if (day >= state_->tables().sealed_day) {
+      return absl::OkStatus();
+    }
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
+  return reader->ScanFactDays(day, day + 1, [&facts](Day, ScopeId scope, const DayFacts& written) {
+    const auto built = facts.find(scope);
+    if (scope.kind == ScopeKind::kHost && built != facts.end()) {
+      built->second.cpu_us = written.cpu_us;
+    }
+    return absl::OkStatus();
+  });
+}
+
 absl::Status DayKeeper::Write(Day day) {
-  ASSIGN_OR_RETURN(const auto built, Current(day, StartOf(day + 1)));
-  const auto facts = std::make_shared<const std::map<ScopeId, DayFacts>>(built);
+  ASSIGN_OR_RETURN(auto built, Current(day, StartOf(day + 1)));
+  RETURN_IF_ERROR(KeepWhatIsSealed(day, built));
+  const auto facts = std::make_shared<const std::map<ScopeId, DayFacts>>(std::move(built));
   return writer_->SubmitAndWait([facts, day](Tables& tables, Store& store) -> absl::Status {
     for (const auto& [scope, row] : *facts) {
       RETURN_IF_ERROR(store.PutFactDay(day, scope, row));

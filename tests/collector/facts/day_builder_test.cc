@@ -177,5 +177,39 @@ TEST_F(DayTest, TheKeeperWritesADayWhenItIsOverAndAgainWhenItWasTouched) {
   EXPECT_EQ(connections, 5);
 }
 
+TEST_F(DayTest, AProofOfOffTimeIsCountedInEveryDayThatItTouchesSealedOnesToo) {
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
+  Send(0, 601);
+  const absl::Time fourth_day = absl::FromUnixSeconds(kRigStart + 3 * 86400);
+  EXPECT_THAT(keeper.Run(fourth_day).value(), ElementsAre(kDay, kDay + 1, kDay + 2));
+  {
+    WriterLock lock(&rig_.state().mutex());
+    rig_.state().mutable_tables().sealed_day = kDay + 1;
+  }
+  ASSERT_TRUE(rig_.store().DeleteMinutesBefore((kDay + 1) * 1440, {}, 10'000).ok());
+  wire::HostLife* life = agent_.dictionary().mutable_host_life();
+  life->set_boot_us((kRigStart + 2 * 86400 + 3600) * 1'000'000);
+  life->set_previous_boot_last_life_us((kRigStart + 601 * 60) * 1'000'000);
+  life->set_previous_boot_evidence("journal");
+  rig_.Push(stream_, agent_.Dictionary(fourth_day));
+  rig_.Commit();
+  EXPECT_THAT(keeper.Run(fourth_day).value(), ElementsAre(kDay, kDay + 1, kDay + 2));
+  EXPECT_THAT(keeper.Run(fourth_day).value(), ElementsAre());
+  std::vector<std::int64_t> up;
+  std::vector<std::int64_t> cpu_us;
+  ASSERT_TRUE(rig_.store()
+                  .ScanFactDays(kDay, kDay + 3,
+                                [&](Day, ScopeId scope, const DayFacts& facts) {
+                                  if (scope.kind == ScopeKind::kHost) {
+                                    up.push_back(facts.up_minutes);
+                                    cpu_us.push_back(facts.cpu_us);
+                                  }
+                                  return absl::OkStatus();
+                                })
+                  .ok());
+  EXPECT_THAT(up, ElementsAre(601, 0, 1380));
+  EXPECT_THAT(cpu_us, ElementsAre(601 * 6 * std::int64_t{1'000'000}, 0, 0)) << "its minute rows are gone";
+}
+
 }  // namespace
 }  // namespace ppmm

@@ -131,10 +131,26 @@ void AddRating(http::Router& router, const ViewContext& context) {
                  [](const RatingSnapshot& rating, const Request&) -> Text { return rating.next_steps_json; });
 }
 
+// What the agents saw, with what the rating makes of it.
+absl::StatusOr<ApplicationViews> ReadRated(const ViewContext& context, absl::Duration window, absl::Time now) {
+  ASSIGN_OR_RETURN(ApplicationViews views, ReadApplications(*context.state, context.reader, window, now));
+  const absl::StatusOr<std::shared_ptr<const RatingSnapshot>> rating = context.rating->Current();
+  if (!rating.ok()) {
+    return views;
+  }
+  for (ApplicationView& view : views.applications) {
+    const auto rated = (*rating)->applications.find(view.id);
+    if (rated != (*rating)->applications.end()) {
+      view.tier = rated->second.tier;
+      view.line_of_business = rated->second.line_of_business;
+    }
+  }
+  return views;
+}
+
 absl::StatusOr<std::string> ApplicationsBody(const ViewContext& context, const Request& request) {
   ASSIGN_OR_RETURN(const absl::Duration window, WindowOf(request));
-  ASSIGN_OR_RETURN(const ApplicationViews views,
-                   ReadApplications(*context.state, context.reader, window, context.clock->Now()));
+  ASSIGN_OR_RETURN(const ApplicationViews views, ReadRated(context, window, context.clock->Now()));
   return ApplicationsJson(views);
 }
 
@@ -145,8 +161,7 @@ absl::StatusOr<std::string> HostsBody(const ViewContext& context) {
 
 absl::StatusOr<std::string> InventoryBody(const ViewContext& context) {
   const absl::Time now = context.clock->Now();
-  ASSIGN_OR_RETURN(const ApplicationViews applications,
-                   ReadApplications(*context.state, context.reader, kDefaultWindow, now));
+  ASSIGN_OR_RETURN(const ApplicationViews applications, ReadRated(context, kDefaultWindow, now));
   ASSIGN_OR_RETURN(const HostViews hosts, ReadHosts(*context.state, now));
   return InventoryJson(context.organization, applications, hosts);
 }
@@ -215,8 +230,7 @@ PageData ReadPage(const ViewContext& context) {
     page.rating_reason = std::string(rating.status().message());
   }
   page.window_seconds = absl::ToDoubleSeconds(kDefaultWindow);
-  const absl::StatusOr<ApplicationViews> applications =
-      ReadApplications(*context.state, context.reader, kDefaultWindow, page.now);
+  const absl::StatusOr<ApplicationViews> applications = ReadRated(context, kDefaultWindow, page.now);
   page.applications_reason = std::string(applications.ok() ? kNoApplications : applications.status().message());
   if (applications.ok()) {
     page.applications_total = applications->applications.size();

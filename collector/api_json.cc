@@ -66,9 +66,9 @@ Json ApplicationOf(const ApplicationView& view) {
           {"confirmed", false},
           {"product", TextOrNull(view.product)},
           {"version", TextOrNull(view.version)},
-          {"tier", nullptr},
+          {"tier", OrNull(view.tier)},
           {"owner", nullptr},
-          {"line_of_business", nullptr},
+          {"line_of_business", OrNull(view.line_of_business)},
           {"hosts", view.hosts},
           {"instances", view.instances},
           {"ports", view.ports},
@@ -193,9 +193,9 @@ std::string InventoryJson(absl::string_view organization, const ApplicationViews
                                 {"product", TextOrNull(view.product)},
                                 {"version", TextOrNull(view.version)},
                                 {"plumbing", view.plumbing},
-                                {"tier", nullptr},
+                                {"tier", OrNull(view.tier)},
                                 {"owner", nullptr},
-                                {"line_of_business", nullptr},
+                                {"line_of_business", OrNull(view.line_of_business)},
                                 {"hosts", view.hosts},
                                 {"first_seen", TimeOf(view.first_seen)}});
   }

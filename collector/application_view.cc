@@ -79,6 +79,7 @@ void TakeInstance(const EntityState& entity, OriginGuess& origin, ApplicationVie
 ApplicationView ReadOne(const Tables& tables, const ApplicationState& application, absl::Duration window,
                         absl::Time now, Rates* rates) {
   ApplicationView view;
+  view.id = application.row.id;
   view.key = application.row.key;
   view.name = application.display_name.empty() ? application.row.name : application.display_name;
   view.group = application.row.group;

@@ -17,6 +17,7 @@
 namespace ppmm {
 
 struct ApplicationView {
+  ApplicationId id = 0;
   std::string key;
   std::string name;  // as displayed
   std::string group;
@@ -33,6 +34,10 @@ struct ApplicationView {
   std::vector<std::string> hosts;  // labels, sorted
   int instances = 0;               // that run and are heard of
   std::vector<std::uint32_t> ports;
+
+  // As rated; nothing before the first evaluation.
+  std::optional<int> tier;  // 1 to 3
+  std::optional<bool> line_of_business;
 
   // Over the window; nothing where nothing was measured in it.
   std::string throughput_of = "none";  // requests | connections | bytes | none

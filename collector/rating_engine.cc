@@ -1,6 +1,7 @@
 #include "collector/rating_engine.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -27,6 +28,11 @@ absl::StatusOr<Rung> RungNamed(absl::string_view name) {
     }
   }
   return absl::DataLossError(absl::StrCat("rating_day: \"", name, "\" is no rung"));
+}
+
+// What is declared counts when it is confirmed, and nothing can be confirmed yet.
+std::vector<Tier1Member> Draw(const Facts& facts) {
+  return DrawTier1(facts, /*declared=*/{});
 }
 
 }  // namespace
@@ -89,6 +95,10 @@ absl::Status RatingEngine::Load() {
   level_.held_since = today;  // rung 1 holds since there is somebody to rate
   if (!days.empty()) {
     ASSIGN_OR_RETURN(level_, DecodeLevelState(days.back().body));
+  }
+  ASSIGN_OR_RETURN(const std::vector<Tier1Row> tier_1, reader->Tier1());
+  for (const Tier1Row& row : tier_1) {
+    tier_1_[static_cast<Day>(row.day)].insert(row.application);
   }
   return absl::OkStatus();
 }
@@ -154,6 +164,8 @@ absl::Status RatingEngine::SetScopes(Facts& facts) {
   for (Scope& scope : scopes.applications) {
     facts.SetScope(std::move(scope));
   }
+  hosts_of_ = std::move(scopes.hosts_of);
+  ApplyTiers(Tier1On(facts.day()), hosts_of_, facts);
   Organization& organization = facts.organization();
   organization.name = options_.organization;
   organization.started_s = scopes.started_s;
@@ -164,14 +176,24 @@ absl::Status RatingEngine::SetScopes(Facts& facts) {
   return absl::OkStatus();
 }
 
-absl::Status RatingEngine::SaveEvaluation(Day day, const Rating& rating) {
+std::set<std::uint32_t> RatingEngine::Tier1On(Day day) const {
+  const auto next = tier_1_.upper_bound(day);
+  return next == tier_1_.begin() ? std::set<std::uint32_t>{} : std::prev(next)->second;
+}
+
+absl::Status RatingEngine::SaveEvaluation(Day day, const Rating& rating, const std::vector<Tier1Row>& drawn) {
   RatingDayRow row;
   row.day = day;
   row.published = std::string(RungName(level_.published));
   row.low = std::string(RungName(rating.low));
   row.high = std::string(RungName(rating.high));
   row.body = EncodeLevelState(level_);
-  return writer_->SubmitAndWait([row](Tables&, Store& store) { return store.Put(row); });
+  return writer_->SubmitAndWait([row, drawn](Tables&, Store& store) -> absl::Status {
+    for (const Tier1Row& member : drawn) {
+      RETURN_IF_ERROR(store.Put(member));
+    }
+    return store.Put(row);
+  });
 }
 
 absl::Status RatingEngine::EvaluateClosedDays(Day today) {
@@ -187,11 +209,23 @@ absl::Status RatingEngine::EvaluateClosedDays(Day today) {
   for (; next < today; ++next) {
     ASSIGN_OR_RETURN(Facts facts, FactsUpTo(next));
     const LevelState before = level_;
+    std::vector<Tier1Row> drawn;
+    if (Tier1IsDue(next, tier_1_.empty() ? std::nullopt : std::optional<Day>(tier_1_.rbegin()->first))) {
+      std::set<std::uint32_t> members;
+      for (Tier1Member& member : Draw(facts)) {
+        drawn.push_back({next, member.application, std::move(member.why)});
+        members.insert(member.application);
+      }
+      ApplyTiers(members.empty() ? Tier1On(next) : members, hosts_of_, facts);
+    }
     Advance(EvaluateDay(catalogue_, facts), level_);
     const Rating rating = Rate(catalogue_, facts, level_, absl::UnixEpoch() + absl::Hours(24) * (next + 1));
-    if (const absl::Status saved = SaveEvaluation(next, rating); !saved.ok()) {
+    if (const absl::Status saved = SaveEvaluation(next, rating, drawn); !saved.ok()) {
       level_ = before;
       return saved;
+    }
+    for (const Tier1Row& member : drawn) {
+      tier_1_[next].insert(member.application);
     }
     closed_ = std::make_unique<Facts>(std::move(facts));
   }
@@ -227,6 +261,13 @@ absl::Status RatingEngine::RunOnce() {
     if (!status.ok() && !absl::IsNotFound(status)) {
       return status;
     }
+  }
+  if (tier_1_.empty()) {  // until the first evaluation: as it would draw now
+    std::set<std::uint32_t> members;
+    for (const Tier1Member& member : Draw(running)) {
+      members.insert(member.application);
+    }
+    ApplyTiers(members, hosts_of_, running);
   }
   latest_.Set(TakeSnapshot(catalogue_, std::move(running), level_, now));
   return absl::OkStatus();

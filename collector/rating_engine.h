@@ -3,7 +3,9 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "collector/facts/facts.h"
 #include "collector/rating/catalogue.h"
 #include "collector/rating/level.h"
+#include "collector/rating/tiers.h"
 #include "collector/rating_snapshot.h"
 #include "collector/rating_source.h"
 #include "collector/state.h"
@@ -62,7 +65,9 @@ class RatingEngine : public RatingSource {
   absl::StatusOr<Facts> FactsUpTo(Day day);
   // Scopes and what stands about the organization, as of now or of the end of the last day of `facts`.
   absl::Status SetScopes(Facts& facts);
-  absl::Status SaveEvaluation(Day day, const Rating& rating);
+  absl::Status SaveEvaluation(Day day, const Rating& rating, const std::vector<Tier1Row>& drawn);
+  // Tier 1 as drawn last before or on a day.
+  std::set<std::uint32_t> Tier1On(Day day) const;
 
   State* const state_;
   Store* const store_;
@@ -72,7 +77,9 @@ class RatingEngine : public RatingSource {
   Catalogue catalogue_;
   DayKeeper keeper_;
   LevelState level_;
-  std::unique_ptr<Facts> closed_;  // up to yesterday
+  std::map<Day, std::set<std::uint32_t>> tier_1_;  // applications, by the day of the draw
+  HostsOfApplications hosts_of_;                   // as of the last SetScopes()
+  std::unique_ptr<Facts> closed_;                  // up to yesterday
   LatestRating latest_;
 
   Mutex mutex_;

@@ -129,6 +129,9 @@ std::shared_ptr<const RatingSnapshot> TakeSnapshot(const Catalogue& catalogue, F
     snapshot->activities.push_back(
         {row.activity->id, std::string(StatusName(row.status)), RatioOf(row.achievement.low)});
   }
+  for (const Scope& scope : evaluation->facts.Scopes(ScopeKind::kApplication)) {
+    snapshot->applications[scope.id.number] = {scope.tier, scope.line_of_business && !scope.excluded};
+  }
   snapshot->rating_json = RatingJson(result);
   snapshot->activities_json = ActivitiesJson(result);
   snapshot->next_steps_json = NextStepsJson(result);

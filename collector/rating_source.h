@@ -1,7 +1,9 @@
 // Where the views take the rating from, as plain values and finished texts; so they do not know how it is made.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +36,12 @@ struct RatingSnapshot {
     double achievement = 0;  // 0 to 1
   };
   std::vector<Activity> activities;
+
+  struct Application {
+    int tier = 2;
+    bool line_of_business = false;
+  };
+  std::map<std::uint32_t, Application> applications;  // by number, as rated
 
   // Bodies of the API.
   std::string rating_json;

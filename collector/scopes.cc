@@ -71,7 +71,12 @@ void CopyHosts(const Tables& tables, std::int64_t now_s, RatedScopes* out, Seen*
   }
 }
 
-void CopyApplications(const Tables& tables, std::int64_t now_s, Seen* seen) {
+// By the agent's word, as everything of instances; one without any word runs.
+bool RunsStill(const EntityState& instance) {
+  return instance.lives.empty() || instance.lives.back().to_minute == 0;
+}
+
+void CopyApplications(const Tables& tables, std::int64_t now_s, RatedScopes* out, Seen* seen) {
   for (const auto& [id, application] : tables.applications) {
     if (Seconds(application.row.first_seen_us) > now_s) {
       continue;
@@ -86,6 +91,9 @@ void CopyApplications(const Tables& tables, std::int64_t now_s, Seen* seen) {
     for (const EntityId entity : application.instances) {
       seen->application_of[entity] = id;
       const EntityState* instance = tables.Entity(entity);
+      if (instance != nullptr && RunsStill(*instance)) {
+        out->hosts_of[id].insert(instance->row.host);
+      }
       wire::Entity record;
       if (instance == nullptr || !record.ParseFromString(instance->row.attributes)) {
         continue;
@@ -136,7 +144,7 @@ absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::
   {
     ReaderLock lock(&state.mutex());
     CopyHosts(state.tables(), absl::ToUnixSeconds(now), &out, &seen);
-    CopyApplications(state.tables(), absl::ToUnixSeconds(now), &seen);
+    CopyApplications(state.tables(), absl::ToUnixSeconds(now), &out, &seen);
     own = CopyOwnAddresses(state.tables());
   }
   const std::int64_t today = absl::ToUnixSeconds(now) / 86400;

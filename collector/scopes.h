@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 
 #include "collector/facts/facts.h"
+#include "collector/rating/tiers.h"
 #include "collector/state.h"
 #include "collector/store/store.h"
 #include "common/addresses.h"
@@ -18,6 +19,7 @@ namespace ppmm {
 struct RatedScopes {
   std::vector<Scope> hosts;
   std::vector<Scope> applications;
+  HostsOfApplications hosts_of;
   std::int64_t started_s = 0;  // first host seen
   std::int64_t as_of_s = 0;    // newest step committed
 };

@@ -204,6 +204,13 @@ struct RatingDayRow {
   std::string body;  // the result, serialized
 };
 
+// An application of tier 1, from that day until the next draw.
+struct Tier1Row {
+  std::int64_t day = 0;
+  ApplicationId application = 0;
+  std::string why;
+};
+
 // Everything that a start reads (design: state, "at start"), in order of keys.
 struct StoreContents {
   std::vector<HostRow> hosts;

@@ -87,6 +87,11 @@ CREATE TABLE fact_day (day BIGINT NOT NULL, kind INTEGER NOT NULL, number INTEGE
 CREATE TABLE rating_day (
   day INTEGER PRIMARY KEY, published TEXT NOT NULL, low TEXT NOT NULL, high TEXT NOT NULL, body BLOB NOT NULL);
 )sql",
+    // 2
+    R"sql(
+CREATE TABLE tier_1 (
+  day BIGINT NOT NULL, application INTEGER NOT NULL, why TEXT NOT NULL, PRIMARY KEY (day, application));
+)sql",
 };
 
 absl::StatusOr<int> Version(SqliteConnection& connection) {

@@ -163,6 +163,14 @@ class Reads : public Base {
         from_day, to_day));
     return rows;
   }
+  absl::StatusOr<std::vector<Tier1Row>> Tier1() override {
+    std::vector<Tier1Row> rows;
+    RETURN_IF_ERROR(Each(*connection_, "SELECT day, application, why FROM tier_1 ORDER BY day, application",
+                         [&](const SqliteStatement& row) {
+                           rows.push_back({row.Int(0), row.As<ApplicationId>(1), row.Text(2)});
+                         }));
+    return rows;
+  }
 
  protected:
   std::unique_ptr<SqliteConnection> connection_;
@@ -393,6 +401,12 @@ class SqliteStore : public Reads<Store> {
                "UPDATE SET published = excluded.published, low = excluded.low, high = excluded.high, "
                "body = excluded.body",
                row.day, row.published, row.low, row.high, Blob(row.body));
+  }
+  absl::Status Put(const Tier1Row& row) override {
+    return Run(*connection_,
+               "INSERT INTO tier_1 (day, application, why) VALUES (?, ?, ?) ON CONFLICT (day, application) DO UPDATE "
+               "SET why = excluded.why",
+               row.day, row.application, row.why);
   }
 
   absl::StatusOr<int> DeleteMinutesBefore(std::int64_t minute,

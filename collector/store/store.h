@@ -51,6 +51,8 @@ class StoreReader {
   // In order of day, then scope.
   virtual absl::Status ScanFactDays(Day from, Day to, const FactVisitor& visit) = 0;
   virtual absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t from_day, std::int64_t to_day) = 0;
+  // In order of day, then application; of all draws.
+  virtual absl::StatusOr<std::vector<Tier1Row>> Tier1() = 0;
 };
 
 // Errors of what writes, besides: ResourceExhausted: the disk is full; FailedPrecondition: read-only, or no
@@ -96,6 +98,7 @@ class Store : public StoreReader {
   virtual absl::Status Put(const BlockRow& row) = 0;
   virtual absl::Status PutFactDay(Day day, ScopeId scope, const DayFacts& facts) = 0;
   virtual absl::Status Put(const RatingDayRow& row) = 0;
+  virtual absl::Status Put(const Tier1Row& row) = 0;
 
   virtual absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) = 0;
 

@@ -43,6 +43,7 @@ class MinutesReader : public StoreReader {
     return Unused();
   }
   absl::Status ScanFactDays(Day, Day, const FactVisitor&) override { return Unused(); }
+  absl::StatusOr<std::vector<Tier1Row>> Tier1() override { return std::vector<Tier1Row>{}; }
   absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t, std::int64_t) override { return Unused(); }
 
  private:

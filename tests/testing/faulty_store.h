@@ -48,6 +48,7 @@ class FaultyStore : public Store {
   absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t from_day, std::int64_t to_day) override {
     return store_->RatingDays(from_day, to_day);
   }
+  absl::StatusOr<std::vector<Tier1Row>> Tier1() override { return store_->Tier1(); }
   absl::StatusOr<std::unique_ptr<StoreReader>> OpenReader() override { return store_->OpenReader(); }
   absl::StatusOr<StoreContents> LoadContents() override { return store_->LoadContents(); }
   absl::Status Begin() override { return store_->Begin(); }
@@ -84,6 +85,7 @@ class FaultyStore : public Store {
     return Fails() ? fault_->write : store_->PutFactDay(day, scope, facts);
   }
   absl::Status Put(const RatingDayRow& row) override { return Fails() ? fault_->write : store_->Put(row); }
+  absl::Status Put(const Tier1Row& row) override { return Fails() ? fault_->write : store_->Put(row); }
   absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) override {
     return Fails() ? fault_->write : store_->DeleteCursor(epoch, agent_id);
   }

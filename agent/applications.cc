@@ -59,7 +59,14 @@ void ApplicationsSource::Usage::Add(const Usage& other) {
   written_bytes += other.written_bytes;
 }
 
-ApplicationsSource::ApplicationsSource(ApplicationsInputs inputs) : inputs_(std::move(inputs)) {}
+ApplicationsSource::ApplicationsSource(ApplicationsInputs inputs) : inputs_(std::move(inputs)) {
+  if (inputs_.cpu_time == nullptr) {
+    inputs_.cpu_time = ThreadCpu;
+  }
+  if (inputs_.identified_per_step > 0) {
+    identify_credit_ = absl::InfiniteDuration();
+  }
+}
 
 absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
   scanned_ = step_ == 0 || inputs_.process_period == absl::ZeroDuration() ||
@@ -153,9 +160,12 @@ void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
 
 void ApplicationsSource::IdentifySettled(absl::Time now, Recorder& recorder) {
   int budget = inputs_.identified_per_step > 0 ? inputs_.identified_per_step : kIdentifiedPerStep;
+  if (identify_credit_ < kIdentifyCredit) {
+    identify_credit_ += kIdentifyBudget;
+  }
   for (auto& [pid, process] : processes_) {
     const bool settled = now - process.first_seen >= kSettle || process.last.start_ns < first_scan_boot_ns_;
-    if (budget > 0 && process.instance == kPending && settled) {
+    if (budget > 0 && identify_credit_ > absl::ZeroDuration() && process.instance == kPending && settled) {
       --budget;
       IdentifyProcess(process, now, recorder);
     }
@@ -163,7 +173,9 @@ void ApplicationsSource::IdentifySettled(absl::Time now, Recorder& recorder) {
 }
 
 void ApplicationsSource::IdentifyProcess(Process& process, absl::Time now, Recorder& recorder) {
+  const absl::Duration begin = inputs_.cpu_time();
   const absl::StatusOr<ApplicationsInputs::Identified> identified = inputs_.identify(process.last.pid);
+  identify_credit_ -= inputs_.cpu_time() - begin;
   if (!identified.ok()) {  // it ended, or its files may not be read
     process.instance = Other(now, recorder);
     instances_[process.instance].usage.Add(process.pending);
@@ -429,9 +441,9 @@ void ApplicationsSource::ReadProportional(absl::Time now, Process& process) {
   if (!due || proportional_credit_ <= absl::ZeroDuration() || process.proportional_cost >= kProportionalTooDear) {
     return;
   }
-  const absl::Duration before = ThreadCpu();
+  const absl::Duration before = inputs_.cpu_time();
   const absl::StatusOr<std::uint64_t> bytes = ReadProportionalMemory(inputs_.proc, process.last.pid);
-  process.proportional_cost = ThreadCpu() - before;
+  process.proportional_cost = inputs_.cpu_time() - before;
   proportional_credit_ -= process.proportional_cost;
   if (bytes.ok()) {
     process.proportional_bytes = *bytes;

@@ -41,7 +41,9 @@ struct ApplicationsInputs {
   // Errors: NotFound: the process ended.
   std::function<absl::StatusOr<Identified>(std::int32_t pid)> identify;
 
-  int identified_per_step = 0;  // 0: kIdentifiedPerStep
+  int identified_per_step =
+      0;  // 0: kIdentifiedPerStep, and no more CPU time than kIdentifyBudget; else no bound of time
+  std::function<absl::Duration()> cpu_time;  // of this thread; by default the kernel's
   std::string proc = "/proc";
   std::string root;  // for control groups
 };
@@ -52,6 +54,11 @@ class ApplicationsSource : public Source {
   static constexpr absl::Duration kSettle = absl::Seconds(5);
   // Identification reads files; this many a step, so that a start among 500 processes does not burn a core.
   static constexpr int kIdentifiedPerStep = 16;
+  // And it may cost this much CPU a step: half a per cent of a core at 1 s. What is not used is saved, up to what a
+  // start needs; what a listener costs, which is identified at once, is owed. Whoever waits is counted once identified,
+  // and to `~other` if it ends before.
+  static constexpr absl::Duration kIdentifyBudget = absl::Milliseconds(5);
+  static constexpr absl::Duration kIdentifyCredit = absl::Seconds(3);
   // Further applications go to `~other` and are counted.
   static constexpr std::size_t kMaxInstances = 500;
   // Proportional memory may cost 60 ms of CPU a minute.
@@ -147,7 +154,7 @@ class ApplicationsSource : public Source {
   void RecordCgroup(Instance& instance, Recorder& recorder);
   void EndSilentInstances(absl::Time now, Recorder& recorder);
 
-  const ApplicationsInputs inputs_;
+  ApplicationsInputs inputs_;
   std::uint64_t step_ = 0;
   std::int64_t first_scan_boot_ns_ = 0;  // processes that started later count from zero
   std::vector<ProcessSample> scan_;
@@ -164,6 +171,7 @@ class ApplicationsSource : public Source {
   std::uint64_t instances_refused_ = 0;
   std::size_t rotation_ = 0;  // where the dear readings go on
   absl::Duration proportional_credit_;
+  absl::Duration identify_credit_ = kIdentifyCredit;
 };
 
 }  // namespace ppmm

@@ -22,6 +22,7 @@ constexpr absl::string_view kApkInstalled = "/lib/apk/db/installed";
 constexpr size_t kMaxPackages = 50'000;
 constexpr size_t kMaxCached = 2'048;
 constexpr size_t kMaxField = 512;
+constexpr int kSearchesBeforeIndex = 4;             // making both costs about as much
 constexpr size_t kMaxDiversions = size_t{1} << 20;  // bytes
 
 FileKey KeyOf(const HostRoot& root, absl::string_view path) {
@@ -189,6 +190,7 @@ uint64_t PackageDatabase::Refresh(const HostRoot& root) {
     diversions_key_ = diversions;
     root_key_ = root.key();
     stems_.clear();
+    by_path_ = by_checksum_ = Search();
     owners_.clear();
     contents_.clear();
     packages_.clear();
@@ -209,6 +211,52 @@ const std::vector<std::string>& PackageDatabase::Stems(const HostRoot& root) {
     stems_.shrink_to_fit();
   }
   return stems_;
+}
+
+PackageIndex PackageDatabase::MakeIndex(const HostRoot& root, Lists lists) {
+  const bool distroless = kind_ == Kind::kDistroless;
+  const absl::string_view folder = distroless ? kDistrolessStatus : kDpkgInfo;
+  const bool of_sums = distroless || lists == Lists::kChecksums;
+  PackageIndex index(Stems(root).size());
+  for (size_t i = 0; i < stems_.size() && !index.too_large(); ++i) {
+    root.ForEachLine(absl::StrCat(folder, "/", stems_[i], of_sums ? ".md5sums" : ".list"), [&](absl::string_view line) {
+      if (lists == Lists::kChecksums) {
+        index.Add(line.substr(0, 32), i);
+      } else if (!of_sums) {
+        index.Add(line, i);
+      } else if (line.size() > 34) {
+        index.Add(absl::StrCat("/", line.substr(34)), i);
+      }
+      return !index.too_large();
+    });
+  }
+  index.Finish();
+  return index;
+}
+
+std::vector<absl::string_view> PackageDatabase::Candidates(const HostRoot& root, Lists lists,
+                                                           absl::Span<const std::string> keys) {
+  const std::vector<std::string>& stems = Stems(root);
+  Search& search = lists == Lists::kPaths ? by_path_ : by_checksum_;
+  if (!search.index && ++search.questions > kSearchesBeforeIndex) {
+    search.index = MakeIndex(root, lists);
+  }
+  if (!search.index || search.index->too_large()) {
+    return {stems.begin(), stems.end()};
+  }
+  std::vector<size_t> found;
+  for (const std::string& key : keys) {
+    const std::vector<size_t> more = search.index->Find(key);
+    found.insert(found.end(), more.begin(), more.end());
+  }
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  std::vector<absl::string_view> candidates;
+  candidates.reserve(found.size());
+  for (const size_t i : found) {
+    candidates.push_back(stems[i]);
+  }
+  return candidates;
 }
 
 std::optional<FileRecord> PackageDatabase::Owner(const HostRoot& root, absl::string_view path) {
@@ -287,7 +335,7 @@ std::optional<FileRecord> PackageDatabase::DpkgListed(const HostRoot& root, absl
                                                       absl::string_view only, absl::string_view except) {
   const std::vector<std::string> names = ListedNames(root, path);
   const bool distroless = kind_ == Kind::kDistroless;
-  std::vector<absl::string_view> order(Stems(root).begin(), Stems(root).end());
+  std::vector<absl::string_view> order = Candidates(root, Lists::kPaths, names);
   // A path often names its package; trying those first saves most of the search.
   std::stable_partition(order.begin(), order.end(), [&](absl::string_view stem) {
     const absl::string_view package = PackageOfStem(stem);
@@ -318,7 +366,7 @@ std::optional<FileRecord> PackageDatabase::DpkgListed(const HostRoot& root, absl
 
 std::optional<FileRecord> PackageDatabase::DpkgContent(const HostRoot& root, absl::string_view md5) {
   const absl::string_view directory = kind_ == Kind::kDistroless ? kDistrolessStatus : kDpkgInfo;
-  for (const std::string& stem : Stems(root)) {
+  for (const absl::string_view stem : Candidates(root, Lists::kChecksums, {std::string(md5)})) {
     const std::string line = root.FindLine(
         absl::StrCat(directory, "/", stem, ".md5sums"), md5,
         [md5](absl::string_view candidate) { return candidate.size() > 34 && absl::StartsWith(candidate, md5); });

@@ -2,8 +2,9 @@
 // installed.
 //
 // Reads dpkg's database (/var/lib/dpkg, and the status.d of images without dpkg itself) and apk's (/lib/apk/db).
-// Nothing of it is held in memory: a question searches the lists on disk (12 MiB on a host of 800 packages, about
-// 10 ms once they are in the page cache) and the answers are kept, bounded, until the database changes.
+// The first questions search the lists on disk (22 MiB on a host of 900 packages, about 10 ms each once they are in the
+// page cache). Whoever asks more often gets an index: 4 bytes a file that say which lists to search, bounded, so that a
+// question costs some 0.1 ms. Answers are kept too, bounded. A change of the database forgets all.
 // Thread-compatible. Holds no descriptor: each question is given the root, because a container's root must not be
 // kept busy.
 // Source: dpkg(1), dpkg-divert(1), deb(5), deb-md5sums(5); https://wiki.alpinelinux.org/wiki/Apk_spec.
@@ -16,8 +17,10 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 #include "agent/identify/host_root.h"
+#include "agent/identify/package_index.h"
 
 namespace ppmm {
 
@@ -63,6 +66,10 @@ class PackageDatabase {
   enum class Kind { kNone, kDpkg, kDistroless, kApk };
 
   const std::vector<std::string>& Stems(const HostRoot& root);
+  // The stems whose lists (of paths, or of checksums) may name `key`: all of them, until asked often enough.
+  enum class Lists { kPaths, kChecksums };
+  std::vector<absl::string_view> Candidates(const HostRoot& root, Lists lists, absl::Span<const std::string> keys);
+  PackageIndex MakeIndex(const HostRoot& root, Lists lists);
   std::optional<FileRecord> DpkgOwner(const HostRoot& root, absl::string_view path);
   // Not following diversions; `only` and `except` name packages ("" = any, none).
   std::optional<FileRecord> DpkgListed(const HostRoot& root, absl::string_view path, absl::string_view only,
@@ -76,6 +83,12 @@ class PackageDatabase {
   FileKey status_key_;
   FileKey diversions_key_;
   uint64_t generation_ = 0;
+  struct Search {
+    int questions = 0;
+    std::optional<PackageIndex> index;
+  };
+  Search by_path_;
+  Search by_checksum_;
   std::vector<std::string> stems_;  // "shopd", "libshop:amd64": names of the info files without their ending, sorted
   absl::flat_hash_map<std::string, std::optional<FileRecord>> owners_;
   absl::flat_hash_map<std::string, std::optional<FileRecord>> contents_;

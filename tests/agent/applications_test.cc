@@ -46,12 +46,14 @@ class ApplicationsTest : public ::testing::Test {
     };
     inputs.identify = [this](std::int32_t pid) -> absl::StatusOr<ApplicationsInputs::Identified> {
       ++identifications_;
+      cpu_time_ += identify_cost_;
       const auto found = identities_.find(pid);
       if (found == identities_.end()) {
         return absl::NotFoundError("it ended");
       }
       return found->second;
     };
+    inputs.cpu_time = [this] { return cpu_time_; };
     inputs.proc = proc_.root() + "/proc";
     inputs.root = proc_.root();
     source_ = std::make_unique<ApplicationsSource>(std::move(inputs));
@@ -114,6 +116,8 @@ class ApplicationsTest : public ::testing::Test {
   absl::Status status_;
   int identifications_ = 0;
   int scans_ = 0;
+  absl::Duration cpu_time_;
+  absl::Duration identify_cost_;
   std::unique_ptr<ApplicationsSource> source_;
   Recorder recorder_;
   DecodedFrames frames_;
@@ -233,6 +237,28 @@ TEST_F(ApplicationsTest, PutsWhatMayNotBeReadToOther) {
   Step();
   Process(80).user_ns += 2'000'000;
   EXPECT_EQ(Step().at("~other cpu_seconds_total"), 2000);
+}
+
+TEST_F(ApplicationsTest, BoundsWhatIdentificationCosts) {
+  identify_cost_ = absl::Seconds(1);
+  for (std::int32_t pid = 200; pid < 206; ++pid) {
+    AddProcess(pid, absl::StrCat("app", pid));
+  }
+  Step();
+  EXPECT_EQ(identifications_, 3) << "the credit of the start";
+  for (int step = 0; step < 200; ++step) {
+    Step();
+  }
+  EXPECT_EQ(identifications_, 4) << "5 ms a step, and a second is owed";
+  ListenerSample listener;
+  listener.id = 1;
+  listener.listening = true;
+  for (listener.owner_pid = 200; listener.owner_pid < 206; ++listener.owner_pid) {
+    ++listener.id;
+    listeners_.push_back(listener);
+  }
+  Step();
+  EXPECT_EQ(identifications_, 6) << "listeners do not wait";
 }
 
 TEST_F(ApplicationsTest, BoundsTheInstances) {

@@ -106,6 +106,35 @@ TEST(PackageDatabase, ContentIsFoundWhereverItLies) {
   EXPECT_FALSE(packages.FindContent(root, FileDigests()).has_value());
 }
 
+TEST(PackageDatabase, AnswersAreTheSameOnceThereIsAnIndex) {
+  FakeRoot fake;
+  fake.Write("/usr/bin/other", "");
+  fake.Link("usr/bin", "/bin");
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = absl::StrCat("tool", i);
+    fake.Install(name, "1", name, {{"/bin/" + name, "bytes of " + name}});
+    fake.Write("/opt/" + name, "bytes of " + name);
+    fake.Write("/opt/own" + name, "own bytes of " + name);
+  }
+  const HostRoot root = fake.Open();
+  PackageDatabase packages;
+  packages.Refresh(root);
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = absl::StrCat("tool", i);
+    const auto owner = packages.Owner(root, "/usr/bin/" + name);
+    ASSERT_TRUE(owner.has_value()) << name;
+    EXPECT_EQ(owner->package.name, name);
+    EXPECT_FALSE(packages.Owner(root, "/opt/" + name).has_value());
+    const auto content = packages.FindContent(root, DigestsOf(fake, "/opt/" + name));
+    ASSERT_TRUE(content.has_value()) << name;
+    EXPECT_EQ(content->package.name, name);
+    EXPECT_FALSE(packages.FindContent(root, DigestsOf(fake, "/opt/own" + name)).has_value());
+  }
+  fake.Install("late", "1", "late", {{"/bin/late", "late"}});
+  packages.Refresh(root);
+  EXPECT_TRUE(packages.Owner(root, "/usr/bin/late").has_value()) << "the index went with the database it was of";
+}
+
 TEST(PackageDatabase, AnswersAreForgottenWhenTheDatabaseChanges) {
   FakeRoot fake;
   fake.Install("a", "1", "a", {{"/usr/bin/a", "a"}});

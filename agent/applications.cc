@@ -90,6 +90,9 @@ absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
   TakeListeners(now, recorder);
   IdentifySettled(now, recorder);
   if (absl::ToUnixSeconds(now) % 60 == 0) {
+    if (inputs_.rest != nullptr) {
+      inputs_.rest();
+    }
     TakePeers(recorder);
   }
   ReadDearOnes(now);

@@ -41,8 +41,10 @@ struct ApplicationsInputs {
   // Errors: NotFound: the process ended.
   std::function<absl::StatusOr<Identified>(std::int32_t pid)> identify;
 
-  int identified_per_step =
-      0;  // 0: kIdentifiedPerStep, and no more CPU time than kIdentifyBudget; else no bound of time
+  std::function<void()> rest;  // called once a minute; may be missing
+
+  // 0: kIdentifiedPerStep, and no more CPU time than kIdentifyBudget; else no bound of time.
+  int identified_per_step = 0;
   std::function<absl::Duration()> cpu_time;  // of this thread; by default the kernel's
   std::string proc = "/proc";
   std::string root;  // for control groups

@@ -137,7 +137,8 @@ int Once(const config::AgentConfig& config) {
 }  // namespace ppmm
 
 int main(int argc, char** argv) {
-  mallopt(M_ARENA_MAX, 1);  // many idle threads on large hosts must not hold an arena each
+  mallopt(M_ARENA_MAX, 1);                // many idle threads on large hosts must not hold an arena each
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);  // set, it no longer rises: what is large and rare goes back to the kernel
   const ppmm::DefaultPaths paths = ppmm::DefaultPathsOf("agent", geteuid() == 0, ppmm::ProcessEnvironment);
   ppmm::AgentFlags flags;
   absl::StatusOr<ppmm::config::AgentConfig> config;

@@ -155,6 +155,7 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
     }
     return identified;
   };
+  inputs.rest = [identifier = options.identifier] { identifier->Rest(); };
   inputs.identified_per_step = options.identified_per_step;
   return inputs;
 }

@@ -38,6 +38,9 @@ class FileJudge {
   // The package that owns a path, without looking at the content.
   std::optional<FileRecord> Owner(const HostRoot& root, absl::string_view path);
 
+  // See PackageDatabase::Rest.
+  void Rest() { packages_.Rest(); }
+
  private:
   void Refresh(const HostRoot& root);
   FileVerdict JudgeFresh(const HostRoot& root, absl::string_view path, int fd, int64_t size, bool replaced);

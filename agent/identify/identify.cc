@@ -77,6 +77,13 @@ class Identifier::Impl {
  public:
   explicit Impl(HostRoot host) : host_(std::move(host)) {}
 
+  void Rest() {
+    host_judge_.Rest();
+    for (auto& [key, judge] : container_judges_) {
+      judge->Rest();
+    }
+  }
+
   Identity Identify(const ProcessFacts& facts) {
     Identity identity;
     identity.executable = facts.exe;
@@ -471,6 +478,9 @@ absl::StatusOr<std::unique_ptr<Identifier>> Identifier::Create(absl::string_view
 
 Identity Identifier::Identify(const ProcessFacts& facts) {
   return impl_->Identify(facts);
+}
+void Identifier::Rest() {
+  impl_->Rest();
 }
 
 }  // namespace ppmm

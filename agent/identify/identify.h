@@ -67,6 +67,9 @@ class Identifier {
   // Never fails: what cannot be read is unknown, and the evidence says what could not be read.
   Identity Identify(const ProcessFacts& facts);
 
+  // To be called about once a minute: gives back memory that only a time of many new programs needs.
+  void Rest();
+
  private:
   class Impl;
   explicit Identifier(std::unique_ptr<Impl> impl);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -238,6 +239,7 @@ std::vector<absl::string_view> PackageDatabase::Candidates(const HostRoot& root,
                                                            absl::Span<const std::string> keys) {
   const std::vector<std::string>& stems = Stems(root);
   Search& search = lists == Lists::kPaths ? by_path_ : by_checksum_;
+  search.used = true;
   if (!search.index && ++search.questions > kSearchesBeforeIndex) {
     search.index = MakeIndex(root, lists);
   }
@@ -257,6 +259,14 @@ std::vector<absl::string_view> PackageDatabase::Candidates(const HostRoot& root,
     candidates.push_back(stems[i]);
   }
   return candidates;
+}
+
+void PackageDatabase::Rest() {
+  for (Search* search : {&by_path_, &by_checksum_}) {
+    if (!std::exchange(search->used, false)) {
+      *search = Search();
+    }
+  }
 }
 
 std::optional<FileRecord> PackageDatabase::Owner(const HostRoot& root, absl::string_view path) {

@@ -59,6 +59,9 @@ class PackageDatabase {
   // Nothing: none. Not meant for empty files, which all packages share.
   std::optional<FileRecord> FindContent(const HostRoot& root, const FileDigests& digests);
 
+  // Gives back what no question needed since the last call: the memory of the indexes.
+  void Rest();
+
   // Nothing: no such package.
   std::optional<Package> Find(const HostRoot& root, absl::string_view name);
 
@@ -85,6 +88,7 @@ class PackageDatabase {
   uint64_t generation_ = 0;
   struct Search {
     int questions = 0;
+    bool used = false;  // since the last Rest()
     std::optional<PackageIndex> index;
   };
   Search by_path_;

@@ -43,15 +43,18 @@ std::int64_t ResourceSet(const std::array<bool, 5>& kinds) {
 
 struct HostDay {
   DayBits bits;
+  OffTime off;        // since it is known
   MinuteSet up;       // not off, not booting
   MinuteSet booting;  // not off
 };
 
 HostDay MinutesOf(const DayScopes::Host& host, DayBits bits, Day day, std::int64_t until_minute) {
   HostDay result;
-  const MinuteSet known = Range(day, FirstWholeMinute(host), until_minute) & ~OffMinutes(host.off, day, bits.sampled);
-  result.booting = known & bits.booting;
-  result.up = known & ~bits.booting;
+  const MinuteSet known = Range(day, FirstWholeMinute(host), until_minute);
+  result.off = OffTimeOf(host.off, day, bits.sampled);
+  result.off.minutes &= known;
+  result.booting = known & ~result.off.minutes & bits.booting;
+  result.up = known & ~result.off.minutes & ~bits.booting;
   result.bits = std::move(bits);
   return result;
 }
@@ -61,6 +64,8 @@ DayFacts HostFacts(const HostDay& day) {
   const MinuteSet covered = bits.Covered();
   DayFacts facts;
   facts.up_minutes = Count(day.up);
+  facts.off_minutes = Count(day.off.minutes);
+  facts.off_contradicted = day.off.contradicted;
   facts.booting_minutes = Count(day.booting);
   facts.booting_covered_minutes = Count(day.booting & covered);
   facts.covered_minutes = Count(day.up & covered);
@@ -189,7 +194,8 @@ DayScopes CopyDayScopes(const Tables& tables) {
   return scopes;
 }
 
-MinuteSet OffMinutes(const std::vector<HostLifeRow>& intervals, Day day, const MinuteSet& sampled) {
+OffTime OffTimeOf(const std::vector<HostLifeRow>& intervals, Day day, const MinuteSet& sampled) {
+  OffTime result;
   const std::int64_t day_us = std::int64_t{day} * kMinutesPerDay * kUsPerMinute;
   std::array<std::int64_t, kMinutesPerDay> off_us{};
   for (const HostLifeRow& interval : intervals) {
@@ -203,6 +209,7 @@ MinuteSet OffMinutes(const std::vector<HostLifeRow>& intervals, Day day, const M
       contradicted = contradicted || sampled[static_cast<std::size_t>(minute)];
     }
     if (contradicted) {
+      ++result.contradicted;
       continue;
     }
     for (std::int64_t minute = from / kUsPerMinute; minute * kUsPerMinute < to; ++minute) {
@@ -211,11 +218,10 @@ MinuteSet OffMinutes(const std::vector<HostLifeRow>& intervals, Day day, const M
       off_us[static_cast<std::size_t>(minute)] += end - begin;
     }
   }
-  MinuteSet off;
   for (std::size_t minute = 0; minute < off_us.size(); ++minute) {
-    off.set(minute, off_us[minute] > kUsPerMinute / 2);  // an up-minute runs 30 s of it or more
+    result.minutes.set(minute, off_us[minute] > kUsPerMinute / 2);  // an up-minute runs 30 s of it or more
   }
-  return off;
+  return result;
 }
 
 absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, StoreReader& reader, Day day,
@@ -235,9 +241,7 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
       continue;
     }
     HostDay& minutes = hosts[host.key] = MinutesOf(host, std::move(bits_of[host.key]), day, until_minute);
-    DayFacts& host_facts = facts[{ScopeKind::kHost, host.key}] = HostFacts(minutes);
-    host_facts.off_minutes =
-        Count(Range(day, FirstWholeMinute(host), until_minute) & OffMinutes(host.off, day, minutes.bits.sampled));
+    facts[{ScopeKind::kHost, host.key}] = HostFacts(minutes);
     ++organization.hosts_seen;
     organization.hosts_monitored += minutes.bits.sampled.any() ? 1 : 0;
     organization.duplicate_identities += host.duplicate ? 1 : 0;

@@ -43,9 +43,12 @@ DayScopes CopyDayScopes(const Tables& tables);
 // What is in force for an application by inventory and discovery; fills origin, tier, owner and product.
 using AttributesInForce = std::function<void(ApplicationId application, DayFacts& facts)>;
 
-// Minutes of `day` in which the host was off, proven: off for at least 30 s of them. An interval inside which samples
-// were committed is contradicted, and not used.
-MinuteSet OffMinutes(const std::vector<HostLifeRow>& intervals, Day day, const MinuteSet& sampled);
+// Minutes of a day in which the host was off, proven: off for at least 30 s of them.
+struct OffTime {
+  MinuteSet minutes;
+  std::int64_t contradicted = 0;  // intervals inside which samples were committed; they are not used
+};
+OffTime OffTimeOf(const std::vector<HostLifeRow>& intervals, Day day, const MinuteSet& sampled);
 
 // Counts the facts of every host and application that existed by the end of the day, and of the organization.
 // Shape:  minutes from `until_minute` (since 1970) on do not count yet: for a day that is not over.

@@ -23,6 +23,7 @@ constexpr FactColumn kColumns[] = {
     {"rule_proven", kHostOrApplication, &DayFacts::rule_proven},
     {"maintenance_minutes", kHostOrApplication, &DayFacts::maintenance_minutes},
     {"off_minutes", kHost, &DayFacts::off_minutes},
+    {"off_contradicted", kHost, &DayFacts::off_contradicted},
     {"covered_minutes", kHost, &DayFacts::covered_minutes},
     {"covered_cpu_minutes", kHost, &DayFacts::covered_cpu_minutes},
     {"covered_memory_minutes", kHost, &DayFacts::covered_memory_minutes},

@@ -75,6 +75,7 @@ constexpr SumRow kSumRows[] = {
     {Sum::kLongDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{Long(f)}; }},
     {Sum::kLongCompleteDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{Long(f) && Complete(f)}; }},
     {Sum::kForecastDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{f.forecast_kinds != 0}; }},
+    {Sum::kOffContradicted, kHost, k28, [](const DayFacts& f) { return f.off_contradicted; }},
     {Sum::kThroughputMinutes, kApplication, k28, [](const DayFacts& f) { return f.throughput_minutes; }},
     {Sum::kThroughputCoarseMinutes, kApplication, k28, [](const DayFacts& f) { return f.throughput_coarse_minutes; }},
     {Sum::kThroughputMovedDays, kApplication, k28, [](const DayFacts& f) { return f.throughput_moved; }},

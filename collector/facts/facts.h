@@ -51,6 +51,7 @@ enum class Sum : std::uint8_t {
   kLongDays,      // at least an hour up: days that may be held against a host
   kLongCompleteDays,
   kForecastDays,
+  kOffContradicted,
   // applications
   kThroughputMinutes,
   kThroughputCoarseMinutes,

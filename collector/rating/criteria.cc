@@ -112,6 +112,11 @@ class Evaluation {
       return Without(State::kContradicted, scope_.contradiction);
     }
     switch (criterion_.evaluator) {
+      case catalogue::EVALUATOR_COVERAGE:
+        if (Get(Sum::kOffContradicted) > 0) {
+          return Without(State::kContradicted, "samples came from a time in which, by its next boot, it was off");
+        }
+        break;
       case catalogue::EVALUATOR_CONFIRMATION_AGE:
         if (facts_.Get(kOrganizationScope, Sum::kChainBreaks, 28) > 0) {
           return Without(State::kContradicted, "the chain of the ledger is broken");
@@ -382,6 +387,7 @@ struct Need {
 
 constexpr Need kNeeds[] = {
     {catalogue::EVALUATOR_COVERAGE, Sum::kUpMinutes},
+    {catalogue::EVALUATOR_COVERAGE, Sum::kOffContradicted},
     {catalogue::EVALUATOR_COVERAGE, Sum::kCoveredMinutes},
     {catalogue::EVALUATOR_COVERAGE, Sum::kBootingMinutes},
     {catalogue::EVALUATOR_COVERAGE, Sum::kBootingCoveredMinutes},

@@ -66,14 +66,17 @@ TEST(BitsTest, HalfOfTheExpectedSamplesCover) {
   }
 }
 
-TEST(OffMinutesTest, NeedProofThatNoSampleContradicts) {
+TEST(OffTimeTest, NeedProofThatNoSampleContradicts) {
   const std::int64_t minute_us = 60'000'000;
   const std::int64_t day_us = kDay * 1440 * minute_us;
   const HostLifeRow off{1, day_us + 10 * minute_us + 20'000'000, day_us + 20 * minute_us + 40'000'000, "journal"};
-  EXPECT_EQ(OffMinutes({off}, kDay, Minutes(0, 0)), Minutes(10, 21));
-  EXPECT_EQ(OffMinutes({off}, kDay, Minutes(10, 11) | Minutes(20, 21)), Minutes(10, 21)) << "samples at its ends";
-  EXPECT_EQ(OffMinutes({off}, kDay, Minutes(15, 16)), Minutes(0, 0));
-  EXPECT_EQ(OffMinutes({off}, kDay + 1, Minutes(0, 0)), Minutes(0, 0));
+  EXPECT_EQ(OffTimeOf({off}, kDay, Minutes(0, 0)).minutes, Minutes(10, 21));
+  EXPECT_EQ(OffTimeOf({off}, kDay, Minutes(10, 11) | Minutes(20, 21)).minutes, Minutes(10, 21))
+      << "samples at its ends";
+  EXPECT_EQ(OffTimeOf({off}, kDay, Minutes(15, 16)).minutes, Minutes(0, 0));
+  EXPECT_EQ(OffTimeOf({off}, kDay, Minutes(15, 16)).contradicted, 1);
+  EXPECT_EQ(OffTimeOf({off}, kDay, Minutes(10, 11)).contradicted, 0);
+  EXPECT_EQ(OffTimeOf({off}, kDay + 1, Minutes(0, 0)).minutes, Minutes(0, 0));
 }
 
 class DayTest : public testing::Test {

@@ -81,6 +81,15 @@ TEST(CoverageTest, KnowsHostsThatItCannotJudge) {
   EXPECT_EQ(Found(world, coverage, Host(3)), "contradicted: duplicate identity");
 }
 
+TEST(CoverageTest, SamplesFromOffTimeContradict) {
+  const Criterion& coverage = Of("MON-001", catalogue::EVALUATOR_COVERAGE);
+  World world;
+  world.LiveUntil(10, [](ScopeId id, DayFacts& facts) { facts.off_contradicted = id == Host(2) ? 1 : 0; });
+  EXPECT_EQ(Found(world, coverage, Host(1)), "decided 14400/14400");
+  EXPECT_EQ(Found(world, coverage, Host(2)),
+            "contradicted: samples came from a time in which, by its next boot, it was off");
+}
+
 TEST(CoverageTest, AHostThatWasOffAllTheTimeIsNotJudged) {
   const Criterion& coverage = Of("MON-001", catalogue::EVALUATOR_COVERAGE);
   World world;

@@ -109,7 +109,16 @@ class Collector::Impl {
     return absl::OkStatus();
   }
 
-  void Tick() { writer_->SetAgentOffset(counters_.clocks.Median()); }
+  void Tick(bool heard) {
+    writer_->SetAgentOffset(counters_.clocks.Median());
+    const std::int64_t minute = absl::ToUnixSeconds(clock_->Now()) / 60;
+    if (heard && minute != watchdog_minute_) {
+      watchdog_minute_ = minute;
+      // A collector that cannot commit does not count as alive: what fails here is not tried again.
+      writer_->Submit([minute](Tables& tables, Store& store) { return NoteWatchdog(minute, tables, store); },
+                      [](const absl::Status&) {});
+    }
+  }
 
   void Stop(absl::Duration timeout) {
     ingest_->Stop();
@@ -202,6 +211,7 @@ class Collector::Impl {
   std::unique_ptr<RatingEngine> rating_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<IngestServer> ingest_;
+  std::int64_t watchdog_minute_ = 0;  // the last one noted
   mutable Mutex mutex_;
   absl::Status reload_ ABSL_GUARDED_BY(mutex_);
 };
@@ -214,8 +224,8 @@ absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const config::Collec
 
 Collector::Collector(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Collector::~Collector() = default;
-void Collector::Tick() {
-  impl_->Tick();
+void Collector::Tick(bool heard) {
+  impl_->Tick(heard);
 }
 void Collector::Stop(absl::Duration timeout) {
   impl_->Stop(timeout);

@@ -22,8 +22,9 @@ class Collector {
   static absl::StatusOr<std::unique_ptr<Collector>> Start(const config::CollectorConfig& config, const Clock* clock);
   ~Collector();
 
-  // Once a second: tells the writer what the agents' clocks say of ours.
-  void Tick();
+  // Once a second: tells the writer what the agents' clocks say of ours, and whether the service manager's watchdog
+  // heard our sign of life.
+  void Tick(bool heard);
 
   // Ends streams and answers under way within `timeout`, then commits what waits.
   void Stop(absl::Duration timeout);

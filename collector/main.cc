@@ -51,8 +51,8 @@ int Run(const CollectorFlags& flags, const DefaultPaths& paths, const config::Co
     if (wish == DaemonSignals::Wish::kReload) {
       Reload(flags, paths, **collector);
     }
-    (*collector)->Tick();
-    notify.Watchdog().IgnoreError();  // a missed one is what the watchdog is for
+    // A sign that is not taken is what the watchdog is for.
+    (*collector)->Tick(notify.Watchdog().ok() && notify.enabled() && notify.watchdog_period().has_value());
     notify.Status((*collector)->StatusLine()).IgnoreError();
   }
   notify.Stopping().IgnoreError();  // as above

@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
+#include "collector/sample_counts.h"
 #include "collector/store/store_id.h"
 #include "common/log.h"
 #include "common/status.h"
@@ -116,10 +117,8 @@ absl::Status Merger::Apply(Tables& tables, Store& store, QueuedEvent event) {
   }
   if (const auto* report = std::get_if<SpoolReport>(&event.event)) {
     AgentState& agent = tables.agents.at(stream.agent_id);
-    agent.row.dropped =
-        report->message->dropped_full() + report->message->dropped_damaged() + report->message->dropped_set_back();
-    agent.row.refused = std::max(agent.row.refused, report->message->refused());
-    agents_.insert(stream.agent_id);
+    RETURN_IF_ERROR(BeginDay(tables, store, stream, report->received));
+    CountReport(*report->message, agent.row);
     return absl::OkStatus();
   }
   const auto of_agent = stream_of_agent_.find(stream.agent_id);
@@ -212,23 +211,38 @@ absl::Status Merger::TakeBatch(Tables& tables, Store& store, StreamId id, Stream
   };
   if (std::any_of(batch.samples.begin(), batch.samples.end(), refused) ||
       std::any_of(batch.sketches.begin(), batch.sketches.end(), refused)) {
-    ++counters_.batches_refused;
-    agent.row.refused += batch.samples.size() + batch.sketches.size();
-    agents_.insert(stream.agent_id);
+    ++counters_.batches_refused;  // its agent counts the samples when it hears of it, and tells us
     reply.ack.refused.emplace_back(batch.epoch, batch.seq);
     return absl::OkStatus();
   }
+  RETURN_IF_ERROR(BeginDay(tables, store, stream, batch.received));
   RETURN_IF_ERROR(MergeBatch(tables, store, stream, agent, ids, batch));
+  CountBatch(batch, agent.row, cursor);
   cursor.number = batch.seq;
   cursor.newest_step =
       std::max(cursor.newest_step, batch.t0 + std::int64_t{batch.steps - 1} * std::int64_t{batch.step_seconds});
-  agent.row.produced += batch.produced > cursor.produced ? batch.produced - cursor.produced : 0;
-  cursor.produced = std::max(cursor.produced, batch.produced);
   agent.cursors[batch.epoch] = cursor;
   cursors_.emplace(stream.agent_id, batch.epoch);
   reply.ack.durable.emplace_back(batch.epoch, batch.seq);
   if (batch.live) {
     NoteDelivery(tables, id, stream, batch.t0 / 60);
+  }
+  return absl::OkStatus();
+}
+
+// Keeps the counters as they are before the first event of a day, and marks the agent's row as changed.
+absl::Status Merger::BeginDay(Tables& tables, Store& store, const Stream& stream, absl::Time received) {
+  AgentRow& agent = tables.agents.at(stream.agent_id).row;
+  agents_.insert(stream.agent_id);
+  const std::int64_t day = absl::ToUnixSeconds(received) / 86400;
+  if (day > agent.counted_day) {
+    agent.counted_day = day;
+    return store.Put(
+        AgentDayRow{agent.agent_id, day, stream.host, agent.produced, agent.committed, agent.dropped, agent.refused});
+  }
+  // What was received before midnight and is merged after it.
+  if (agent.counted_day < tables.facts_day && tables.touched_days.insert(agent.counted_day).second) {
+    return PutTouchedDays(tables, store);
   }
   return absl::OkStatus();
 }
@@ -244,13 +258,15 @@ absl::Status Merger::MergeBatch(Tables& tables, Store& store, Stream& stream, Ag
       RETURN_IF_ERROR(OpenMinute(store, host, minute));
     }
     RETURN_IF_ERROR(MergeMinute(tables, store, host, ids, batch, minute));
+    // A batch is sent when its last step is over. Backlogs say nothing of the clock in their time.
+    if (minute == newest / 60 && batch.live && minute == host.row.open_minute && batch.sent != absl::UnixEpoch()) {
+      host.open.NoteClock(absl::ToInt64Microseconds(batch.received - batch.sent));
+    }
   }
   RETURN_IF_ERROR(TakeEvents(tables, store, host, ids, batch));
   const std::uint64_t samples = batch.samples.size() + batch.sketches.size();
   const std::uint64_t late = host.late_samples_total - late_before;
-  agent.row.committed += samples;
   agent.row.late += late;
-  agents_.insert(stream.agent_id);
   counters_.samples += samples;
   counters_.samples_late += late;
   ++counters_.batches;
@@ -574,7 +590,8 @@ absl::Status Merger::Flush(Tables& tables, Store& store) {
   agents_.clear();
   for (const auto& [agent_id, epoch] : cursors_) {
     const CursorState& cursor = tables.agents.at(agent_id).cursors.at(epoch);
-    RETURN_IF_ERROR(store.Put(CursorRow{epoch, agent_id, cursor.number, cursor.newest_step, cursor.produced}));
+    RETURN_IF_ERROR(
+        store.Put(CursorRow{epoch, agent_id, cursor.number, cursor.newest_step, cursor.produced, cursor.moved}));
   }
   cursors_.clear();
   for (auto& [key, row] : application_minutes_) {

@@ -84,6 +84,7 @@ class Merger {
   absl::Status TakeHello(Tables& tables, Store& store, StreamId id, const std::shared_ptr<StreamSink>& sink,
                          const StreamHello& hello);
   absl::Status TakeBatch(Tables& tables, Store& store, StreamId id, Stream& stream, const DecodedBatch& batch);
+  absl::Status BeginDay(Tables& tables, Store& store, const Stream& stream, absl::Time received);
   absl::Status MergeBatch(Tables& tables, Store& store, Stream& stream, AgentState& agent, const EpochIds& ids,
                           const DecodedBatch& batch);
   // Merges the steps of one minute into its row.

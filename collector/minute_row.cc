@@ -10,10 +10,10 @@
 namespace ppmm {
 namespace {
 
-// Format, version 1: byte 1, byte compressed (0 or 1), then the body, whole or as one zstd frame. The body is a list of
+// Format, version 2: byte 2, byte compressed (0 or 1), then the body, whole or as one zstd frame. The body is a list of
 // varints; lists begin with their length; ids are differences. Series are two streams, heads (id, shape, count, second)
-// and values, since alike next to alike compresses best.
-constexpr char kVersion = 1;
+// and values, since alike next to alike compresses best. Version 1 ends before the clock's offset.
+constexpr char kVersion = 2;
 constexpr std::size_t kMaxBody = std::size_t{64} << 20;
 constexpr int kZstdLevel = 1;  // level 3 is 2 % smaller and takes twice the time
 
@@ -102,7 +102,7 @@ bool ReadSketches(Body& body, std::vector<SeriesSketch>* sketches) {
   return body.ok();
 }
 
-bool ReadBody(absl::string_view bytes, MinuteRow* row) {
+bool ReadBody(absl::string_view bytes, char version, MinuteRow* row) {
   Body body(bytes);
   row->flags = body.As<std::uint32_t>();
   row->late_samples = body.As<std::uint32_t>();
@@ -156,6 +156,11 @@ bool ReadBody(absl::string_view bytes, MinuteRow* row) {
     return false;
   }
   row->late_samples_total = body.Next();
+  if (version > 1) {
+    if (const std::uint64_t clock = body.Next(); clock > 0) {
+      row->clock_offset_us = UnZigZag(clock - 1);
+    }
+  }
   return body.ok() && body.at_end();
 }
 
@@ -209,8 +214,17 @@ void MinuteRow::Add(SeriesId series_id, const Sketch& sketch) {
   at->sketch.Merge(sketch);
 }
 
+void MinuteRow::NoteClock(std::int64_t offset_us) {
+  constexpr std::int64_t kMost = 86'400'000'000;  // whatever a sender claims
+  offset_us = std::clamp(offset_us, -kMost, kMost);
+  clock_offset_us = std::min(clock_offset_us.value_or(offset_us), offset_us);
+}
+
 void MinuteRow::Merge(const MinuteRow& other) {
   flags |= other.flags;
+  if (other.clock_offset_us.has_value()) {
+    NoteClock(*other.clock_offset_us);
+  }
   late_samples += other.late_samples;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     expected[i] = std::max(expected[i], other.expected[i]);
@@ -282,6 +296,7 @@ std::string MinuteRow::Encode(bool compressed) const {
   }
   AppendSketches(sketch_totals, &body);
   AppendVarint(late_samples_total, &body);
+  AppendVarint(clock_offset_us.has_value() ? ZigZag(*clock_offset_us) + 1 : 0, &body);
 
   std::string out{kVersion, static_cast<char>(compressed)};
   if (!compressed) {
@@ -298,13 +313,13 @@ std::string MinuteRow::Encode(bool compressed) const {
 
 absl::StatusOr<MinuteRow> MinuteRow::Decode(absl::string_view bytes) {
   const absl::Status damaged = absl::DataLossError("minute row: damaged");
-  if (bytes.size() < 2 || bytes[0] != kVersion || static_cast<unsigned char>(bytes[1]) > 1) {
+  if (bytes.size() < 2 || bytes[0] < 1 || bytes[0] > kVersion || static_cast<unsigned char>(bytes[1]) > 1) {
     return damaged;
   }
   const absl::string_view payload = bytes.substr(2);
   MinuteRow row;
   if (bytes[1] == 0) {
-    return ReadBody(payload, &row) ? absl::StatusOr<MinuteRow>(std::move(row)) : damaged;
+    return ReadBody(payload, bytes[0], &row) ? absl::StatusOr<MinuteRow>(std::move(row)) : damaged;
   }
   const unsigned long long size = ZSTD_getFrameContentSize(payload.data(), payload.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kMaxBody) {
@@ -312,7 +327,7 @@ absl::StatusOr<MinuteRow> MinuteRow::Decode(absl::string_view bytes) {
   }
   std::string body(static_cast<std::size_t>(size), '\0');
   if (ZSTD_decompress(body.data(), body.size(), payload.data(), payload.size()) != body.size() ||
-      !ReadBody(body, &row)) {
+      !ReadBody(body, bytes[0], &row)) {
     return damaged;
   }
   return row;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,8 @@ struct MinuteRow {
   };
 
   std::uint32_t flags = 0;
+  // The least receipt less sending of the live batches: the collector's clock less the agent's, plus the way.
+  std::optional<std::int64_t> clock_offset_us;
   std::uint32_t late_samples = 0;           // received more than 5 minutes after their time
   std::array<std::uint32_t, 5> expected{};  // samples a full minute brings, by ppmm::Resource
   std::vector<SeriesRollup> series;         // ids ascending
@@ -74,7 +77,8 @@ struct MinuteRow {
   // Adds one sample. Amortized: cheap when ids come in order.
   void Add(SeriesId series_id, std::int64_t value, std::uint8_t second);
   void Add(SeriesId series_id, const Sketch& sketch);
-  // Addition; of `expected` the larger.
+  void NoteClock(std::int64_t offset_us);
+  // Addition; of `expected` the larger, of the clock's offsets the smaller.
   void Merge(const MinuteRow& other);
   const Rollup* Find(SeriesId series_id) const;
 

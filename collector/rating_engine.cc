@@ -172,7 +172,12 @@ absl::Status RatingEngine::SetScopes(Facts& facts) {
   organization.as_of_s = scopes.as_of_s;
   organization.history_from_s = scopes.started_s;
   organization.retention_days = options_.retention_days;
-  organization.source_since_s[static_cast<std::size_t>(Source::kReleases)] = scopes.started_s;
+  const auto since = [&organization](Source source) -> std::int64_t& {
+    return organization.source_since_s[static_cast<std::size_t>(source)];
+  };
+  since(Source::kReleases) = scopes.started_s;
+  since(Source::kDayCounts) = scopes.counted_since_s;
+  since(Source::kWatchdog) = scopes.watchdog_since_s;
   return absl::OkStatus();
 }
 

@@ -264,18 +264,21 @@ absl::StatusOr<HelloResult> Registry::Hello(Tables& tables, Store& store, const 
   RETURN_IF_ERROR(store.Put(agent.row));
   for (const auto& [epoch, acknowledged] : hello.epochs) {
     auto cursor = agent.cursors.find(epoch);
-    if (acknowledged > (cursor == agent.cursors.end() ? 0 : cursor->second.number)) {
+    const bool newcomer = known == tables.agents.end();
+    if (newcomer || acknowledged > (cursor == agent.cursors.end() ? 0 : cursor->second.number)) {
       // A cursor of a known agent may have been deleted by age; what the agent says then only continues it.
-      if (cursor != agent.cursors.end() || known == tables.agents.end()) {
+      if (cursor != agent.cursors.end() || newcomer) {
         result.lost_batches += acknowledged - (cursor == agent.cursors.end() ? 0 : cursor->second.number);
       }
       CursorState& moved = agent.cursors[epoch];
       moved.number = acknowledged;
+      moved.moved = true;  // what the epoch produced before is not this store's to account for
       moved.newest_step = std::max(moved.newest_step, absl::ToUnixSeconds(hello.received));
-      RETURN_IF_ERROR(store.Put(CursorRow{epoch, hello.agent_id, moved.number, moved.newest_step, moved.produced}));
+      RETURN_IF_ERROR(
+          store.Put(CursorRow{epoch, hello.agent_id, moved.number, moved.newest_step, moved.produced, moved.moved}));
       cursor = agent.cursors.find(epoch);
     }
-    if (cursor != agent.cursors.end()) {
+    if (cursor != agent.cursors.end() && cursor->second.number > 0) {
       result.welcome.durable.emplace_back(epoch, cursor->second.number);
     }
   }

@@ -146,6 +146,8 @@ absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::
     CopyHosts(state.tables(), absl::ToUnixSeconds(now), &out, &seen);
     CopyApplications(state.tables(), absl::ToUnixSeconds(now), &out, &seen);
     own = CopyOwnAddresses(state.tables());
+    out.counted_since_s = std::max(out.started_s, Seconds(state.tables().counted_since_us));
+    out.watchdog_since_s = state.tables().watchdog_since_minute * 60;
   }
   const std::int64_t today = absl::ToUnixSeconds(now) / 86400;
   std::map<std::string, std::set<std::int64_t>> served_us;  // address, days

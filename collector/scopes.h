@@ -20,8 +20,10 @@ struct RatedScopes {
   std::vector<Scope> hosts;
   std::vector<Scope> applications;
   HostsOfApplications hosts_of;
-  std::int64_t started_s = 0;  // first host seen
-  std::int64_t as_of_s = 0;    // newest step committed
+  std::int64_t started_s = 0;         // first host seen
+  std::int64_t as_of_s = 0;           // newest step committed
+  std::int64_t counted_since_s = 0;   // samples, clocks and silences per day
+  std::int64_t watchdog_since_s = 0;  // 0: no service manager's watchdog was ever heard
 };
 
 // Reads the committed state, and the peers of the last 28 days. What was first seen after `now` is left out, so that a

@@ -165,6 +165,9 @@ absl::Status Build(Store& store, Tables& tables) {
   ASSIGN_OR_RETURN(tables.sealed_day, NumberInMeta(store, "sealed_day"));
   ASSIGN_OR_RETURN(tables.store_time_us, NumberInMeta(store, "store_time_us"));
   ASSIGN_OR_RETURN(tables.facts_day, NumberInMeta(store, "facts_day"));
+  ASSIGN_OR_RETURN(tables.counted_since_us, NumberInMeta(store, "counted_since_us"));
+  ASSIGN_OR_RETURN(tables.watchdog_since_minute, NumberInMeta(store, "watchdog_since_minute"));
+  tables.watchdog = contents.watchdog;
   ASSIGN_OR_RETURN(const std::optional<std::string> touched, store.GetMeta("touched_days"));
   for (const absl::string_view text : absl::StrSplit(touched.value_or(""), ',', absl::SkipEmpty())) {
     std::int64_t day = 0;
@@ -190,7 +193,7 @@ absl::Status Build(Store& store, Tables& tables) {
     tables.agents[std::move(id)].row = std::move(row);
   }
   for (const CursorRow& row : contents.cursors) {
-    tables.agents[row.agent_id].cursors[row.epoch] = {row.number, row.newest_step, row.produced};
+    tables.agents[row.agent_id].cursors[row.epoch] = {row.number, row.newest_step, row.produced, row.moved};
   }
   for (ApplicationRow& row : contents.applications) {
     tables.application_by_key[row.key] = row.id;
@@ -308,6 +311,19 @@ absl::Status PutTouchedDays(const Tables& tables, Store& store) {
   return store.PutMeta("touched_days", absl::StrJoin(tables.touched_days, ","));
 }
 
+absl::Status NoteWatchdog(std::int64_t minute, Tables& tables, Store& store) {
+  WatchdogRow& run = tables.watchdog;
+  if (minute <= run.to_minute) {
+    return absl::OkStatus();
+  }
+  if (tables.watchdog_since_minute == 0) {
+    tables.watchdog_since_minute = minute;
+    RETURN_IF_ERROR(store.PutMeta("watchdog_since_minute", absl::StrCat(minute)));
+  }
+  run = {minute == run.to_minute + 1 ? run.from_minute : minute, minute};
+  return store.Put(run);
+}
+
 absl::Status State::Readiness() const {
   MutexLock lock(&status_mutex_);
   return status_;
@@ -335,7 +351,8 @@ std::string State::Dump() const {
   };
   line("store ", absl::BytesToHexString(tables_.store_id), " commit ", tables_.commit, " sealed ", tables_.sealed_day,
        " time ", tables_.store_time_us, " facts ", tables_.facts_day, " touched ",
-       absl::StrJoin(tables_.touched_days, ","));
+       absl::StrJoin(tables_.touched_days, ","), " counted since ", tables_.counted_since_us, " watchdog ",
+       tables_.watchdog_since_minute, " ", tables_.watchdog.from_minute, " ", tables_.watchdog.to_minute);
   for (const auto& [key, host] : tables_.hosts) {
     line("host ", key, " ", absl::BytesToHexString(host.row.host_id), " ", host.row.label, " ", host.row.name, " ",
          host.row.group, " open ", host.row.open_minute, " newest ", host.row.newest_step, " duplicate ",
@@ -351,10 +368,11 @@ std::string State::Dump() const {
   for (const auto& [id, agent] : tables_.agents) {
     line("agent ", absl::BytesToHexString(id), " host ", agent.row.host, " epoch ", agent.row.current_epoch, " past ",
          absl::BytesToHexString(agent.row.past_epochs), " samples ", agent.row.produced, " ", agent.row.committed, " ",
-         agent.row.dropped, " ", agent.row.refused, " ", agent.row.late);
+         agent.row.dropped, " ", agent.row.refused, " ", agent.row.late, " told ", agent.row.told_dropped, " ",
+         agent.row.told_refused, " unseen ", agent.row.losses_unseen, " day ", agent.row.counted_day);
     std::map<std::uint64_t, CursorState> cursors(agent.cursors.begin(), agent.cursors.end());
     for (const auto& [epoch, cursor] : cursors) {
-      line("  cursor ", epoch, " ", cursor.number, " ", cursor.newest_step, " ", cursor.produced);
+      line("  cursor ", epoch, " ", cursor.number, " ", cursor.newest_step, " ", cursor.produced, " ", cursor.moved);
     }
   }
   for (const auto& [id, application] : tables_.applications) {

@@ -101,6 +101,7 @@ struct CursorState {
   std::uint64_t number = 0;
   std::int64_t newest_step = 0;
   std::uint64_t produced = 0;  // samples of the epoch, as its newest batch says
+  bool moved = false;          // by a Hello, and no batch since
 };
 
 struct AgentState {
@@ -125,8 +126,11 @@ struct Tables {
   std::int64_t commit = 0;      // number of the last commit, ever growing
   std::int64_t sealed_day = 0;  // days before it are sealed
   std::int64_t store_time_us = 0;
-  std::int64_t facts_day = 0;           // facts are written of the days before it
-  std::set<std::int64_t> touched_days;  // of these, changed since by late samples
+  std::int64_t facts_day = 0;              // facts are written of the days before it
+  std::set<std::int64_t> touched_days;     // of these, changed since by late samples
+  std::int64_t counted_since_us = 0;       // samples, clocks and silences are counted per day since; 0: always
+  std::int64_t watchdog_since_minute = 0;  // a service manager's watchdog was first heard; 0: never
+  WatchdogRow watchdog;                    // the newest
   std::map<HostKey, HostState> hosts;
   std::map<std::string, AgentState> agents;  // by agent_id, 16 bytes
   std::map<ApplicationId, ApplicationState> applications;
@@ -159,6 +163,9 @@ std::string EncodePooledTotals(const ApplicationState& application);
 
 // Writes facts_day and touched_days to `meta`.
 absl::Status PutTouchedDays(const Tables& tables, Store& store);
+
+// The service manager's watchdog took the collector's sign of life in this minute (since 1970). Again: nothing changes.
+absl::Status NoteWatchdog(std::int64_t minute, Tables& tables, Store& store);
 
 // Thread-safe.
 //

@@ -1,11 +1,15 @@
 #include "collector/facts/bits.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "common/varint.h"
 
 namespace ppmm {
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kVersion = 2;  // version 1 ends before the clocks
+constexpr std::uint64_t kTenthUs = 100'000;
 
 // A set is the lengths of its runs, the first of zeros; the last run is left out. An empty set is one byte.
 void AppendSet(const MinuteSet& set, std::string* out) {
@@ -82,6 +86,42 @@ bool EachInstanceSet(Bits& bits, const Visit& visit) {
   return visit(bits.sampled) && visit(bits.throughput) && visit(bits.counted) && visit(bits.traffic);
 }
 
+// Runs of equal values: their number, then of each its length and value.
+void AppendClock(const std::array<std::uint16_t, kMinutesPerDay>& clock, std::string* out) {
+  std::string runs;
+  std::uint64_t count = 0;
+  for (std::size_t begin = 0; begin < clock.size();) {
+    std::size_t end = begin;
+    while (end < clock.size() && clock[end] == clock[begin]) {
+      ++end;
+    }
+    AppendVarint(end - begin, &runs);
+    AppendVarint(clock[begin], &runs);
+    ++count;
+    begin = end;
+  }
+  AppendVarint(count, out);
+  out->append(runs);
+}
+
+bool ReadClock(ByteReader& reader, std::array<std::uint16_t, kMinutesPerDay>* clock) {
+  std::uint64_t count = 0;
+  if (!reader.ReadVarint(&count)) {
+    return false;
+  }
+  std::size_t at = 0;
+  for (; count > 0; --count) {
+    std::uint64_t length = 0;
+    std::uint64_t value = 0;
+    if (!reader.ReadVarint(&length) || !reader.ReadVarint(&value) || length > clock->size() - at || value > 0xffff) {
+      return false;
+    }
+    std::fill_n(clock->begin() + static_cast<std::ptrdiff_t>(at), length, static_cast<std::uint16_t>(value));
+    at += static_cast<std::size_t>(length);
+  }
+  return at == clock->size();
+}
+
 }  // namespace
 
 MinuteSet DayBits::Covered() const {
@@ -110,12 +150,13 @@ std::string DayBits::Encode() const {
     AppendVarint(entity, &out);
     EachInstanceSet(bits, append);
   }
+  AppendClock(clock, &out);
   return out;
 }
 
 absl::StatusOr<DayBits> DayBits::Decode(absl::string_view bytes) {
   const absl::Status damaged = absl::DataLossError("day bits: damaged");
-  if (bytes.empty() || bytes[0] != kVersion) {
+  if (bytes.empty() || bytes[0] < 1 || bytes[0] > kVersion) {
     return damaged;
   }
   ByteReader reader(bytes.substr(1));
@@ -133,6 +174,9 @@ absl::StatusOr<DayBits> DayBits::Decode(absl::string_view bytes) {
       return damaged;
     }
   }
+  if (bytes[0] > 1 && !ReadClock(reader, &result.clock)) {
+    return damaged;
+  }
   return reader.left() == 0 ? absl::StatusOr<DayBits>(std::move(result)) : damaged;
 }
 
@@ -149,6 +193,13 @@ void SetBits(DayBits& bits, std::int64_t minute, const MinuteRow& row,
   }
   bits.sampled.set(at, !row.series.empty() || !row.sketches.empty());
   bits.booting.set(at, (row.flags & MinuteRow::kBooting) != 0);
+  if (row.clock_offset_us.has_value()) {
+    const auto off_us = static_cast<std::uint64_t>(std::abs(*row.clock_offset_us));
+    bits.clock[at] =
+        static_cast<std::uint16_t>(1 + std::min<std::uint64_t>((off_us + kTenthUs - 1) / kTenthUs, 0xfffe));
+  } else {
+    bits.clock[at] = 0;
+  }
   const bool twice = (row.flags & MinuteRow::kTwice) != 0;
   bits.twice.set(at, twice);
 

@@ -38,6 +38,8 @@ struct DayBits {
   std::array<MinuteSet, 5> moved;    // a utilization counter moved, or its gauge is there
   std::array<bool, 5> present{};     // samples of the kind are expected
   std::array<bool, 5> saturation{};  // a saturation series is there
+  // By minute: how far the agent's clock was off, in tenths of a second, rounded up, plus 1; 0: not known.
+  std::array<std::uint16_t, kMinutesPerDay> clock{};
   std::map<EntityId, InstanceBits> instances;
 
   bool operator==(const DayBits&) const = default;

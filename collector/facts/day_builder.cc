@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::int64_t kBusyRequests = 59;  // a minute with fewer has no meaningful 95th percentile
 constexpr std::int64_t kUsPerMinute = 60'000'000;
+constexpr std::int64_t kSilentMinutes =
+    5;  // five whole minutes without a sample: more than 5 minutes between two steps
+constexpr std::int64_t kMostSamples =
+    1'000'000'000'000;  // a day and host, whatever its agents claim: sums do not overflow
 
 std::int64_t Count(const MinuteSet& set) {
   return static_cast<std::int64_t>(set.count());
@@ -59,6 +63,33 @@ HostDay MinutesOf(const DayScopes::Host& host, DayBits bits, Day day, std::int64
   return result;
 }
 
+// Minutes in which a host runs and no sample of it came, not even late.
+void CountSilences(const HostDay& day, DayFacts& facts) {
+  std::int64_t run = 0;
+  for (std::size_t minute = 0; minute <= day.up.size(); ++minute) {
+    if (minute < day.up.size() && day.up[minute] && !day.bits.sampled[minute]) {
+      ++run;
+      continue;
+    }
+    if (run >= kSilentMinutes) {
+      ++facts.silences;
+      facts.silence_longest_s = std::max(facts.silence_longest_s, run * 60);
+    }
+    run = 0;
+  }
+}
+
+void CountClock(const HostDay& day, DayFacts& facts) {
+  for (std::size_t minute = 0; minute < day.up.size(); ++minute) {
+    if (day.up[minute] && day.bits.clock[minute] > 0) {
+      const std::int64_t tenths = day.bits.clock[minute] - 1;
+      ++facts.clock_minutes;
+      facts.clock_over_1s_minutes += tenths > 10 ? 1 : 0;
+      facts.clock_worst_us = std::max(facts.clock_worst_us, tenths * 100'000);
+    }
+  }
+}
+
 DayFacts HostFacts(const HostDay& day) {
   const DayBits& bits = day.bits;
   const MinuteSet covered = bits.Covered();
@@ -81,6 +112,8 @@ DayFacts HostFacts(const HostDay& day) {
   }
   facts.kinds_moved = ResourceSet(moved);
   facts.saturation_present = ResourceSet(bits.saturation);
+  CountSilences(day, facts);
+  CountClock(day, facts);
   return facts;
 }
 
@@ -138,6 +171,42 @@ void AddMinute(const ApplicationMinuteRow& row, const MinuteSet& traffic, DayFac
   facts.timed_minutes += timed && traffic[static_cast<std::size_t>(minute)] ? 1 : 0;
 }
 
+absl::Status AddSamples(StoreReader& reader, Day day, std::map<ScopeId, DayFacts>& facts) {
+  ASSIGN_OR_RETURN(const std::vector<SampleDayRow> rows, reader.SamplesOf(day));
+  for (const SampleDayRow& row : rows) {
+    const auto host = facts.find({ScopeKind::kHost, row.host});
+    if (host != facts.end()) {
+      const auto bounded = [](std::int64_t count) { return std::clamp<std::int64_t>(count, 0, kMostSamples); };
+      host->second.samples_produced = bounded(row.produced);
+      host->second.samples_committed = bounded(row.committed);
+      host->second.samples_dropped = bounded(row.dropped);
+      host->second.samples_refused = bounded(row.refused);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The service manager is to hear the collector in every minute in which a host runs.
+absl::Status AddWatchdog(const DayScopes& scopes, const std::map<HostKey, HostDay>& hosts, StoreReader& reader, Day day,
+                         DayFacts& organization) {
+  if (scopes.watchdog_since_minute == 0) {
+    return absl::OkStatus();
+  }
+  MinuteSet up;
+  for (const auto& [key, host] : hosts) {
+    up |= host.up;
+  }
+  up &= Range(day, scopes.watchdog_since_minute, INT64_MAX);
+  MinuteSet heard;
+  ASSIGN_OR_RETURN(const std::vector<WatchdogRow> runs, reader.WatchdogOf(day));
+  for (const WatchdogRow& run : runs) {
+    heard |= Range(day, run.from_minute, run.to_minute + 1);
+  }
+  organization.watchdog_minutes = Count(up);
+  organization.watchdog_heard = Count(up & heard);
+  return absl::OkStatus();
+}
+
 // CPU time of the hosts, from the rows of the day: in one pass over what is kept until the day is sealed.
 absl::Status AddHostCpu(const DayScopes& scopes, StoreReader& reader, Day day, std::map<ScopeId, DayFacts>& facts) {
   std::map<HostKey, const DayScopes::Host*> hosts;
@@ -191,6 +260,7 @@ DayScopes CopyDayScopes(const Tables& tables) {
     }
   }
   scopes.releases = tables.releases;
+  scopes.watchdog_since_minute = tables.watchdog_since_minute;
   return scopes;
 }
 
@@ -274,6 +344,8 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
   for (const auto& [id, connections] : ServedOthers(peers, application_of, scopes.addresses)) {
     facts[{ScopeKind::kApplication, id}].served_others = connections;
   }
+  RETURN_IF_ERROR(AddSamples(reader, day, facts));
+  RETURN_IF_ERROR(AddWatchdog(scopes, hosts, reader, day, organization));
   RETURN_IF_ERROR(AddHostCpu(scopes, reader, day, facts));
   return facts;
 }

@@ -36,6 +36,7 @@ struct DayScopes {
   std::map<ApplicationId, std::vector<Instance>> applications;
   std::vector<ReleaseRow> releases;
   OwnAddresses addresses;
+  std::int64_t watchdog_since_minute = 0;  // 0: no service manager's watchdog was ever heard
 };
 
 DayScopes CopyDayScopes(const Tables& tables);

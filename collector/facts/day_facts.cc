@@ -105,6 +105,8 @@ constexpr FactColumn kColumns[] = {
     {"serving_peers", kOrganization, &DayFacts::serving_peers},
     {"deadman_intervals", kOrganization, &DayFacts::deadman_intervals},
     {"deadman_accepted", kOrganization, &DayFacts::deadman_accepted},
+    {"watchdog_minutes", kOrganization, &DayFacts::watchdog_minutes},
+    {"watchdog_heard", kOrganization, &DayFacts::watchdog_heard},
     {"routes", kOrganization, &DayFacts::routes},
     {"routes_acknowledged", kOrganization, &DayFacts::routes_acknowledged},
     {"canaries_sent", kOrganization, &DayFacts::canaries_sent},

@@ -68,8 +68,8 @@ struct DayFacts {
   std::int64_t covered_memory_minutes = 0;
   std::int64_t covered_disk_minutes = 0;
   std::int64_t covered_network_minutes = 0;
-  std::int64_t late_minutes = 0;  // covered minutes that were not when they closed
-  std::int64_t samples_produced = 0;
+  std::int64_t late_minutes = 0;      // covered minutes that were not when they closed
+  std::int64_t samples_produced = 0;  // these four by the day of receipt
   std::int64_t samples_committed = 0;
   std::int64_t samples_dropped = 0;
   std::int64_t samples_refused = 0;
@@ -78,8 +78,8 @@ struct DayFacts {
   std::int64_t saturation_present = 0;  // set: it has a saturation series, of whatever value
   std::int64_t clock_minutes = 0;       // minutes with a known offset
   std::int64_t clock_over_1s_minutes = 0;
-  std::int64_t clock_worst_us = 0;    // largest offset, without sign
-  std::int64_t silences = 0;          // begun this day
+  std::int64_t clock_worst_us = 0;    // largest offset, without sign, up to the next tenth of a second
+  std::int64_t silences = 0;          // 5 minutes or more up and without any sample; over midnight: on both days
   std::int64_t silences_noticed = 0;  // of these, noticed within 5 minutes
   std::int64_t silence_longest_s = 0;
   std::int64_t forecast_kinds = 0;       // set: time to exhaustion was computed this day, from 7 days or more
@@ -125,6 +125,8 @@ struct DayFacts {
   std::int64_t serving_peers = 0;
   std::int64_t deadman_intervals = 0;
   std::int64_t deadman_accepted = 0;
+  std::int64_t watchdog_minutes = 0;     // with a host up, since a service manager's watchdog was first heard
+  std::int64_t watchdog_heard = 0;       // of these, it took the collector's sign of life
   std::int64_t routes = 0;               // notification routes, as of this day
   std::int64_t routes_acknowledged = 0;  // of these, with an acknowledgement by a person in the last 31 days
   std::int64_t canaries_sent = 0;

@@ -94,6 +94,8 @@ constexpr SumRow kSumRows[] = {
     {Sum::kResponseRuleProvenDays, kApplication, k7, [](const DayFacts& f) { return f.response_rule_proven; }},
     {Sum::kDeadmanIntervals, kOrganization, k28, [](const DayFacts& f) { return f.deadman_intervals; }},
     {Sum::kDeadmanAccepted, kOrganization, k28, [](const DayFacts& f) { return f.deadman_accepted; }},
+    {Sum::kWatchdogMinutes, kOrganization, k28, [](const DayFacts& f) { return f.watchdog_minutes; }},
+    {Sum::kWatchdogHeard, kOrganization, k28, [](const DayFacts& f) { return f.watchdog_heard; }},
     {Sum::kCanariesSent, kOrganization, k31, [](const DayFacts& f) { return f.canaries_sent; }},
     {Sum::kCanariesAccepted, kOrganization, k31, [](const DayFacts& f) { return f.canaries_accepted; }},
     {Sum::kBreaches, kOrganization, k90, [](const DayFacts& f) { return f.breaches; }},

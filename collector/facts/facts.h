@@ -72,6 +72,8 @@ enum class Sum : std::uint8_t {
   // organization
   kDeadmanIntervals,
   kDeadmanAccepted,
+  kWatchdogMinutes,
+  kWatchdogHeard,
   kCanariesSent,
   kCanariesAccepted,
   kBreaches,
@@ -130,8 +132,10 @@ enum class Source : std::uint8_t {
   kIncidents,  // breaches are found and recorded
   kForecasts,
   kReleases,
+  kDayCounts,  // samples, clocks and silences are counted per day
+  kWatchdog,   // of the service manager that runs the collector
 };
-inline constexpr std::size_t kSources = 7;
+inline constexpr std::size_t kSources = 9;
 
 // What stands about the organization as a whole.
 struct Organization {

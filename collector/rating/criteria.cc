@@ -181,8 +181,8 @@ class Evaluation {
         return Value(Get(Sum::kLongCompleteDays), long_days);
       }
       case catalogue::EVALUATOR_CLOCK_OFFSET: {
-        const std::int64_t minutes = Get(Sum::kClockMinutes);
-        return minutes == 0 ? NoSource(begun_, "clock offsets are not counted per day yet")
+        const std::int64_t minutes = Has(Source::kDayCounts) ? Get(Sum::kClockMinutes) : 0;
+        return minutes == 0 ? NoSource(begun_, "its clock was not compared with the collector's in this window")
                             : Value(Get(Sum::kClockOver1sMinutes), minutes);
       }
       default:  // EVALUATOR_FORECAST_FRESH
@@ -278,6 +278,37 @@ class Evaluation {
     return sent == 0 ? Value(0, 1) : Value(Get(Sum::kCanariesAccepted), sent);
   }
 
+  Measured OfSilences() {
+    if (!Has(Source::kDayCounts) || OverHosts(Sum::kSamplesProduced) == 0) {
+      return NoSource(begun_, "no sample was counted in this window");
+    }
+    const std::int64_t silences = OverHosts(Sum::kSilences);
+    if (silences > 0 && !Has(Source::kRules)) {
+      return NoSource(begun_, "agents were silent, and nothing watches for silence: that needs alert rules");
+    }
+    return Events(OverHosts(Sum::kSilencesNoticed), silences);
+  }
+
+  // A signal to somebody outside who misses it when the collector falls silent. Where there is one host there is no
+  // outside but the service manager.
+  Measured OfDeadman() {
+    if (Has(Source::kDeadman)) {
+      return Signals(Sum::kDeadmanAccepted, Sum::kDeadmanIntervals, "no dead-man interval is over yet");
+    }
+    const std::vector<Scope>& hosts = facts_.Scopes(ScopeKind::kHost);
+    if (std::count_if(hosts.begin(), hosts.end(), [](const Scope& host) { return !host.excluded; }) != 1) {
+      return Missing("no dead-man signal is sent");
+    }
+    if (!Has(Source::kWatchdog)) {
+      return NoSource(begun_, "no service manager's watchdog watches the collector");
+    }
+    return Signals(Sum::kWatchdogHeard, Sum::kWatchdogMinutes, "no minute under the watchdog is over yet");
+  }
+
+  Measured Signals(Sum accepted, Sum sent, absl::string_view none) const {
+    return Get(sent) == 0 ? Without(State::kUndecided, none) : Value(Get(accepted), Get(sent));
+  }
+
   Measured Measure() {
     switch (criterion_.evaluator) {
       case catalogue::EVALUATOR_MONITORED:
@@ -313,20 +344,14 @@ class Evaluation {
         return scope_.monitored ? Value(Get(Sum::kThroughputMovedDays))
                                 : NoSource(begun_, "no agent sees this application");
       case catalogue::EVALUATOR_LOSS: {
-        const std::int64_t produced = OverHosts(Sum::kSamplesProduced);
-        return produced == 0 ? NoSource(begun_, "lost samples are not counted per day yet")
+        const std::int64_t produced = Has(Source::kDayCounts) ? OverHosts(Sum::kSamplesProduced) : 0;
+        return produced == 0 ? NoSource(begun_, "no sample was counted in this window")
                              : Value(OverHosts(Sum::kSamplesLost), produced);
       }
       case catalogue::EVALUATOR_SILENCE_NOTICED:
-        return OverHosts(Sum::kSamplesProduced) == 0
-                   ? NoSource(begun_, "lost samples are not counted per day yet")
-                   : Events(OverHosts(Sum::kSilencesNoticed), OverHosts(Sum::kSilences));
+        return OfSilences();
       case catalogue::EVALUATOR_DEADMAN:
-        if (!Has(Source::kDeadman)) {
-          return Missing("no dead-man signal is sent");
-        }
-        return Get(Sum::kDeadmanIntervals) == 0 ? Without(State::kUndecided, "no dead-man interval is over yet")
-                                                : Value(Get(Sum::kDeadmanAccepted), Get(Sum::kDeadmanIntervals));
+        return OfDeadman();
       case catalogue::EVALUATOR_HISTORY_AGE:
         return HistoryAge();
       case catalogue::EVALUATOR_RETENTION:
@@ -413,6 +438,8 @@ constexpr Need kNeeds[] = {
     {catalogue::EVALUATOR_SILENCE_NOTICED, Sum::kSilencesNoticed, true},
     {catalogue::EVALUATOR_DEADMAN, Sum::kDeadmanIntervals},
     {catalogue::EVALUATOR_DEADMAN, Sum::kDeadmanAccepted},
+    {catalogue::EVALUATOR_DEADMAN, Sum::kWatchdogMinutes},
+    {catalogue::EVALUATOR_DEADMAN, Sum::kWatchdogHeard},
     {catalogue::EVALUATOR_RULE_PROVEN, Sum::kRuleProvenDays},
     {catalogue::EVALUATOR_CANARY_ACCEPTED, Sum::kCanariesSent},
     {catalogue::EVALUATOR_CANARY_ACCEPTED, Sum::kCanariesAccepted},

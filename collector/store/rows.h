@@ -44,12 +44,43 @@ struct AgentRow {
   std::int64_t first_seen_us = 0;
   std::int64_t last_hello_us = 0;
   bool duplicate = false;  // another agent delivers for its host_id: its data stand under duplicate_host_id
-  // Samples: the conservation law, over all epochs.
+  // Samples: the conservation law, over all epochs (collector/sample_counts.h).
   std::uint64_t produced = 0;
   std::uint64_t committed = 0;
   std::uint64_t dropped = 0;
   std::uint64_t refused = 0;
   std::uint64_t late = 0;
+  std::int64_t told_dropped = -1;  // by its newest SpoolState; -1: none yet
+  std::int64_t told_refused = -1;
+  std::int64_t losses_unseen = 0;  // losses told less losses seen as gaps between batches
+  std::int64_t counted_day = 0;    // of the newest AgentDayRow
+};
+
+// The counters of an agent as they were when the first of a day came from it. What a day brought is the difference to
+// the agent's next row, or to the agent itself.
+struct AgentDayRow {
+  std::string agent_id;  // 16 bytes
+  std::int64_t day = 0;  // since 1970, of receipt
+  HostKey host = 0;
+  std::uint64_t produced = 0;
+  std::uint64_t committed = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t refused = 0;
+};
+
+// What a day brought of one host's samples.
+struct SampleDayRow {
+  HostKey host = 0;
+  std::int64_t produced = 0;
+  std::int64_t committed = 0;
+  std::int64_t dropped = 0;
+  std::int64_t refused = 0;
+};
+
+// Minutes, both ends included, in which the service manager's watchdog heard the collector.
+struct WatchdogRow {
+  std::int64_t from_minute = 0;
+  std::int64_t to_minute = 0;
 };
 
 struct CursorRow {
@@ -58,6 +89,7 @@ struct CursorRow {
   std::uint64_t number = 0;
   std::int64_t newest_step = 0;  // seconds
   std::uint64_t produced = 0;    // samples since the epoch began
+  bool moved = false;            // by a Hello, and no batch since
 };
 
 enum class EntityKind : std::uint8_t { kHost = 1, kInstance = 2, kDevice = 3, kRemote = 4 };
@@ -229,6 +261,7 @@ struct StoreContents {
   std::vector<SourceStateRow> sources;
   std::vector<MinuteRecord> open_minutes;  // of the hosts' open_minute
   std::vector<TotalRow> totals;
+  WatchdogRow watchdog;  // the newest
 };
 
 }  // namespace ppmm

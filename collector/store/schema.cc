@@ -92,6 +92,20 @@ CREATE TABLE rating_day (
 CREATE TABLE tier_1 (
   day BIGINT NOT NULL, application INTEGER NOT NULL, why TEXT NOT NULL, PRIMARY KEY (day, application));
 )sql",
+    // 3: samples, clocks and the watchdog are counted per day, of an older store from now on.
+    R"sql(
+ALTER TABLE agent ADD COLUMN told_dropped BIGINT NOT NULL DEFAULT -1;
+ALTER TABLE agent ADD COLUMN told_refused BIGINT NOT NULL DEFAULT -1;
+ALTER TABLE agent ADD COLUMN losses_unseen BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE agent ADD COLUMN counted_day BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE cursor ADD COLUMN moved INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE agent_day (
+  agent_id TEXT NOT NULL, day BIGINT NOT NULL, host INTEGER NOT NULL, produced BIGINT NOT NULL,
+  committed BIGINT NOT NULL, dropped BIGINT NOT NULL, refused BIGINT NOT NULL, PRIMARY KEY (agent_id, day));
+CREATE INDEX agent_day_day ON agent_day (day);
+CREATE TABLE watchdog (from_minute INTEGER PRIMARY KEY, to_minute BIGINT NOT NULL);
+INSERT INTO meta (key, value) SELECT 'counted_since_us', value FROM meta WHERE key = 'store_time_us';
+)sql",
 };
 
 absl::StatusOr<int> Version(SqliteConnection& connection) {

@@ -23,17 +23,20 @@ absl::StatusOr<StoreContents> LoadStore(SqliteConnection& c) {
   RETURN_IF_ERROR(
       Each(c,
            "SELECT agent_id, host, version, current_epoch, past_epochs, first_seen_us, last_hello_us, duplicate, "
-           "produced, committed, dropped, refused, late FROM agent ORDER BY agent_id",
+           "produced, committed, dropped, refused, late, told_dropped, told_refused, losses_unseen, counted_day "
+           "FROM agent ORDER BY agent_id",
            [&](Row r) {
              all.agents.push_back({Bytes(r, 0), r.As<HostKey>(1), r.Text(2), r.As<std::uint64_t>(3), r.Text(4),
                                    r.Int(5), r.Int(6), r.Int(7) != 0, r.As<std::uint64_t>(8), r.As<std::uint64_t>(9),
-                                   r.As<std::uint64_t>(10), r.As<std::uint64_t>(11), r.As<std::uint64_t>(12)});
+                                   r.As<std::uint64_t>(10), r.As<std::uint64_t>(11), r.As<std::uint64_t>(12), r.Int(13),
+                                   r.Int(14), r.Int(15), r.Int(16)});
            }));
   RETURN_IF_ERROR(
-      Each(c, "SELECT epoch, agent_id, number, newest_step, produced FROM cursor ORDER BY agent_id, epoch", [&](Row r) {
-        all.cursors.push_back(
-            {r.As<std::uint64_t>(0), Bytes(r, 1), r.As<std::uint64_t>(2), r.Int(3), r.As<std::uint64_t>(4)});
-      }));
+      Each(c, "SELECT epoch, agent_id, number, newest_step, produced, moved FROM cursor ORDER BY agent_id, epoch",
+           [&](Row r) {
+             all.cursors.push_back({r.As<std::uint64_t>(0), Bytes(r, 1), r.As<std::uint64_t>(2), r.Int(3),
+                                    r.As<std::uint64_t>(4), r.Int(5) != 0});
+           }));
   RETURN_IF_ERROR(
       Each(c, "SELECT id, host, kind, key, first_seen_us, started_us, attributes FROM entity ORDER BY id", [&](Row r) {
         all.entities.push_back(
@@ -94,6 +97,9 @@ absl::StatusOr<StoreContents> LoadStore(SqliteConnection& c) {
   }
   RETURN_IF_ERROR(Each(c, "SELECT application, blob FROM total ORDER BY application", [&](Row r) {
     all.totals.push_back({r.As<ApplicationId>(0), r.Text(1)});
+  }));
+  RETURN_IF_ERROR(Each(c, "SELECT from_minute, to_minute FROM watchdog ORDER BY from_minute DESC LIMIT 1", [&](Row r) {
+    all.watchdog = {r.Int(0), r.Int(1)};
   }));
   return all;
 }

@@ -120,6 +120,33 @@ class Reads : public Base {
         day));
     return rows;
   }
+  absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) override {
+    std::vector<SampleDayRow> rows;
+    RETURN_IF_ERROR(Each(
+        *connection_,
+        "SELECT d.host, sum(coalesce(n.produced, a.produced) - d.produced), "
+        "sum(coalesce(n.committed, a.committed) - d.committed), sum(coalesce(n.dropped, a.dropped) - d.dropped), "
+        "sum(coalesce(n.refused, a.refused) - d.refused) FROM agent_day d JOIN agent a ON a.agent_id = d.agent_id "
+        "LEFT JOIN agent_day n ON n.agent_id = d.agent_id AND n.day = "
+        "(SELECT min(day) FROM agent_day l WHERE l.agent_id = d.agent_id AND l.day > d.day) "
+        "WHERE d.day = ? GROUP BY d.host ORDER BY d.host",
+        [&](const SqliteStatement& row) {
+          rows.push_back({row.As<HostKey>(0), row.Int(1), row.Int(2), row.Int(3), row.Int(4)});
+        },
+        day));
+    return rows;
+  }
+  absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t day) override {
+    std::vector<WatchdogRow> rows;
+    RETURN_IF_ERROR(Each(
+        *connection_,
+        "SELECT from_minute, to_minute FROM watchdog WHERE from_minute < ? AND to_minute >= ? ORDER BY from_minute",
+        [&](const SqliteStatement& row) {
+          rows.push_back({row.Int(0), row.Int(1)});
+        },
+        (day + 1) * 1440, day * 1440));
+    return rows;
+  }
   absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds, std::int64_t from_day,
                                                std::int64_t to_day) override {
     std::vector<BlockRow> rows;
@@ -248,22 +275,40 @@ class SqliteStore : public Reads<Store> {
   absl::Status Put(const AgentRow& row) override {
     return Run(*connection_,
                "INSERT INTO agent (agent_id, host, version, current_epoch, past_epochs, first_seen_us, last_hello_us, "
-               "duplicate, produced, committed, dropped, refused, late) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+               "duplicate, produced, committed, dropped, refused, late, told_dropped, told_refused, losses_unseen, "
+               "counted_day) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                "ON CONFLICT (agent_id) DO "
                "UPDATE SET host = excluded.host, version = excluded.version, current_epoch = excluded.current_epoch, "
                "past_epochs = excluded.past_epochs, first_seen_us = excluded.first_seen_us, "
                "last_hello_us = excluded.last_hello_us, duplicate = excluded.duplicate, "
                "produced = excluded.produced, committed = excluded.committed, dropped = excluded.dropped, "
-               "refused = excluded.refused, late = excluded.late",
+               "refused = excluded.refused, late = excluded.late, told_dropped = excluded.told_dropped, "
+               "told_refused = excluded.told_refused, losses_unseen = excluded.losses_unseen, "
+               "counted_day = excluded.counted_day",
                Hex(row.agent_id), row.host, row.version, row.current_epoch, Blob(row.past_epochs), row.first_seen_us,
-               row.last_hello_us, row.duplicate, row.produced, row.committed, row.dropped, row.refused, row.late);
+               row.last_hello_us, row.duplicate, row.produced, row.committed, row.dropped, row.refused, row.late,
+               row.told_dropped, row.told_refused, row.losses_unseen, row.counted_day);
+  }
+  absl::Status Put(const AgentDayRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO agent_day (agent_id, day, host, produced, committed, dropped, refused) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (agent_id, day) DO UPDATE SET host = excluded.host, "
+               "produced = excluded.produced, committed = excluded.committed, dropped = excluded.dropped, "
+               "refused = excluded.refused",
+               Hex(row.agent_id), row.day, row.host, row.produced, row.committed, row.dropped, row.refused);
+  }
+  absl::Status Put(const WatchdogRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO watchdog (from_minute, to_minute) VALUES (?, ?) ON CONFLICT (from_minute) DO UPDATE SET "
+               "to_minute = excluded.to_minute",
+               row.from_minute, row.to_minute);
   }
   absl::Status Put(const CursorRow& row) override {
     return Run(*connection_,
-               "INSERT INTO cursor (epoch, agent_id, number, newest_step, produced) VALUES (?, ?, ?, ?, ?) "
+               "INSERT INTO cursor (epoch, agent_id, number, newest_step, produced, moved) VALUES (?, ?, ?, ?, ?, ?) "
                "ON CONFLICT (epoch, agent_id) DO UPDATE SET number = excluded.number, "
-               "newest_step = excluded.newest_step, produced = excluded.produced",
-               row.epoch, Hex(row.agent_id), row.number, row.newest_step, row.produced);
+               "newest_step = excluded.newest_step, produced = excluded.produced, moved = excluded.moved",
+               row.epoch, Hex(row.agent_id), row.number, row.newest_step, row.produced, row.moved);
   }
   absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) override {
     return Run(*connection_, "DELETE FROM cursor WHERE epoch = ? AND agent_id = ?", epoch, Hex(agent_id));
@@ -448,7 +493,15 @@ class SqliteStore : public Reads<Store> {
                      Delete("DELETE FROM peer_day WHERE (day, host, entity, direction, address, port) IN (SELECT day, "
                             "host, entity, direction, address, port FROM peer_day WHERE day < ? ORDER BY day LIMIT ?)",
                             day, limit - bits));
-    return bits + peers;
+    ASSIGN_OR_RETURN(const int agents,
+                     Delete("DELETE FROM agent_day WHERE (agent_id, day) IN (SELECT agent_id, day FROM agent_day "
+                            "WHERE day < ? ORDER BY day LIMIT ?)",
+                            day, limit - bits - peers));
+    ASSIGN_OR_RETURN(const int watched,
+                     Delete("DELETE FROM watchdog WHERE from_minute IN (SELECT from_minute FROM watchdog "
+                            "WHERE to_minute < ? LIMIT ?)",
+                            day * 1440, limit - bits - peers - agents));
+    return bits + peers + agents + watched;
   }
   absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) override {
     return Delete(

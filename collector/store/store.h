@@ -46,6 +46,10 @@ class StoreReader {
   virtual absl::StatusOr<std::vector<ApplicationMinuteRow>> ApplicationMinutes(ApplicationId application,
                                                                                std::int64_t from, std::int64_t to) = 0;
   virtual absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t day) = 0;
+  // In order of hosts.
+  virtual absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) = 0;
+  // Those that have minutes of the day.
+  virtual absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t day) = 0;
   virtual absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds,
                                                        std::int64_t from_day, std::int64_t to_day) = 0;
   // In order of day, then scope.
@@ -76,6 +80,8 @@ class Store : public StoreReader {
   virtual absl::Status Put(const HostRow& row) = 0;
   virtual absl::Status Put(const HostAliasRow& row) = 0;
   virtual absl::Status Put(const AgentRow& row) = 0;
+  virtual absl::Status Put(const AgentDayRow& row) = 0;
+  virtual absl::Status Put(const WatchdogRow& row) = 0;
   virtual absl::Status Put(const CursorRow& row) = 0;
   virtual absl::Status Put(const EntityRow& row) = 0;
   virtual absl::Status Put(const SeriesRow& row) = 0;
@@ -108,7 +114,8 @@ class Store : public StoreReader {
                                                   absl::Span<const std::pair<std::int64_t, HostKey>> except,
                                                   int limit) = 0;
   virtual absl::StatusOr<int> DeleteApplicationMinutesBefore(std::int64_t minute, int limit) = 0;
-  virtual absl::StatusOr<int> DeleteDayRowsBefore(std::int64_t day, int limit) = 0;  // day_bits, peer_day
+  virtual absl::StatusOr<int> DeleteDayRowsBefore(std::int64_t day,
+                                                  int limit) = 0;  // day_bits, peer_day, agent_day, watchdog
   virtual absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) = 0;
   virtual absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) = 0;
 };

@@ -15,6 +15,9 @@ MinuteRow RandomRow(std::mt19937_64& random) {
   row.flags = static_cast<std::uint32_t>(Uniform(random, 0, 7));
   row.late_samples = static_cast<std::uint32_t>(Uniform(random, 0, 5));
   row.expected[1] = 60;
+  if (Uniform(random, 0, 1) == 0) {
+    row.NoteClock(static_cast<std::int64_t>(Uniform(random, 0, 2'000'000)) - 1'000'000);
+  }
   for (std::uint64_t n = Uniform(random, 0, 200); n > 0; --n) {
     const auto id = static_cast<SeriesId>(Uniform(random, 1, 40));
     const auto value = static_cast<std::int64_t>(random() >> Uniform(random, 1, 63));
@@ -60,6 +63,26 @@ TEST(MinuteRowTest, MergesTheSameInEveryOrder) {
     right.Merge(tail);
     ASSERT_EQ(left, right);
   }
+}
+
+TEST(MinuteRowTest, ReadsRowsOfTheVersionBeforeClocks) {
+  MinuteRow row;
+  row.Add(1, 5, 3);
+  std::string bytes = row.Encode(false);
+  bytes.pop_back();  // the clock
+  EXPECT_FALSE(MinuteRow::Decode(bytes).ok());
+  bytes[0] = 1;
+  EXPECT_EQ(MinuteRow::Decode(bytes).value(), row);
+}
+
+TEST(MinuteRowTest, KeepsTheLeastClockOffset) {
+  MinuteRow row;
+  for (const std::int64_t offset : {5000, -20, 7}) {
+    row.NoteClock(offset);
+  }
+  EXPECT_EQ(row.clock_offset_us, -20);
+  row.NoteClock(INT64_MIN);
+  EXPECT_EQ(MinuteRow::Decode(row.Encode(true)).value().clock_offset_us, -86'400'000'000);
 }
 
 TEST(MinuteRowTest, KeepsTheLaterValueAsLast) {

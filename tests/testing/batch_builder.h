@@ -108,6 +108,8 @@ class BatchBuilder {
   void set_live(bool live) { live_ = live; }
   // Time between a batch's last step and its receipt.
   void set_delay(absl::Duration delay) { delay_ = delay; }
+  // How far the agent's clock is ahead of the collector's.
+  void set_clock_ahead(absl::Duration ahead) { clock_ahead_ = ahead; }
   void set_step(std::uint32_t seconds) { step_ = seconds; }
 
   StreamHello Hello(absl::Time now, std::vector<std::pair<std::uint64_t, std::uint64_t>> epochs = {}) const {
@@ -162,6 +164,7 @@ class BatchBuilder {
     produced_ += samples.size();
     batch.produced = produced_;
     batch.received = absl::FromUnixSeconds(t0 + std::int64_t{steps - 1} * std::int64_t{step_}) + delay_;
+    batch.sent = batch.received - absl::Milliseconds(20) + clock_ahead_;
     batch.samples = std::move(samples);
     for (int kind = 1; message.expected_size() == 0 && kind <= expected_; ++kind) {
       wire::Expected* expected = message.add_expected();
@@ -188,6 +191,7 @@ class BatchBuilder {
   wire::Dictionary dictionary_;
   bool live_ = true;
   absl::Duration delay_ = absl::Milliseconds(100);
+  absl::Duration clock_ahead_;
   std::uint32_t step_ = 1;
   int expected_ = 1;
   std::uint64_t next_seq_ = 1;

@@ -38,6 +38,8 @@ class FaultyStore : public Store {
     return store_->ApplicationMinutes(application, from, to);
   }
   absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t day) override { return store_->PeersOf(day); }
+  absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) override { return store_->SamplesOf(day); }
+  absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t day) override { return store_->WatchdogOf(day); }
   absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds, std::int64_t from_day,
                                                std::int64_t to_day) override {
     return store_->Blocks(entity, step_seconds, from_day, to_day);
@@ -58,6 +60,8 @@ class FaultyStore : public Store {
     return Fails() ? fault_->write : store_->PutMeta(key, value);
   }
   absl::Status Put(const HostRow& row) override { return Fails() ? fault_->write : store_->Put(row); }
+  absl::Status Put(const AgentDayRow& row) override { return Fails() ? fault_->write : store_->Put(row); }
+  absl::Status Put(const WatchdogRow& row) override { return Fails() ? fault_->write : store_->Put(row); }
   absl::Status Put(const HostAliasRow& row) override { return Fails() ? fault_->write : store_->Put(row); }
   absl::Status Put(const AgentRow& row) override { return Fails() ? fault_->write : store_->Put(row); }
   absl::Status Put(const CursorRow& row) override { return Fails() ? fault_->write : store_->Put(row); }

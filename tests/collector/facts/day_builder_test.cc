@@ -32,6 +32,7 @@ TEST(BitsTest, AreReadBackAndRefuseDamage) {
   bits.saturation[3] = true;
   bits.instances[7].traffic = Minutes(5, 6);
   bits.instances[9];
+  std::fill(bits.clock.begin() + 3, bits.clock.end() - 9, 1);
   const std::string bytes = bits.Encode();
   EXPECT_LT(bytes.size(), 80u);
   EXPECT_EQ(DayBits::Decode(bytes).value(), bits);
@@ -45,6 +46,34 @@ TEST(BitsTest, AreReadBackAndRefuseDamage) {
       DayBits::Decode(bad).status().IgnoreError();  // any answer but a crash
     }
   }
+}
+
+TEST(BitsTest, AreReadAsTheyWereBeforeClocks) {
+  DayBits bits;
+  bits.sampled = Minutes(0, 700);
+  std::string bytes = bits.Encode();
+  bytes.resize(bytes.size() - 4);  // one run of 1440 minutes without a clock
+  EXPECT_FALSE(DayBits::Decode(bytes).ok());
+  bytes[0] = 1;
+  EXPECT_EQ(DayBits::Decode(bytes).value(), bits);
+}
+
+TEST(BitsTest, ClocksAreKeptToTheNextTenthOfASecond) {
+  const auto meaning = [](SeriesId) { return SeriesMeaning{}; };
+  DayBits bits;
+  const auto kept = [&](std::int64_t offset_us) {
+    MinuteRow row;
+    row.NoteClock(offset_us);
+    SetBits(bits, 7, row, meaning);
+    return bits.clock[7];
+  };
+  EXPECT_EQ(kept(0), 1);
+  EXPECT_EQ(kept(-1), 2);
+  EXPECT_EQ(kept(1'000'000), 11);
+  EXPECT_EQ(kept(-1'000'001), 12);
+  EXPECT_EQ(kept(INT64_MAX), 0xffff);
+  SetBits(bits, 7, MinuteRow(), meaning);
+  EXPECT_EQ(bits.clock[7], 0);
 }
 
 TEST(BitsTest, HalfOfTheExpectedSamplesCover) {
@@ -146,6 +175,68 @@ TEST_F(DayTest, CountsWhatAHostAndAnApplicationDid) {
   EXPECT_EQ(nginx.connections, 62 * 600);
   EXPECT_EQ(facts.at(kOrganizationScope).hosts_seen, 1);
   EXPECT_EQ(facts.at(kOrganizationScope).hosts_monitored, 1);
+}
+
+TEST_F(DayTest, CountsSamplesClocksAndSilences) {
+  Send(0, 10);
+  agent_.set_clock_ahead(absl::Milliseconds(-1500));
+  Send(10, 12);
+  agent_.Batch(kRigStart + 12 * 60, 1, {{user_, 0, 1}, {idle_, 0, 1}});  // is dropped, and never comes
+  Send(17, 20);                                                          // after 5 silent minutes
+  Send(24, 26);                                                          // after 4
+  wire::SpoolState spool;
+  rig_.Push(stream_, SpoolReport{rig_.clock().Now(), std::make_shared<wire::SpoolState>(spool)});
+  spool.set_dropped_full(2);
+  rig_.Push(stream_, SpoolReport{rig_.clock().Now(), std::make_shared<wire::SpoolState>(spool)});
+  rig_.Commit();
+  const auto facts = Build(31);
+  const DayFacts& host = facts.at({ScopeKind::kHost, 1});
+  EXPECT_EQ(host.samples_produced, 17 * 18 + 2);
+  EXPECT_EQ(host.samples_committed, 17 * 18);
+  EXPECT_EQ(host.samples_dropped, 2);
+  EXPECT_EQ(host.samples_refused, 0);
+  EXPECT_EQ(host.clock_minutes, 16) << "the open minute is not counted yet";
+  EXPECT_EQ(host.clock_over_1s_minutes, 6);
+  EXPECT_EQ(host.clock_worst_us, 1'600'000);
+  EXPECT_EQ(host.silences, 2);
+  EXPECT_EQ(host.silence_longest_s, 360);
+  EXPECT_EQ(host.silences_noticed, 0);
+}
+
+TEST_F(DayTest, WhatComesLateWasNoSilenceAndSaysNothingOfTheClock) {
+  Send(0, 2);
+  Send(9, 10);
+  EXPECT_EQ(Build(9).at({ScopeKind::kHost, 1}).silences, 1);
+  agent_.set_live(false);
+  agent_.set_clock_ahead(absl::Seconds(9));
+  Send(2, 9);
+  const auto facts = Build(9);
+  EXPECT_EQ(facts.at({ScopeKind::kHost, 1}).silences, 0);
+  EXPECT_EQ(facts.at({ScopeKind::kHost, 1}).clock_minutes, 2);
+  EXPECT_EQ(facts.at({ScopeKind::kHost, 1}).clock_over_1s_minutes, 0);
+}
+
+TEST_F(DayTest, TheWatchdogIsToHearTheCollectorWhileAHostIsUp) {
+  const auto note = [this](std::int64_t minute) {
+    rig_.writer().Submit(
+        [minute](Tables& tables, Store& store) { return NoteWatchdog(kRigStart / 60 + minute, tables, store); },
+        [](const absl::Status& status) { EXPECT_TRUE(status.ok()) << status; });
+    rig_.Commit();
+  };
+  Send(0, 1);
+  EXPECT_EQ(Build(60).at(kOrganizationScope).watchdog_minutes, 0) << "nobody runs it under a watchdog";
+  for (const int minute : {10, 10, 11, 12}) {
+    note(minute);
+  }
+  rig_.Restart();
+  for (const int minute : {12, 13, 20, 5}) {
+    note(minute);
+  }
+  const auto facts = Build(60);
+  EXPECT_EQ(facts.at(kOrganizationScope).watchdog_minutes, 50);
+  EXPECT_EQ(facts.at(kOrganizationScope).watchdog_heard, 5);
+  EXPECT_EQ(rig_.store().WatchdogOf(kDay).value().size(), 2u);
+  EXPECT_TRUE(rig_.store().WatchdogOf(kDay + 1).value().empty());
 }
 
 TEST_F(DayTest, TheKeeperWritesADayWhenItIsOverAndAgainWhenItWasTouched) {

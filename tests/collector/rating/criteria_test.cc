@@ -168,7 +168,7 @@ TEST(ThroughputTest, IsTheShareOfUpMinutesAndMustMove) {
 TEST(SelfMonitoringTest, AddsLossOverAllHosts) {
   const Criterion& loss = Of("MON-004", catalogue::EVALUATOR_LOSS);
   World world;
-  EXPECT_EQ(Found(world, loss, kOrganizationScope), "no source since day 1: lost samples are not counted per day yet");
+  EXPECT_EQ(Found(world, loss, kOrganizationScope), "no source since day 1: no sample was counted in this window");
   world.LiveUntil(7, [](ScopeId id, DayFacts& facts) {
     if (id == Host(2)) {
       facts.samples_dropped = 600;
@@ -187,7 +187,8 @@ TEST(SelfMonitoringTest, MeasuresClocksPerHost) {
   });
   EXPECT_EQ(Found(world, clock, Host(1)), "decided 70/10080");
   EXPECT_EQ(Found(world, clock, Host(2)), "decided 0/10080");
-  EXPECT_EQ(Found(world, clock, Host(3)), "no source since day 1: clock offsets are not counted per day yet");
+  EXPECT_EQ(Found(world, clock, Host(3)),
+            "no source since day 1: its clock was not compared with the collector's in this window");
 }
 
 TEST(SelfMonitoringTest, CountsSilencesThatWereNoticed) {
@@ -214,6 +215,51 @@ TEST(SelfMonitoringTest, HasNoDeadManSignalWithoutAlerting) {
       "collector");
   World young;
   EXPECT_EQ(Found(young, deadman, kOrganizationScope), "undecided until day 8: no dead-man interval is over yet");
+}
+
+TEST(SelfMonitoringTest, HasNoSourceForASilenceThatNoRuleWatchesFor) {
+  const Criterion& silence = Of("MON-004", catalogue::EVALUATOR_SILENCE_NOTICED);
+  World world;
+  world.facts.organization().source_since_s[static_cast<std::size_t>(Source::kRules)] = 0;
+  EXPECT_EQ(Found(world, silence, kOrganizationScope), "no source since day 1: no sample was counted in this window");
+  world.LiveUntil(7);
+  EXPECT_EQ(Found(world, silence, kOrganizationScope), "quiet");
+  world.LiveUntil(8, [](ScopeId id, DayFacts& facts) { facts.silences = id == Host(2) ? 1 : 0; });
+  EXPECT_EQ(Found(world, silence, kOrganizationScope),
+            "no source since day 1: agents were silent, and nothing watches for silence: that needs alert rules");
+}
+
+TEST(SelfMonitoringTest, CountsFromWhenAnOlderStoreBeganToCount) {
+  const Criterion& loss = Of("MON-004", catalogue::EVALUATOR_LOSS);
+  World world;
+  world.LiveUntil(9);
+  world.facts.organization().source_since_s[static_cast<std::size_t>(Source::kDayCounts)] =
+      absl::ToUnixSeconds(StartOf(kDay1 + 5));
+  EXPECT_EQ(Found(world, loss, kOrganizationScope), "undecided until day 13: not observed for long enough");
+}
+
+TEST(SelfMonitoringTest, OnOneHostTheServiceManagerIsTheDeadMan) {
+  const Criterion& deadman = Of("MON-004", catalogue::EVALUATOR_DEADMAN);
+  const auto without_alerting = [](World& world) {
+    world.facts.organization().source_since_s[static_cast<std::size_t>(Source::kDeadman)] = 0;
+  };
+  World one(1);
+  without_alerting(one);
+  EXPECT_EQ(Found(one, deadman, kOrganizationScope), "undecided until day 8: no minute under the watchdog is over yet");
+  one.LiveUntil(8, [](ScopeId, DayFacts& facts) {
+    facts.watchdog_minutes = 1440;
+    facts.watchdog_heard = 1400;
+  });
+  EXPECT_EQ(Found(one, deadman, kOrganizationScope), "decided 11200/11520");
+  one.facts.organization().source_since_s[static_cast<std::size_t>(Source::kWatchdog)] = 0;
+  EXPECT_EQ(Found(one, deadman, kOrganizationScope),
+            "no source since day 1: no service manager's watchdog watches the collector");
+  World two(2);
+  without_alerting(two);
+  two.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts.watchdog_minutes = facts.watchdog_heard = 1440; });
+  EXPECT_THAT(Found(two, deadman, kOrganizationScope), testing::HasSubstr("needs alerting"));
+  two.Change(Host(2), [](Scope& scope) { scope.excluded = true; });
+  EXPECT_EQ(Found(two, deadman, kOrganizationScope), "decided 11520/11520");
 }
 
 TEST(SourceTest, ObservationBeginsWhenTheSourceDoes) {

@@ -307,6 +307,34 @@ TEST(StatusTest, ARowIsAsBadAsItsWorstCriterion) {
   EXPECT_THAT(ReasonOf(Row(world, "MON-004"), world.facts), HasSubstr("0.90 % (300000 of 33000000)"));
 }
 
+TEST(StatusTest, OneHostMeetsSelfMonitoringWithoutAlerting) {
+  const auto organization = [] {
+    World world(1);
+    for (const Source source : {Source::kDeadman, Source::kRules, Source::kRoutes}) {
+      world.facts.organization().source_since_s[static_cast<std::size_t>(source)] = 0;
+    }
+    return world;
+  };
+  const auto live = [](World& world, int days, std::int64_t heard, std::int64_t dropped, std::int64_t silences) {
+    world.LiveUntil(days, [&](ScopeId id, DayFacts& facts) {
+      facts.watchdog_minutes = 1440;
+      facts.watchdog_heard = heard;
+      facts.samples_dropped = id == Host(1) ? dropped : 0;
+      facts.silences = id == Host(1) ? silences : 0;
+    });
+    return Row(world, "MON-004").status;
+  };
+  World well = organization();
+  EXPECT_EQ(live(well, 3, 1440, 0, 0), Status::kUndecided);
+  EXPECT_EQ(live(well, 8, 1430, 1000, 0), Status::kSatisfied);
+  World lossy = organization();
+  EXPECT_EQ(live(lossy, 8, 1440, 1001, 0), Status::kNotSatisfied);
+  World unheard = organization();
+  EXPECT_EQ(live(unheard, 8, 1400, 0, 0), Status::kNotSatisfied);
+  World silent = organization();
+  EXPECT_EQ(live(silent, 8, 1440, 0, 1), Status::kNoSource);
+}
+
 TEST(StatusTest, QuietIsSatisfiedAndSaidSo) {
   World world;
   world.LiveUntil(10);

@@ -254,7 +254,7 @@ TEST(RateTest, AFreshInstallWithoutAlertingOrResponseTimesIsHonest) {
   EXPECT_EQ(row("RSP-001").status, Status::kNoSource);
   EXPECT_EQ(row("RSP-001").reason, "response times are not measured on any host");
   EXPECT_EQ(row("MON-004").status, Status::kNoSource);
-  EXPECT_THAT(row("MON-004").reason, HasSubstr("the dead-man signal needs alerting"));
+  EXPECT_THAT(row("MON-004").reason, HasSubstr("no service manager's watchdog watches the collector"));
   EXPECT_EQ(row("TST-001").status, Status::kNoSource);
   EXPECT_EQ(row("TST-001").evidence_age_seconds, std::nullopt);
   EXPECT_EQ(rating.activities.size(), 60u);

@@ -1,12 +1,16 @@
 #include "collector/store/sqlite_store.h"
 
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "collector/facts/bits.h"
 #include "collector/store/schema.h"
+#include "collector/store/sqlite_connection.h"
 #include "tests/testing/collector_rig.h"
 
 namespace ppmm {
@@ -40,14 +44,16 @@ TEST_F(SqliteStoreTest, GivesBackEveryColumnOfWhatAStartReads) {
   const std::string id(16, '\x01');
   const HostRow host{1,      id, "web", "web.example",         "default", 5, 29453760, 7, true,
                      "boot", 8,  "0.1", std::string("a\0b", 3)};
-  const AgentRow agent{id, 1, "0.1", ~0ULL, "12345678", 1, 2, true, 3, 4, 5, 6, 7};
-  const CursorRow cursor{~0ULL - 1, id, 9, 10, 11};
+  const AgentRow agent{id, 1, "0.1", ~0ULL, "12345678", 1, 2, true, 3, 4, 5, 6, 7, 8, 9, -10, 11};
+  const CursorRow cursor{~0ULL - 1, id, 9, 10, 11, true};
   const InstanceRow instance{2, 1, 1, "slot", "nginx", "1.2", "abc"};
   Commit([&](Store& store) -> absl::Status {
     store.Put(host).IgnoreError();
     store.Put(HostAliasRow{"spiffe://x", 1}).IgnoreError();
     store.Put(agent).IgnoreError();
     store.Put(cursor).IgnoreError();
+    store.Put(WatchdogRow{7, 8}).IgnoreError();
+    store.Put(WatchdogRow{10, 11}).IgnoreError();
     store.Put(EntityRow{2, 1, EntityKind::kInstance, "default/nginx\x1fslot", 1, 2, "attributes"}).IgnoreError();
     store.Put(SeriesRow{3, 2, "ppmm_instance_threads", "x\x1f"}).IgnoreError();
     store.Put(ApplicationRow{1, "default/nginx", "default", "nginx", 4}).IgnoreError();
@@ -74,6 +80,13 @@ TEST_F(SqliteStoreTest, GivesBackEveryColumnOfWhatAStartReads) {
   EXPECT_EQ(all->agents[0].past_epochs, "12345678");
   EXPECT_TRUE(all->agents[0].duplicate);
   EXPECT_EQ(all->agents[0].late, 7u);
+  EXPECT_EQ(all->agents[0].told_dropped, 8);
+  EXPECT_EQ(all->agents[0].told_refused, 9);
+  EXPECT_EQ(all->agents[0].losses_unseen, -10);
+  EXPECT_EQ(all->agents[0].counted_day, 11);
+  EXPECT_TRUE(all->cursors.at(0).moved);
+  EXPECT_EQ(all->watchdog.from_minute, 10);
+  EXPECT_EQ(all->watchdog.to_minute, 11);
   ASSERT_EQ(all->cursors.size(), 1u);
   EXPECT_EQ(all->cursors[0].epoch, ~0ULL - 1);
   EXPECT_EQ(all->cursors[0].produced, 11u);
@@ -199,6 +212,41 @@ TEST_F(SqliteStoreTest, KeepsItsIdAndTellsAFileOfANewerProgram) {
   Commit([](Store& store) { return store.PutMeta("schema_version", absl::StrCat(NewestSchemaVersion() + 1)); });
   store_.reset();
   EXPECT_EQ(OpenSqliteStore(path()).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(SqliteStoreMigrationTest, AStoreOfTheReleasedSchemaIsTakenOver) {
+  const TempDir dir;
+  std::stringstream sql;
+  sql << std::ifstream(PPMM_TESTDATA "/store/schema_1.sql").rdbuf();
+  {
+    const auto connection = SqliteConnection::Open(dir.File("ppmm.db"), true);
+    ASSERT_TRUE(connection.ok()) << connection.status();
+    const absl::Status made = (*connection)->Execute(sql.str());
+    ASSERT_TRUE(made.ok()) << made;
+  }
+  const auto store = OpenSqliteStore(dir.File("ppmm.db"));
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->GetMeta("schema_version").value(), absl::StrCat(NewestSchemaVersion()));
+  EXPECT_EQ((*store)->GetMeta("counted_since_us").value(), "1767312000000000");
+  State state;
+  WriterLock lock(&state.mutex());
+  const absl::Status loaded = state.LoadFrom(**store);
+  ASSERT_TRUE(loaded.ok()) << loaded;
+  const AgentState& agent = state.tables().agents.begin()->second;
+  EXPECT_EQ(agent.row.produced, 100u);
+  EXPECT_EQ(agent.row.told_dropped, -1) << "what was lost before is not counted again";
+  EXPECT_EQ(agent.cursors.at(5).produced, 100u);
+  EXPECT_FALSE(agent.cursors.at(5).moved);
+  EXPECT_EQ(state.tables().counted_since_us, 1767312000000000);
+  EXPECT_TRUE(DayBits::Decode(*(*store)->GetDayBits(20454, 1).value()).ok());
+  EXPECT_TRUE((*store)->SamplesOf(20454).value().empty());
+  std::int64_t up = 0;
+  const auto visit = [&up](Day, ScopeId, const DayFacts& facts) {
+    up += facts.up_minutes;
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE((*store)->ScanFactDays(20454, 20455, visit).ok());
+  EXPECT_EQ(up, 1440);
 }
 
 TEST(SqliteStoreErrorTest, AFileThatIsNoDatabaseIsDataLoss) {

@@ -163,6 +163,7 @@ class Agent::Impl {
     short_run_->Tick(now);
     if (now >= next_note_) {
       next_note_ = now + absl::Minutes(1);
+      FollowHostName();
       KeepLifeNote(life_note_, boot_.boot_id, clock_->Now(), /*goodbye=*/false).IgnoreError();  // the spool says it
       names_->Save().IgnoreError();  // tried again in a minute; the spool reports the disk
     }
@@ -239,6 +240,16 @@ class Agent::Impl {
     stream_->Start();
   }
 
+  // The name is told in Hello, and a new epoch brings a new Hello.
+  void FollowHostName() {
+    std::string name = ReadHostName(settings_.root);
+    if (begun_ && !host_name_.empty() && name != host_name_) {
+      LogInfo("agent", "this host is called ", name, " now; it was ", host_name_);
+      sampler_->BeginEpoch();
+    }
+    host_name_ = std::move(name);
+  }
+
   void Describe(wire::Hello* hello) {
     MutexLock lock(&identity_mutex_);
     hello->set_protocol(1);
@@ -265,6 +276,7 @@ class Agent::Impl {
   absl::Duration next_note_;
   bool begun_ = false;
   std::string life_note_;
+  std::string host_name_;  // as last looked at
   std::string capture_;
   BootFacts boot_;
   std::unique_ptr<SpoolDirectory> disk_;

@@ -119,6 +119,8 @@ class Reactor : public grpc::ServerGenericBidiReactor {
     }
     absl::StatusOr<IngestSession::Taken> taken = session_.Take(frame);
     if (!taken.ok()) {
+      // Cancelled: the writer cut it and said why.
+      counters_->streams_refused.fetch_add(absl::IsCancelled(taken.status()) ? 0 : 1, std::memory_order_relaxed);
       LogWarning("ingest", "stream of ", session_.agent(), " ended: ", taken.status().message());
       FinishOnce(ToGrpc(taken.status()));
       return;

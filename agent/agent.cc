@@ -166,6 +166,8 @@ class Agent::Impl {
       FollowHostName();
       KeepLifeNote(life_note_, boot_.boot_id, clock_->Now(), /*goodbye=*/false).IgnoreError();  // the spool says it
       names_->Save().IgnoreError();  // tried again in a minute; the spool reports the disk
+      MutexLock lock(&identity_mutex_);
+      identity_->Keep().IgnoreError();  // as above
     }
   }
 

@@ -162,7 +162,9 @@ absl::Status IdentityFile::Save() {
   std::string text = absl::StrCat(kFirstLine, "\nagent_id ", absl::BytesToHexString(identity_.agent_id), "\nhost_id ",
                                   absl::BytesToHexString(kept_host_id_), "\nmachine_id ", kept_machine_id_, "\n");
   absl::StrAppend(&text, "crc32c ", absl::Hex(Crc32c(text), absl::kZeroPad8), "\n");
-  return WriteFileAtomically(directory_, kFileName, text);
+  const absl::Status status = WriteFileAtomically(directory_, kFileName, text);
+  unsaved_ = !status.ok();
+  return status;
 }
 
 }  // namespace ppmm

@@ -49,6 +49,8 @@ class IdentityFile {
   //
   // Errors: of the disk. The identity is good for this run all the same; the next start may make another.
   absl::Status Establish(absl::Time now);
+  // Keeps what could not be written, once the disk takes it. OK when there is nothing to keep. Errors: of the disk.
+  absl::Status Keep() { return unsaved_ ? Save() : absl::OkStatus(); }
   // Makes a new agent_id (two live processes share the old one); host_id stays. Errors: as Establish.
   absl::Status RenewAgentId();
 
@@ -70,6 +72,7 @@ class IdentityFile {
   std::string kept_host_id_;     // as in the file, without --host-id
   std::string kept_machine_id_;  // as in the file
   bool cloned_ = false;
+  bool unsaved_ = false;
 };
 
 }  // namespace ppmm

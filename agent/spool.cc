@@ -246,9 +246,13 @@ void Spool::WriteOutMemory() {
   if (numbers.empty()) {
     return;
   }
-  // First, so that what was dropped meanwhile is known as such whenever the process dies.
-  if (absl::Status status = SaveState(/*sync=*/false); !status.ok()) {
-    DiskFailed(status);
+  absl::Status writable = MakeFolder();  // a disk that was read-only at the start has none
+  if (writable.ok()) {
+    // First, so that what was dropped meanwhile is known as such whenever the process dies.
+    writable = SaveState(/*sync=*/false);
+  }
+  if (!writable.ok()) {
+    DiskFailed(writable);
     return;
   }
   for (const std::uint64_t number : numbers) {

@@ -136,6 +136,7 @@ class Spool {
   class MemoryFile;
   using Segments = std::map<std::uint64_t, Segment>;  // by number
 
+  absl::Status MakeFolder() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Recover(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::uint64_t TakeOverSegment(const SegmentId& id, std::uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FindInherited(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

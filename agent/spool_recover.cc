@@ -28,11 +28,16 @@ absl::Status SetSpoolAside(SpoolDirectory* directory, absl::Time now) {
   return directory->SyncDirectory("");
 }
 
+absl::Status Spool::MakeFolder() {
+  RETURN_IF_ERROR(directory_->MakeDirectory(kSpoolFolder));
+  return directory_->SyncDirectory("");
+}
+
 void Spool::Recover(absl::Time now) {
-  absl::Status status = directory_->MakeDirectory(kSpoolFolder);
+  absl::Status status = MakeFolder();
   const absl::StatusOr<std::vector<SpoolDirectory::Entry>> entries = directory_->List(kSpoolFolder);
   if (!entries.ok()) {
-    DiskFailed(entries.status());
+    DiskFailed(status.ok() ? entries.status() : status);
     // Numbers of an unseen spool must not come again, in file names either: names hold the epoch, which is new.
     state_.newest_segment = static_cast<std::uint64_t>(std::max<std::int64_t>(absl::ToUnixSeconds(now), 0));
     return;

@@ -163,6 +163,17 @@ TEST_F(IdentityFileTest, ADiskThatRefusesWritesGivesAnIdentityForThisRun) {
   disk_.FailWrites(EROFS);
   EXPECT_EQ(Start(kMachine).identity().agent_id.size(), 16u);
   EXPECT_TRUE(absl::IsFailedPrecondition(status_));
+  EXPECT_TRUE(absl::IsFailedPrecondition(file_->Keep()));
+}
+
+TEST_F(IdentityFileTest, WhatADiskRefusedIsKeptOnceItTakesWrites) {
+  disk_.FailWrites(EROFS);
+  const AgentIdentity first = Start(kMachine).identity();
+  disk_.FailWrites(0);
+  EXPECT_TRUE(file_->Keep().ok());
+  EXPECT_EQ(Start(kMachine).identity().agent_id, first.agent_id);
+  disk_.FailWrites(EROFS);
+  EXPECT_TRUE(file_->Keep().ok()) << "nothing is left to write";
 }
 
 TEST(KernelRandomBytesTest, GivesDifferentBytes) {

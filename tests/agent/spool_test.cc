@@ -269,6 +269,21 @@ TEST_P(SpoolDiskErrorTest, GoesOnInMemoryAndRecoversByItself) {
   ExpectBalanced(rig);
 }
 
+TEST_P(SpoolDiskErrorTest, ADiskThatRefusesWritesFromTheStartOnIsUsedOnceItTakesThem) {
+  SpoolRig rig(SmallSegments());
+  rig.disk.FailWrites(GetParam());
+  rig.Start();
+  rig.Append(2);
+  EXPECT_THAT(rig.spool->Stats().disk_error, HasSubstr("spool"));
+  rig.disk.FailWrites(0);
+  rig.Tick();
+  EXPECT_THAT(rig.spool->Stats().disk_error, IsEmpty());
+  rig.Append(1);
+  rig.Start();
+  EXPECT_EQ(rig.ReadAll(1), "D 1 2 3");
+  ExpectBalanced(rig);
+}
+
 TEST_P(SpoolDiskErrorTest, KeepsTheNewestBatchesInBoundedMemoryAndCountsTheOthers) {
   SpoolRig rig(SmallSegments());
   rig.Start();

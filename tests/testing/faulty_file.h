@@ -106,6 +106,9 @@ class FaultyDirectory : public SpoolDirectory {
     if (found != files_.end()) {
       return ErrnoStatus(EEXIST, name);
     }
+    if (const std::string folder = FolderOf(name); !folder.empty() && folders_.count(folder) == 0) {
+      return ErrnoStatus(ENOENT, name);
+    }
     RETURN_IF_ERROR(BeforeChange(name));
     files_[path] = std::make_shared<Node>();
     return std::make_unique<File>(this, files_[path]);
@@ -115,6 +118,9 @@ class FaultyDirectory : public SpoolDirectory {
     MutexLock lock(&mutex_);
     if (read_error_ != 0) {
       return ErrnoStatus(read_error_, directory);
+    }
+    if (!directory.empty() && folders_.count(std::string(directory)) == 0) {
+      return ErrnoStatus(ENOENT, directory);
     }
     std::vector<Entry> entries;
     for (const auto& [name, node] : files_) {

@@ -26,7 +26,7 @@ TEST(RungTest, StaysAtOneAndSaysWhichActsAreMissing) {
   EXPECT_THAT(blocking, Contains("INV-002 no_source: the inventory is not confirmed"));
   EXPECT_THAT(blocking, Contains(StartsWith("MON-001 contradicted: ")));
   EXPECT_THAT(blocking, Contains(StartsWith("MON-003 not_satisfied: ")));
-  EXPECT_THAT(record.rating, HasSubstr("ppmm inventory confirm"));
+  EXPECT_THAT(record.rating, HasSubstr("later, with confirmations"));
 }
 
 TEST(RungTest, AContradictionIsWatchedAtOnce) {

@@ -30,7 +30,7 @@ struct PageData {
     std::string role;      // "management", "development", "operations": the groups, in the order given
     std::string what;      // "inventory is not confirmed"
     std::optional<double> minutes_of_work;
-    std::string command;  // as typed: "ppmm doctor"; empty: this release has none
+    std::string command;    // as typed: "ppmm doctor"; empty: this release has none
     std::string cure = "";  // what to show in its place; may be empty
   };
 

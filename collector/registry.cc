@@ -176,6 +176,9 @@ absl::Status TakeListeners(Tables& tables, Store& store, const wire::Dictionary&
   }
   for (const auto& [wire_id, id] : ids.entities) {
     EntityState* entity = tables.Entity(id);
+    if (entity == nullptr) {
+      continue;  // refused: the store holds as many as it may
+    }
     for (ListenerRow& row : entity->listeners) {
       if (row.gone_us == 0 && !named[id].contains({row.address, row.port})) {
         row.gone_us = now_us;

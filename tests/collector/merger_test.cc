@@ -328,6 +328,22 @@ TEST(MergerTest, BeyondItsLimitsTheStoreRefusesBatchesAndGoesOn) {
   EXPECT_EQ(TotalOf(rig, "ppmm_host_cpu_seconds_total"), 3);
 }
 
+TEST(MergerTest, AnInstanceBeyondTheLimitDoesNoHarm) {
+  WriterOptions options;
+  options.limits.applications = 0;
+  CollectorRig rig(nullptr, options);
+  World world;
+  const auto [stream, sink] = rig.Connect(world.agent);
+  rig.Push(stream, world.agent.Batch(kRigStart, 1, {{world.cpu, 0, 3}}));
+  rig.Push(stream, world.Batch(kRigStart + 1));
+  rig.Push(stream, world.agent.Dictionary(rig.clock().Now()));
+  rig.Commit();
+  EXPECT_EQ(TotalOf(rig, "ppmm_host_cpu_seconds_total"), 3);
+  const WriterStatus status = rig.writer().status();
+  EXPECT_GE(status.entries_refused, 1u);
+  EXPECT_EQ(status.merged.batches_refused, 1u);
+}
+
 TEST(MergerTest, AStoreThatWasSetBackBecomesANewStoreOnce) {
   CollectorRig rig;
   World world;

@@ -1,6 +1,9 @@
 #include "cli/check.h"
 
+#include <algorithm>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -9,6 +12,7 @@
 
 #include "agent/config.h"
 #include "collector/config.h"
+#include "collector/inventory.h"
 #include "common/config_loader.h"
 #include "common/log.h"
 
@@ -40,6 +44,15 @@ CheckResult AsCollector(const std::string& name, absl::string_view text) {
   return ResultOf("collector configuration", report);
 }
 
+CheckResult AsInventory(const std::string& name, absl::string_view text) {
+  config::Inventory inventory;
+  ConfigReport report(name);
+  if (LoadYaml(name, text, &inventory, &report).ok()) {
+    Validate(inventory, &report);
+  }
+  return ResultOf("inventory", report);
+}
+
 CheckResult AsAgent(const std::string& name, absl::string_view text) {
   config::AgentConfig config = DefaultAgentConfig(AnyPaths());
   ConfigReport report(name);
@@ -53,11 +66,22 @@ CheckResult AsAgent(const std::string& name, absl::string_view text) {
 }  // namespace
 
 CheckResult CheckText(const std::string& name, absl::string_view text) {
-  CheckResult collector = AsCollector(name, text);
-  CheckResult agent = AsAgent(name, text);
-  const bool named_agent = absl::StrContains(name.substr(name.rfind('/') + 1), "agent");
-  const std::size_t tie = named_agent ? 1 : 0;
-  return agent.errors.size() < collector.errors.size() + tie ? agent : collector;
+  // In whichever kind the file makes most sense: fewest keys at the top that are strange to it, then fewest mistakes.
+  const std::string file = name.substr(name.rfind('/') + 1);
+  std::vector<std::pair<CheckResult, absl::string_view>> kinds;
+  kinds.emplace_back(AsCollector(name, text), "collector");
+  kinds.emplace_back(AsAgent(name, text), "agent");
+  kinds.emplace_back(AsInventory(name, text), "inventory");
+  const auto strangeness = [&file](const std::pair<CheckResult, absl::string_view>& kind) {
+    const std::vector<std::string>& errors = kind.first.errors;
+    const auto strange = std::count_if(errors.begin(), errors.end(), [](const std::string& error) {
+      return absl::StrContains(error, ":1: unknown key");
+    });
+    return std::make_tuple(strange, errors.size(), !absl::StrContains(file, kind.second));
+  };
+  return std::min_element(kinds.begin(), kinds.end(),
+                          [&](const auto& a, const auto& b) { return strangeness(a) < strangeness(b); })
+      ->first;
 }
 
 std::string RenderCheck(const std::string& name, const CheckResult& result) {

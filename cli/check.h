@@ -13,8 +13,8 @@ struct CheckResult {
   std::vector<std::string> errors;  // "collector.yaml:3:5: unknown key ..."
 };
 
-// Reads the text as each kind there is; the one with the fewest mistakes is the one that was meant. Where the content
-// fits both (a file of comments), the name decides. Pure.
+// Reads the text as each kind there is; meant was the one with the fewest keys at the top that are strange to it, then
+// with the fewest mistakes. Where the content fits all (a file of comments), the name decides. Pure.
 //
 // Shape: `name` is how the file is called in the errors. Of the sources that an agent's configuration disables only the
 //        agent itself knows whether they exist (ppmm-agent --check-config).

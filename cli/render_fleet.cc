@@ -62,11 +62,24 @@ std::string ApplicationDetails(const Json& row, const Screen& screen) {
     }
   };
   add("key", TextAt(row, "key"));
-  add("origin", absl::StrCat(OriginWords(TextAt(row, "origin")), TrueAt(row, "confirmed") ? ", confirmed" : ", a guess",
+  const std::string declared_by = TextAt(row, "declared_by");
+  add("origin", absl::StrCat(OriginWords(TextAt(row, "origin")),
+                             TrueAt(row, "confirmed")                                                ? ", confirmed"
+                             : declared_by.empty() || NumberAt(row, "origin_confidence").has_value() ? ", a guess"
+                                                                                                     : "",
                              NumberAt(row, "origin_confidence").has_value()
                                  ? absl::StrCat(" (", HumanPercent(*NumberAt(row, "origin_confidence")), " sure)")
                                  : ""));
   add("evidence", JoinedAt(row, "origin_evidence"));
+  add("owner", TextAt(row, "owner"));
+  const std::optional<double> tier = NumberAt(row, "tier");
+  const std::optional<double> counted_tier = NumberAt(MemberAt(row, "counted"), "tier");
+  add("tier",
+      !tier.has_value() ? ""
+      : tier == counted_tier || !counted_tier.has_value()
+          ? HumanNumber(*tier)
+          : absl::StrCat(HumanNumber(*tier), ", not confirmed; the rating counts ", HumanNumber(*counted_tier)));
+  add("declared by", declared_by);
   add("named by", absl::StrCat(TextAt(row, "name_source"), " ", TextAt(row, "name_evidence")));
   add("product", absl::StrCat(TextAt(row, "product"), " ", TextAt(row, "version")));
   add("hosts", JoinedAt(row, "hosts"));
@@ -255,6 +268,9 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
   const Json& configuration = MemberAt(status, "configuration");
   if (!TrueAt(configuration, "last_reload_successful")) {
     add("configuration", absl::StrCat("the last one read was not taken: ", TextAt(configuration, "error")));
+  }
+  if (const std::string waiting = JoinedAt(configuration, "waits_for_restart"); !waiting.empty()) {
+    add("configuration", absl::StrCat("waits for a restart: ", waiting));
   }
   for (const Json& component : ArrayAt(status, "components")) {
     if (TextAt(component, "state") != "ok") {

@@ -9,6 +9,7 @@
 
 #include "collector/exposition.h"
 #include "collector/http/message.h"
+#include "collector/origin_guess.h"
 #include "collector/view_reads.h"
 #include "collector/web/page.h"
 #include "common/status.h"
@@ -131,18 +132,46 @@ void AddRating(http::Router& router, const ViewContext& context) {
                  [](const RatingSnapshot& rating, const Request&) -> Text { return rating.next_steps_json; });
 }
 
-// What the agents saw, with what the rating makes of it.
+void ShowDeclared(const config::DeclaredApplication& said, const std::string& author, ApplicationView& view) {
+  view.declared_by = author;
+  view.owner = said.owner();
+  if (!said.name().empty()) {
+    view.name = said.name();
+  }
+  if (said.tier() != 0) {
+    view.tier = said.tier();
+  }
+  if (said.line_of_business()) {
+    view.line_of_business = true;
+  }
+  if (said.origin() == config::DECLARED_ORIGIN_UNSPECIFIED) {
+    return;
+  }
+  const bool in_house = said.origin() == config::DECLARED_ORIGIN_IN_HOUSE;
+  view.origin = std::string(OriginName(in_house ? Origin::kInHouse : Origin::kOffTheShelf));
+  view.origin_confidence.reset();
+  const bool agrees = view.origin == view.counted.origin;
+  view.origin_evidence.insert(view.origin_evidence.begin(),
+                              absl::StrCat("declared in ", author, ", not confirmed",
+                                           agrees ? "" : absl::StrCat("; the agents say ", view.counted.origin)));
+}
+
+// What the agents saw, with what the rating makes of it and what people say.
 absl::StatusOr<ApplicationViews> ReadRated(const ViewContext& context, absl::Duration window, absl::Time now) {
   ASSIGN_OR_RETURN(ApplicationViews views, ReadApplications(*context.state, context.reader, window, now));
   const absl::StatusOr<std::shared_ptr<const RatingSnapshot>> rating = context.rating->Current();
-  if (!rating.ok()) {
-    return views;
-  }
+  const std::shared_ptr<const Inventory> inventory = context.inventory();
   for (ApplicationView& view : views.applications) {
-    const auto rated = (*rating)->applications.find(view.id);
-    if (rated != (*rating)->applications.end()) {
-      view.tier = rated->second.tier;
-      view.line_of_business = rated->second.line_of_business;
+    if (rating.ok()) {
+      const auto rated = (*rating)->applications.find(view.id);
+      if (rated != (*rating)->applications.end()) {
+        view.tier = rated->second.tier;
+        view.line_of_business = rated->second.line_of_business;
+      }
+    }
+    view.counted = {view.origin, view.tier, view.line_of_business};
+    if (const config::DeclaredApplication* said = inventory->FindApplication(view.key); said != nullptr) {
+      ShowDeclared(*said, inventory->author(), view);
     }
   }
   return views;
@@ -163,7 +192,7 @@ absl::StatusOr<std::string> InventoryBody(const ViewContext& context) {
   const absl::Time now = context.clock->Now();
   ASSIGN_OR_RETURN(const ApplicationViews applications, ReadRated(context, kDefaultWindow, now));
   ASSIGN_OR_RETURN(const HostViews hosts, ReadHosts(*context.state, now));
-  return InventoryJson(context.organization, applications, hosts);
+  return InventoryJson(context.organization, *context.inventory(), applications, hosts);
 }
 
 constexpr absl::string_view kNoApplications = "no application was found yet; is an agent running?";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -10,6 +11,7 @@
 #include "collector/application_view.h"
 #include "collector/host_view.h"
 #include "collector/http/router.h"
+#include "collector/inventory.h"
 #include "collector/rating_source.h"
 #include "collector/self_numbers.h"
 #include "collector/state.h"
@@ -25,6 +27,7 @@ struct ViewContext {
   std::function<SelfNumbers()> self;  // called at each request that shows them
   ReaderFactory reader;               // for windows that the state does not hold
   std::string organization;
+  std::function<std::shared_ptr<const Inventory>()> inventory;  // what people declare, as of the last load
 };
 
 // Routes of everything above, all GET.
@@ -34,7 +37,8 @@ void AddRoutes(http::Router& router, const ViewContext& context);
 
 std::string ApplicationsJson(const ApplicationViews& views);
 std::string HostsJson(const HostViews& views);
-std::string InventoryJson(absl::string_view organization, const ApplicationViews& applications, const HostViews& hosts);
+std::string InventoryJson(absl::string_view organization, const Inventory& inventory,
+                          const ApplicationViews& applications, const HostViews& hosts);
 
 // What /api/v1/status says besides the collector's own numbers.
 struct StatusNumbers {

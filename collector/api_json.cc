@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -56,6 +57,13 @@ Json NotMeasured() {
           {"max_seconds", nullptr}};
 }
 
+// What the rating uses, while what people declare is shown in its place.
+Json CountedOf(const ApplicationView& view) {
+  return {{"origin", view.counted.origin},
+          {"tier", OrNull(view.counted.tier)},
+          {"line_of_business", OrNull(view.counted.line_of_business)}};
+}
+
 Json ApplicationOf(const ApplicationView& view) {
   return {{"key", view.key},
           {"name", view.name},
@@ -67,8 +75,10 @@ Json ApplicationOf(const ApplicationView& view) {
           {"product", TextOrNull(view.product)},
           {"version", TextOrNull(view.version)},
           {"tier", OrNull(view.tier)},
-          {"owner", nullptr},
+          {"owner", TextOrNull(view.owner)},
           {"line_of_business", OrNull(view.line_of_business)},
+          {"declared_by", TextOrNull(view.declared_by)},
+          {"counted", CountedOf(view)},
           {"hosts", view.hosts},
           {"instances", view.instances},
           {"ports", view.ports},
@@ -147,6 +157,29 @@ Json ComponentsOf(const SelfNumbers& self) {
   return components;
 }
 
+// The inventory as it was declared, in the words of the file, and what of it nobody has seen.
+Json DeclaredOf(const Inventory& inventory, const ApplicationViews& applications, const HostViews& hosts) {
+  Json declared = Json::parse(inventory.ToJson(), nullptr, /*allow_exceptions=*/false);
+  declared["declared_by"] = TextOrNull(inventory.author());
+  Json unseen = Json::array();
+  for (const config::DeclaredApplication& said : inventory.said().applications()) {
+    const bool seen =
+        std::any_of(applications.applications.begin(), applications.applications.end(),
+                    [&](const ApplicationView& view) { return NamesApplication(said.application(), view.key); });
+    if (!seen) {
+      unseen.push_back(said.application());
+    }
+  }
+  for (const config::DeclaredHost& said : inventory.said().hosts()) {
+    if (std::none_of(hosts.hosts.begin(), hosts.hosts.end(),
+                     [&](const HostView& view) { return view.label == said.host(); })) {
+      unseen.push_back(said.host());
+    }
+  }
+  declared["not_seen"] = std::move(unseen);
+  return declared;
+}
+
 }  // namespace
 
 std::string ApplicationsJson(const ApplicationViews& views) {
@@ -168,8 +201,8 @@ std::string HostsJson(const HostViews& views) {
   return Dump({{"hosts", std::move(hosts)}, {"as_of_commit", views.commit}});
 }
 
-std::string InventoryJson(absl::string_view organization, const ApplicationViews& applications,
-                          const HostViews& hosts) {
+std::string InventoryJson(absl::string_view organization, const Inventory& inventory,
+                          const ApplicationViews& applications, const HostViews& hosts) {
   Json host_rows = Json::array();
   for (const HostView& view : hosts.hosts) {
     host_rows.push_back({{"host", view.label},
@@ -194,14 +227,17 @@ std::string InventoryJson(absl::string_view organization, const ApplicationViews
                                 {"version", TextOrNull(view.version)},
                                 {"plumbing", view.plumbing},
                                 {"tier", OrNull(view.tier)},
-                                {"owner", nullptr},
+                                {"owner", TextOrNull(view.owner)},
                                 {"line_of_business", OrNull(view.line_of_business)},
+                                {"declared_by", TextOrNull(view.declared_by)},
+                                {"counted", CountedOf(view)},
                                 {"hosts", view.hosts},
                                 {"first_seen", TimeOf(view.first_seen)}});
   }
   return Dump({{"organization", std::string(organization)},
                {"confirmed", false},
                {"confirmed_at", nullptr},
+               {"declared", DeclaredOf(inventory, applications, hosts)},
                {"hosts", std::move(host_rows)},
                {"applications", std::move(application_rows)},
                {"as_of_commit", applications.commit}});
@@ -259,7 +295,10 @@ std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, ab
         {"resident_memory_bytes", self.process.resident_memory_bytes},
         {"open_fds", self.process.open_fds},
         {"max_fds", self.process.max_fds}}},
-      {"configuration", {{"last_reload_successful", self.config_ok}, {"error", TextOrNull(self.config_error)}}},
+      {"configuration",
+       {{"last_reload_successful", self.config_ok},
+        {"error", TextOrNull(self.config_error)},
+        {"waits_for_restart", self.config_waits_for_restart}}},
       {"components", ComponentsOf(self)}};
   return Dump(json);
 }

@@ -39,6 +39,16 @@ struct ApplicationView {
   std::optional<int> tier;  // 1 to 3
   std::optional<bool> line_of_business;
 
+  // What people say, shown in place of what was found; nothing of it counts before it is confirmed.
+  std::string owner;
+  std::string declared_by;  // who says it; empty: nobody says anything
+  struct Counted {          // what the rating uses instead
+    std::string origin;
+    std::optional<int> tier;
+    std::optional<bool> line_of_business;
+  };
+  Counted counted;
+
   // Over the window; nothing where nothing was measured in it.
   std::string throughput_of = "none";  // requests | connections | bytes | none
   std::optional<double> throughput_per_second;

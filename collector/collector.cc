@@ -14,12 +14,15 @@
 #include "collector/http/server.h"
 #include "collector/ingest_queue.h"
 #include "collector/ingest_server.h"
+#include "collector/inventory.h"
 #include "collector/rating_engine.h"
 #include "collector/retention.h"
 #include "collector/self_numbers.h"
 #include "collector/state.h"
 #include "collector/store/sqlite_store.h"
 #include "collector/writer.h"
+#include "common/addresses.h"
+#include "common/config_loader.h"
 #include "common/data_lock.h"
 #include "common/log.h"
 #include "common/mutex.h"
@@ -51,6 +54,17 @@ absl::StatusOr<IngestOptions> IngestOptionsOf(const config::CollectorConfig& con
   return options;
 }
 
+// Of a configuration that was validated.
+std::vector<Network> NetworksOf(const config::CollectorConfig& config) {
+  std::vector<Network> networks;
+  for (const std::string& text : config.networks()) {
+    if (const absl::StatusOr<Network> network = Network::Parse(text); network.ok()) {
+      networks.push_back(*network);
+    }
+  }
+  return networks;
+}
+
 }  // namespace
 
 class Collector::Impl {
@@ -65,6 +79,11 @@ class Collector::Impl {
           "data directory ", config_.data(), " cannot be made: ", made.message(), " (--data names another one)"));
     }
     RETURN_IF_ERROR(lock_.Take(config_.data(), "collector"));
+    ASSIGN_OR_RETURN(Inventory inventory, LoadInventory(config_.inventory()));
+    {
+      MutexLock lock(&mutex_);
+      inventory_ = std::make_shared<const Inventory>(std::move(inventory));
+    }
     ASSIGN_OR_RETURN(store_, OpenSqliteStore(DatabasePath()));
     writer_ = std::make_unique<Writer>(&state_, store_.get(), &queue_, clock_);
     RETURN_IF_ERROR(writer_->Load());
@@ -75,12 +94,10 @@ class Collector::Impl {
     writer_->AddHousekeeping([this](absl::Time store_time) { return retention_->Slice(store_time); });
     RatingEngineOptions rating_options;
     rating_options.organization = config_.organization();
-    for (const std::string& network : config_.networks()) {
-      ASSIGN_OR_RETURN(rating_options.networks.emplace_back(), Network::Parse(network));
-    }
     rating_options.retention_days = config_.retention().hours_days();
     rating_ = std::make_unique<RatingEngine>(&state_, store_.get(), writer_.get(), clock_, std::move(rating_options));
     RETURN_IF_ERROR(rating_->Load());
+    rating_->SetNetworks(NetworksOf(config_));
 
     ViewContext context;
     context.state = &state_;
@@ -89,6 +106,10 @@ class Collector::Impl {
     context.self = [this] { return Self(); };
     context.reader = [this] { return store_->OpenReader(); };
     context.organization = config_.organization();
+    context.inventory = [this] {
+      MutexLock lock(&mutex_);
+      return inventory_;
+    };
     std::vector<std::string> names(config_.http().names().begin(), config_.http().names().end());
     router_.SetNames(http::AllowedNames(names));
     AddRoutes(router_, context);
@@ -127,9 +148,15 @@ class Collector::Impl {
     http_->Stop(timeout);
   }
 
-  void NoteReload(const absl::Status& status) {
+  absl::StatusOr<std::vector<std::string>> Reload(const absl::StatusOr<config::CollectorConfig>& config) {
+    absl::StatusOr<Inventory> inventory = config.ok() ? LoadInventory(config->inventory()) : config.status();
     MutexLock lock(&mutex_);
-    reload_ = status;
+    reload_ = inventory.status();
+    RETURN_IF_ERROR(reload_);
+    inventory_ = std::make_shared<const Inventory>(*std::move(inventory));
+    rating_->SetNetworks(NetworksOf(*config));
+    waits_for_restart_ = ChangesThatNeedRestart(config_, *config);
+    return waits_for_restart_;
   }
 
   int http_port() const { return http_->port(); }
@@ -187,6 +214,7 @@ class Collector::Impl {
       MutexLock lock(&mutex_);
       self.config_ok = reload_.ok();
       self.config_error = std::string(reload_.message());
+      self.config_waits_for_restart = waits_for_restart_;
     }
     const absl::Status readiness = state_.Readiness();
     self.components.push_back({"store", readiness.ok(), std::string(readiness.message()), ""});
@@ -198,7 +226,7 @@ class Collector::Impl {
     return self;
   }
 
-  const config::CollectorConfig config_;
+  const config::CollectorConfig config_;  // as of the start
   const Clock* const clock_;
   DataLock lock_;  // until the store is closed
   IngestQueue queue_;
@@ -214,6 +242,8 @@ class Collector::Impl {
   std::int64_t watchdog_minute_ = 0;  // the last one noted
   mutable Mutex mutex_;
   absl::Status reload_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> waits_for_restart_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const Inventory> inventory_ ABSL_GUARDED_BY(mutex_);
 };
 
 absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const config::CollectorConfig& config, const Clock* clock) {
@@ -230,8 +260,8 @@ void Collector::Tick(bool heard) {
 void Collector::Stop(absl::Duration timeout) {
   impl_->Stop(timeout);
 }
-void Collector::NoteReload(const absl::Status& status) {
-  impl_->NoteReload(status);
+absl::StatusOr<std::vector<std::string>> Collector::Reload(const absl::StatusOr<config::CollectorConfig>& config) {
+  return impl_->Reload(config);
 }
 int Collector::http_port() const {
   return impl_->http_port();

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -18,7 +19,7 @@ class Collector {
   // Opens the store, loads the state, listens. `clock` outlives the collector.
   //
   // Errors: those of the store; AlreadyExists: an address is taken, the text says by whom and which flag cures it;
-  //         InvalidArgument: certificates or addresses cannot be used.
+  //         InvalidArgument: certificates, addresses or the inventory cannot be used.
   static absl::StatusOr<std::unique_ptr<Collector>> Start(const config::CollectorConfig& config, const Clock* clock);
   ~Collector();
 
@@ -29,8 +30,12 @@ class Collector {
   // Ends streams and answers under way within `timeout`, then commits what waits.
   void Stop(absl::Duration timeout);
 
-  // What the last reload of the configuration said; OK: it was taken.
-  void NoteReload(const absl::Status& status);
+  // Takes a configuration that was read anew, with the inventory that it names: what needs no restart, at once. An
+  // error of either changes nothing and stays in `status` until a reload succeeds.
+  //
+  // Shape:  returns the paths of what waits for a restart.
+  // Errors: that of `config`; InvalidArgument: the inventory.
+  absl::StatusOr<std::vector<std::string>> Reload(const absl::StatusOr<config::CollectorConfig>& config);
 
   int http_port() const;
   int grpc_port() const;

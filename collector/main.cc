@@ -5,9 +5,11 @@
 #include <cstdlib>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_join.h"
 
 #include "collector/collector.h"
 #include "collector/config.h"
+#include "collector/inventory.h"
 #include "common/daemon.h"
 #include "common/log.h"
 #include "common/sd_notify.h"
@@ -21,13 +23,14 @@ constexpr absl::Duration kDrain = absl::Seconds(5);
 // Reads everything anew; a bad file changes nothing.
 void Reload(const CollectorFlags& flags, const DefaultPaths& paths, Collector& collector) {
   const absl::StatusOr<config::CollectorConfig> config = LoadCollectorConfig(flags, paths);
-  collector.NoteReload(config.status());
-  if (!config.ok()) {
-    LogError("collector", "the configuration was not taken, the running one is unchanged: ", config.status().message());
+  const absl::StatusOr<std::vector<std::string>> waiting = collector.Reload(config);
+  if (!waiting.ok()) {
+    LogError("collector", "nothing was taken, the running configuration is unchanged: ", waiting.status().message());
     return;
   }
   ApplyLogLevel(config->log_level());
-  LogInfo("collector", "configuration taken; listeners, data directory and names wait for a restart");
+  LogInfo("collector", "configuration and inventory taken",
+          waiting->empty() ? "" : "; these wait for a restart: ", absl::StrJoin(*waiting, ", "));
 }
 
 int Run(const CollectorFlags& flags, const DefaultPaths& paths, const config::CollectorConfig& config) {
@@ -74,7 +77,7 @@ int main(int argc, char** argv) {
   app.add_option("--organization", flags.organization, "name of what is rated");
   const auto load = [&] {
     config = ppmm::LoadCollectorConfig(flags, paths);
-    return config.status();
+    return config.ok() ? ppmm::LoadInventory(config->inventory()).status() : config.status();
   };
   return ppmm::DaemonMain(app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level}, load, [&] {
     ppmm::ApplyLogLevel(config->log_level());

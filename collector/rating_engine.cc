@@ -118,6 +118,11 @@ void RatingEngine::Stop() {
   }
 }
 
+void RatingEngine::SetNetworks(std::vector<Network> networks) {
+  MutexLock lock(&mutex_);
+  networks_ = std::move(networks);
+}
+
 void RatingEngine::Loop() {
   LogLimiter failures(absl::Minutes(1));
   for (;;) {
@@ -157,7 +162,12 @@ absl::StatusOr<Facts> RatingEngine::FactsUpTo(Day day) {
 absl::Status RatingEngine::SetScopes(Facts& facts) {
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
   const absl::Time as_of = std::min(clock_->Now(), StartOf(facts.day() + 1) - absl::Seconds(1));
-  ASSIGN_OR_RETURN(RatedScopes scopes, ReadScopes(*state_, *reader, as_of, options_.networks));
+  std::vector<Network> networks;
+  {
+    MutexLock lock(&mutex_);
+    networks = networks_;
+  }
+  ASSIGN_OR_RETURN(RatedScopes scopes, ReadScopes(*state_, *reader, as_of, networks));
   for (Scope& scope : scopes.hosts) {
     facts.SetScope(std::move(scope));
   }

@@ -31,12 +31,11 @@ namespace ppmm {
 
 struct RatingEngineOptions {
   std::string organization;
-  std::vector<Network> networks;      // addresses of the organization, besides the private ranges
   std::int64_t retention_days = 400;  // configured, at an hour
   absl::Duration period = absl::Seconds(10);
 };
 
-// Current: any thread. The rest: one thread.
+// Current, SetNetworks: any thread. The rest: one thread.
 class RatingEngine : public RatingSource {
  public:
   // All outlive the engine.
@@ -48,6 +47,9 @@ class RatingEngine : public RatingSource {
   absl::Status Load();
   void Start();
   void Stop();
+
+  // Addresses of the organization besides the private ranges, from the next turn on. Thread-safe.
+  void SetNetworks(std::vector<Network> networks);
 
   // One turn of the thread: days that are over, then today. For tests and simulation.
   absl::Status RunOnce();
@@ -85,6 +87,7 @@ class RatingEngine : public RatingSource {
   Mutex mutex_;
   CondVar wake_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<Network> networks_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -53,8 +53,9 @@ struct SelfNumbers {
     absl::Time last = absl::InfinitePast();
   } commits;
 
-  bool config_ok = true;     // the last load of the configuration
-  std::string config_error;  // of the last load, empty: none
+  bool config_ok = true;                              // the last load of the configuration
+  std::string config_error;                           // of the last load, empty: none
+  std::vector<std::string> config_waits_for_restart;  // fields that were read anew and are not in force
 
   struct Http {
     std::int64_t connections = 0;  // now

@@ -500,7 +500,10 @@ std::string ReasonOf(const CriterionFinding& finding, const Facts& facts) {
                  ? "no own software was found, and no confirmation says that there is none"
                  : "no off-the-shelf software was found, and no confirmation says that there is none";
     }
-    return criterion.scope == ScopeKind::kHost ? "no host reports" : "no line-of-business application was found";
+    if (criterion.scope != ScopeKind::kHost) {
+      return "no line-of-business application was found";
+    }
+    return facts.Scopes(ScopeKind::kHost).empty() ? "no host reports" : "no full minute yet";
   }
   if (finding.status == Status::kSatisfied) {
     return finding.quiet ? "quiet: none happened" : "";

@@ -293,10 +293,33 @@ std::int64_t ObservedMinutes(const Facts& facts) {
   return minutes;
 }
 
+// Who reports already, and when the first full minute of the oldest host is over and evaluated.
+std::string BeforeTheFirstMinute(const Facts& facts) {
+  constexpr std::int64_t kMinute = 60;
+  constexpr std::int64_t kUntilEvaluated = 15;  // it closes, and an evaluation comes each ten seconds
+  const std::vector<Scope>& scopes = facts.Scopes(ScopeKind::kHost);
+  const auto hosts =
+      std::count_if(scopes.begin(), scopes.end(), [](const Scope& host) { return host.monitored && !host.excluded; });
+  if (hosts == 0) {
+    return "not known yet (no host reports)";
+  }
+  const std::int64_t whole = (facts.organization().started_s + kMinute - 1) / kMinute * kMinute;
+  const auto applications = static_cast<std::int64_t>(facts.Scopes(ScopeKind::kApplication).size());
+  return absl::StrCat(
+      "not known yet (", Counted(hosts, "host"), " and ", Counted(applications, "application"),
+      hosts + applications == 1 ? " reports" : " report", "; due ",
+      absl::FormatTime("%H:%M:%S", absl::FromUnixSeconds(whole + kMinute + kUntilEvaluated), absl::UTCTimeZone()),
+      " UTC, after the first full minute)");
+}
+
 ProvisionalRating Provisional(const Judgement& judgement, const Facts& facts) {
   ProvisionalRating rating;
   rating.rung = Supported(judgement);
   rating.minutes = ObservedMinutes(facts);
+  if (rating.minutes == 0) {
+    rating.label = BeforeTheFirstMinute(facts);
+    return rating;
+  }
   if (judgement.nothing_to_rate) {
     rating.label = "1 (nothing to rate)";
     return rating;

@@ -177,5 +177,20 @@ TEST(HttpGet, AnAddressThatIsNoneIsAUsageError) {
   EXPECT_TRUE(absl::IsUnavailable(HttpGet({.url = "", .socket = "/nonexistent/socket"}, "/", nullptr).status()));
 }
 
+TEST_F(CommandsTest, CheckKnowsAnInventoryByItsContent) {
+  const TempFolder folder;
+  EXPECT_EQ(CheckCommand(context_, folder.Write("any.yaml", "applications:\n- application: nginx\n  owner: anna\n")),
+            0);
+  EXPECT_THAT(out_.str(), HasSubstr("ok (inventory)"));
+  out_.str("");
+  EXPECT_EQ(CheckCommand(context_, folder.Write("any.yaml", "applications:\n- application: nginx\n  onwer: anna\n")),
+            78);
+  EXPECT_THAT(out_.str(), HasSubstr(":3:3: unknown key \"onwer\" in \"applications[0]\"; did you mean \"owner\"?"));
+  EXPECT_THAT(out_.str(), HasSubstr("read as inventory"));
+  out_.str("");
+  CheckCommand(context_, folder.Write("inventory.yaml", "# nothing yet\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("ok (inventory)")) << "the name decides";
+}
+
 }  // namespace
 }  // namespace ppmm

@@ -73,6 +73,7 @@ class ApiTest : public testing::Test {
     context.self = &ViewWorld::Self;
     context.reader = [] { return std::make_unique<MinutesReader>(); };
     context.organization = "Example";
+    context.inventory = [this] { return inventory_; };
     AddRoutes(router_, context);
   }
 
@@ -103,6 +104,7 @@ class ApiTest : public testing::Test {
   ManualClock clock_;
   FakeRating rating_;
   http::Router router_;
+  std::shared_ptr<const Inventory> inventory_ = std::make_shared<const Inventory>();
 };
 
 TEST_F(ApiTest, ApplicationsTellThroughputAndOrigin) {
@@ -261,6 +263,61 @@ TEST_F(ApiTest, NamesThatAreNotUtf8AreShownAnyway) {
     world_.state().mutable_tables().hosts[1].row.label = "web\xff";
   }
   EXPECT_FALSE(GetJson("/api/v1/hosts").is_discarded());
+}
+
+TEST_F(ApiTest, WhatIsDeclaredIsShownWithItsAuthorAndDoesNotCount) {
+  config::Inventory said;
+  config::DeclaredApplication* nginx = said.add_applications();
+  nginx->set_application("nginx");
+  nginx->set_name("Front door");
+  nginx->set_owner("anna@example.org");
+  nginx->set_origin(config::DECLARED_ORIGIN_IN_HOUSE);
+  nginx->set_tier(1);
+  nginx->set_line_of_business(true);
+  said.add_applications()->set_application("nowhere");
+  config::Exclusion* exclusion = said.add_exclusions();
+  exclusion->set_host("10.0.0.9");
+  exclusion->set_kind(config::EXCLUSION_KIND_AGENTLESS);
+  inventory_ = std::make_shared<const Inventory>(said, "/etc/ppmm/inventory.yaml");
+
+  const auto find = [](const nlohmann::json& rows, absl::string_view key) {
+    for (const nlohmann::json& row : rows) {
+      if (row["key"] == std::string(key)) {
+        return row;
+      }
+    }
+    return nlohmann::json();
+  };
+  const auto applications = nlohmann::json::parse(Get("/api/v1/applications").body)["applications"];
+  const nlohmann::json declared = find(applications, "default/nginx");
+  EXPECT_EQ(declared["name"], "Front door");
+  EXPECT_EQ(declared["owner"], "anna@example.org");
+  EXPECT_EQ(declared["origin"], "in_house");
+  EXPECT_EQ(declared["origin_confidence"], nullptr);
+  EXPECT_EQ(declared["origin_evidence"][0],
+            "declared in /etc/ppmm/inventory.yaml, not confirmed; the agents say off_the_shelf");
+  EXPECT_EQ(declared["origin_evidence"][1], "Debian package nginx 1.22.1") << "the guess stays visible";
+  EXPECT_EQ(declared["tier"], 1);
+  EXPECT_EQ(declared["line_of_business"], true);
+  EXPECT_EQ(declared["confirmed"], false);
+  EXPECT_EQ(declared["declared_by"], "/etc/ppmm/inventory.yaml");
+  EXPECT_EQ(declared["counted"]["origin"], "off_the_shelf");
+  EXPECT_EQ(declared["counted"]["tier"], nullptr) << "this rating knows no tiers";
+  const nlohmann::json other = find(applications, "default/postgresql");
+  EXPECT_EQ(other["declared_by"], nullptr);
+  EXPECT_EQ(other["counted"]["origin"], other["origin"]);
+
+  const auto inventory = nlohmann::json::parse(Get("/api/v1/inventory").body);
+  EXPECT_EQ(inventory["confirmed"], false);
+  EXPECT_EQ(inventory["declared"]["declared_by"], "/etc/ppmm/inventory.yaml");
+  EXPECT_EQ(inventory["declared"]["applications"][0]["origin"], "in_house");
+  EXPECT_EQ(inventory["declared"]["exclusions"][0]["kind"], "agentless");
+  EXPECT_EQ(inventory["declared"]["not_seen"], nlohmann::json({"nowhere"}));
+  EXPECT_EQ(find(inventory["applications"], "default/nginx")["owner"], "anna@example.org");
+
+  const std::string page = Get("/").body;
+  EXPECT_NE(page.find("Front door"), std::string::npos);
+  EXPECT_NE(page.find("declared in /etc/ppmm/inventory.yaml, not confirmed"), std::string::npos);
 }
 
 }  // namespace

@@ -150,12 +150,13 @@ TEST(CollectorConfigTest, WantsCertificateKeyAndCaTogether) {
             "collector.yaml:3:18: grpc.tls.certificate: goes together with key\n1 error, nothing loaded");
 }
 
-TEST(CollectorConfigTest, NeedsARestartForListenersAndFoldersOnly) {
-  EXPECT_TRUE(ChangesThatNeedRestart(Load("").config,
-                                     Load("organization: x\nlog_level: debug\nnetworks: [192.0.2.0/24]\n"
-                                          "http: {external_url: \"https://a\"}\nretention: {minutes_days: 40}\n")
-                                         .config)
+TEST(CollectorConfigTest, NeedsARestartForWhatAReloadDoesNotTake) {
+  EXPECT_TRUE(ChangesThatNeedRestart(Load("").config, Load("log_level: debug\nnetworks: [192.0.2.0/24]\n"
+                                                           "inventory: /i\nhttp: {external_url: \"https://a\"}\n")
+                                                          .config)
                   .empty());
+  EXPECT_EQ(ChangesThatNeedRestart(Load("").config, Load("organization: x\nretention: {minutes_days: 40}\n").config),
+            (std::vector<std::string>{"organization", "retention.minutes_days"}));
   EXPECT_EQ(ChangesThatNeedRestart(Load("").config, Load("data: /d\nhttp: {listen: \"127.0.0.1:1\", names: [a]}\n"
                                                          "grpc: {tls: {certificate: /c, key: /k, client_ca: /a}}\n")
                                                         .config),

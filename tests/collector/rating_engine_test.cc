@@ -32,7 +32,7 @@ class RatingEngineTest : public ::testing::Test {
 
   void StartEngine() {
     engine_ = std::make_unique<RatingEngine>(&rig_.state(), &rig_.store(), &rig_.writer(), &rig_.clock(),
-                                             RatingEngineOptions{.organization = "test", .networks = {}});
+                                             RatingEngineOptions{.organization = "test"});
     ASSERT_TRUE(engine_->Load().ok());
   }
   // Two minutes of samples from that many minutes after the start on, and a turn of the engine after them.

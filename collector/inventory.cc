@@ -1,0 +1,228 @@
+#include "collector/inventory.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "google/protobuf/util/json_util.h"
+
+#include "collector/rating/catalogue.h"
+#include "common/addresses.h"
+#include "common/log.h"
+#include "common/nearest.h"
+
+namespace ppmm {
+namespace {
+
+constexpr std::size_t kMaxText = 128;
+constexpr std::size_t kMaxReason = 1024;
+
+std::optional<absl::Time> Parse(const char* format, const std::string& text) {
+  absl::Time time;
+  std::string ignored;
+  return absl::ParseTime(format, text, absl::UTCTimeZone(), &time, &ignored) ? std::optional<absl::Time>(time)
+                                                                             : std::nullopt;
+}
+
+// One item of a list of the file: where it is, and what is wrong with it.
+class Item {
+ public:
+  Item(absl::string_view list, int index, ConfigReport* report)
+      : path_(absl::StrCat(list, "[", index, "]")), report_(report) {}
+
+  void Add(absl::string_view field, absl::string_view message) {
+    report_->AddError(absl::StrCat(path_, field.empty() ? "" : ".", field), message);
+  }
+  void Needs(absl::string_view field, const std::string& text, std::size_t most = kMaxText) {
+    if (text.empty()) {
+      Add("", absl::StrCat("needs \"", field, "\""));
+    }
+    Bound(field, text, most);
+  }
+  void Bound(absl::string_view field, const std::string& text, std::size_t most = kMaxText) {
+    if (text.size() > most) {
+      Add(field, absl::StrCat("is longer than ", most, " bytes"));
+    }
+  }
+  void NeedsDate(absl::string_view field, const std::string& text) {
+    if (text.empty()) {
+      Add("", absl::StrCat("needs \"", field, "\", a date like 2027-05-31"));
+    } else if (!Parse("%Y-%m-%d", text).has_value()) {
+      Add(field, absl::StrCat("\"", EscapeForDisplay(text, 64), "\" is no date; write it as 2027-05-31"));
+    }
+  }
+  std::optional<absl::Time> NeedsTime(absl::string_view field, const std::string& text) {
+    const std::optional<absl::Time> time = Parse("%Y-%m-%d %H:%M", text);
+    if (text.empty()) {
+      Add("", absl::StrCat("needs \"", field, "\", a time like 2026-12-24 02:00"));
+    } else if (!time.has_value()) {
+      Add(field, absl::StrCat("\"", EscapeForDisplay(text, 64), "\" is no time; write it as 2026-12-24 02:00, in UTC"));
+    }
+    return time;
+  }
+  template <class Scoped>
+  void NeedsOneScope(const Scoped& scoped) {
+    if (scoped.application().empty() == scoped.host().empty()) {
+      Add("", "needs either \"application\" or \"host\"");
+    }
+  }
+
+ private:
+  const std::string path_;
+  ConfigReport* const report_;
+};
+
+// Says what was said before already.
+class Names {
+ public:
+  void Take(absl::string_view field, absl::string_view name, Item& item) {
+    if (!name.empty() && !seen_.insert(std::string(name)).second) {
+      item.Add(field, absl::StrCat("\"", EscapeForDisplay(std::string(name), 64), "\" is declared twice"));
+    }
+  }
+
+ private:
+  absl::flat_hash_set<std::string> seen_;
+};
+
+std::vector<std::string> ActivityIds() {
+  std::vector<std::string> ids;
+  if (const absl::StatusOr<Catalogue> catalogue = LoadCatalogue(); catalogue.ok()) {
+    for (const Activity& activity : catalogue->activities()) {
+      ids.push_back(activity.id);
+    }
+  }
+  return ids;
+}
+
+void CheckScopes(const config::Inventory& inventory, ConfigReport* report) {
+  Names applications;
+  for (int i = 0; i < inventory.applications_size(); ++i) {
+    const config::DeclaredApplication& one = inventory.applications(i);
+    Item item("applications", i, report);
+    item.Needs("application", one.application(), 2 * kMaxText);
+    item.Bound("name", one.name());
+    item.Bound("owner", one.owner());
+    absl::string_view name = one.application();
+    absl::ConsumePrefix(&name, "default/");
+    applications.Take("application", name, item);
+  }
+  Names hosts;
+  for (int i = 0; i < inventory.hosts_size(); ++i) {
+    Item item("hosts", i, report);
+    item.Needs("host", inventory.hosts(i).host());
+    item.Bound("owner", inventory.hosts(i).owner());
+    hosts.Take("host", inventory.hosts(i).host(), item);
+  }
+  for (int i = 0; i < inventory.networks_size(); ++i) {
+    if (const auto network = Network::Parse(inventory.networks(i)); !network.ok()) {
+      Item("networks", i, report).Add("", network.status().message());
+    }
+  }
+}
+
+void CheckWhatEases(const config::Inventory& inventory, ConfigReport* report) {
+  for (int i = 0; i < inventory.maintenance_size(); ++i) {
+    const config::Maintenance& one = inventory.maintenance(i);
+    Item item("maintenance", i, report);
+    if (!one.application().empty() && !one.host().empty()) {
+      item.Add("", "is of an application or of a host, not of both");
+    }
+    const std::optional<absl::Time> from = item.NeedsTime("from", one.from());
+    const std::optional<absl::Time> to = item.NeedsTime("to", one.to());
+    if (from.has_value() && to.has_value() && *to <= *from) {
+      item.Add("to", "is not after \"from\"");
+    }
+    item.Bound("reason", one.reason(), kMaxReason);
+  }
+  for (int i = 0; i < inventory.exclusions_size(); ++i) {
+    const config::Exclusion& one = inventory.exclusions(i);
+    Item item("exclusions", i, report);
+    item.NeedsOneScope(one);
+    if (one.kind() == config::EXCLUSION_KIND_UNSPECIFIED) {
+      item.Add("", "needs \"kind\": not_ours, agentless, decommissioned or non_production");
+    }
+    item.Needs("reason", one.reason(), kMaxReason);
+    item.NeedsDate("until", one.until());
+  }
+  const std::vector<std::string> ids = inventory.exemptions().empty() ? std::vector<std::string>{} : ActivityIds();
+  for (int i = 0; i < inventory.exemptions_size(); ++i) {
+    const config::DeclaredExemption& one = inventory.exemptions(i);
+    Item item("exemptions", i, report);
+    item.NeedsOneScope(one);
+    item.Needs("activity", one.activity());
+    if (!one.activity().empty() && std::find(ids.begin(), ids.end(), one.activity()) == ids.end()) {
+      item.Add("activity", absl::StrCat("no activity \"", EscapeForDisplay(one.activity(), 64), "\"",
+                                        DidYouMean(one.activity(), ids)));
+    }
+    item.Needs("reason", one.reason(), kMaxReason);
+    item.NeedsDate("until", one.until());
+  }
+}
+
+}  // namespace
+
+bool NamesApplication(absl::string_view name, absl::string_view key) {
+  return name == key || (absl::ConsumePrefix(&key, "default/") && name == key);
+}
+
+const config::DeclaredApplication* Inventory::FindApplication(absl::string_view key) const {
+  for (const config::DeclaredApplication& one : said_.applications()) {
+    if (NamesApplication(one.application(), key)) {
+      return &one;
+    }
+  }
+  return nullptr;
+}
+
+const config::DeclaredHost* Inventory::FindHost(absl::string_view label) const {
+  for (const config::DeclaredHost& one : said_.hosts()) {
+    if (one.host() == label) {
+      return &one;
+    }
+  }
+  return nullptr;
+}
+
+std::string Inventory::ToJson() const {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(said_, &json, options).ok()) {
+    return "{}";  // text that is not UTF-8; the loader takes none
+  }
+  for (const google::protobuf::EnumDescriptor* words :
+       {config::DeclaredOrigin_descriptor(), config::ExclusionKind_descriptor()}) {
+    for (int i = 0; i < words->value_count(); ++i) {
+      const google::protobuf::EnumValueDescriptor& value = *words->value(i);
+      absl::StrReplaceAll({{absl::StrCat("\"", value.name(), "\""), absl::StrCat("\"", ConfigWord(value), "\"")}},
+                          &json);
+    }
+  }
+  return json;
+}
+
+void Validate(const config::Inventory& inventory, ConfigReport* report) {
+  CheckScopes(inventory, report);
+  CheckWhatEases(inventory, report);
+}
+
+absl::StatusOr<Inventory> LoadInventory(const std::string& path) {
+  config::Inventory inventory;
+  ConfigReport report(path);
+  LoadConfigFile(std::nullopt, path, &inventory, &report);
+  if (!report.unread()) {
+    Validate(inventory, &report);
+  }
+  if (!report.ok()) {
+    return report.Refusal();
+  }
+  return Inventory(std::move(inventory), path);
+}
+
+}  // namespace ppmm

@@ -71,14 +71,14 @@ std::uint64_t Cookie(const std::uint32_t (&halves)[2]) {
 }
 
 IpAddress ToAddress(std::uint8_t family, const std::uint32_t (&words)[4]) {
-  IpAddress address{};
+  std::array<std::uint8_t, 16> bytes{};
   if (family == AF_INET6) {
-    std::memcpy(address.data(), words, address.size());
-  } else if (words[0] != 0) {
-    address[10] = address[11] = 0xff;
-    std::memcpy(address.data() + 12, words, 4);
+    std::memcpy(bytes.data(), words, bytes.size());
+  } else {
+    bytes[10] = bytes[11] = 0xff;
+    std::memcpy(bytes.data() + 12, words, 4);
   }
-  return address;
+  return SocketAddress(bytes);
 }
 
 DiagSocket ToInetSocket(absl::string_view body) {

@@ -21,8 +21,8 @@ struct DiagSocket {
   std::uint64_t cookie = 0;
   // 0: not accepted yet, or given up by its process.
   std::uint64_t inode = 0;
-  IpAddress local_address{};
-  IpAddress remote_address{};
+  IpAddress local_address;
+  IpAddress remote_address;
   std::uint16_t local_port = 0;
   std::uint16_t remote_port = 0;
   std::string unix_path;

@@ -120,7 +120,7 @@ void SockDiagScanner::UpdateListener(const DiagSocket& socket) {
 std::uint64_t SockDiagScanner::FindListener(const DiagSocket& socket) const {
   auto found = listener_at_.find({socket.local_address, socket.local_port});
   if (found == listener_at_.end()) {
-    found = listener_at_.find({IpAddress{}, socket.local_port});
+    found = listener_at_.find({IpAddress(), socket.local_port});
   }
   return found == listener_at_.end() ? 0 : found->second;
 }

@@ -6,12 +6,15 @@
 #include <cstdint>
 #include <string>
 
+#include "common/addresses.h"
+
 namespace ppmm {
 
-// IPv6 in network order; IPv4 as ::ffff:a.b.c.d; all zero is the wildcard of both.
-using IpAddress = std::array<std::uint8_t, 16>;
+// The address of a socket from its 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. The wildcards of both families,
+// which listen alike, become IpAddress().
+IpAddress SocketAddress(const std::array<std::uint8_t, 16>& bytes);
 
-// "10.0.0.1", "fe80::1", "*".
+// "10.0.0.1", "fe80::1", and "*" for the wildcard.
 std::string FormatAddress(const IpAddress& address);
 
 enum class SocketProtocol { kTcp, kUnix };
@@ -26,7 +29,7 @@ struct ListenerSample {
   std::int32_t owner_pid = 0;
   std::uint32_t net_ns = 0;
   SocketProtocol protocol = SocketProtocol::kTcp;
-  IpAddress address{};
+  IpAddress address;
   std::uint16_t port = 0;
   // Unix sockets: as the process gave it; an abstract name begins with a zero byte. May hold any bytes.
   std::string unix_path;
@@ -54,7 +57,7 @@ struct PeerSample {
   // Who called connect(), or the owner of the listening socket; 0: unknown.
   std::int32_t owner_pid = 0;
   std::uint32_t net_ns = 0;
-  IpAddress remote_address{};
+  IpAddress remote_address;
   // Outbound: the remote port. Inbound: the local port, since the remote one is arbitrary.
   std::uint16_t port = 0;
   std::uint32_t open_connections = 0;

@@ -42,12 +42,21 @@ absl::Status Attach(const bpf_program* program, bpf_link** link, absl::string_vi
   return *link == nullptr ? BpfStatus(errno, what) : absl::OkStatus();
 }
 
+// Of the 16 bytes that both sides of the map agree on.
+template <class Field>
+IpAddress ToAddress(const Field& field) {
+  std::array<std::uint8_t, 16> bytes;
+  static_assert(sizeof(field) == sizeof(bytes));
+  std::memcpy(bytes.data(), &field, sizeof(bytes));
+  return SocketAddress(bytes);
+}
+
 void ToSample(const ppmm_slot& slot, std::uint64_t poll_number, ListenerSample* sample) {
   sample->id = slot.cookie;
   sample->owner_pid = static_cast<std::int32_t>(slot.owner_tgid);
   sample->net_ns = slot.net_ns;
   sample->protocol = slot.family == AF_UNIX ? SocketProtocol::kUnix : SocketProtocol::kTcp;
-  std::memcpy(sample->address.data(), slot.address, sample->address.size());
+  sample->address = ToAddress(slot.address);
   sample->port = slot.port;
   // A name in the file system ends at its first zero byte, an abstract one has its length.
   const std::size_t length = std::min<std::size_t>(slot.path_length, sizeof(slot.path));
@@ -68,7 +77,7 @@ PeerSample ToSample(const ppmm_peer_key& key, const ppmm_peer& peer, std::uint64
   sample.direction = key.direction == PPMM_OUTBOUND ? PeerDirection::kOutbound : PeerDirection::kInbound;
   sample.owner_pid = static_cast<std::int32_t>(key.owner_tgid);
   sample.net_ns = key.net_ns;
-  std::memcpy(sample.remote_address.data(), key.address, sample.remote_address.size());
+  sample.remote_address = ToAddress(key.address);
   sample.port = key.port;
   sample.open_connections = peer.counted == count_number ? peer.open : 0;
   sample.connections_total = peer.connections;

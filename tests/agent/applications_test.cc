@@ -292,7 +292,7 @@ TEST_F(ApplicationsTest, SendsPeersOnceAMinute) {
   PeerSample peer;
   peer.direction = PeerDirection::kOutbound;
   peer.owner_pid = 100;
-  peer.remote_address = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 7};
+  peer.remote_address = IpAddress::V4({10, 0, 0, 7});
   peer.port = 5432;
   peer.connections_total = 4;
   peer.bytes_out_total = 1000;
@@ -313,7 +313,7 @@ PeerSample CallOf(std::int32_t pid, std::uint64_t connections) {
   PeerSample peer;
   peer.direction = PeerDirection::kOutbound;
   peer.owner_pid = pid;
-  peer.remote_address = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1};
+  peer.remote_address = IpAddress::V4({127, 0, 0, 1});
   peer.port = 80;
   peer.connections_total = connections;
   return peer;

@@ -18,7 +18,7 @@ using ::testing::SizeIs;
 constexpr std::uint16_t kPort = 8080;
 
 IpAddress Ip(std::uint8_t last) {
-  return {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, last};
+  return IpAddress::V4({10, 0, 0, last});
 }
 
 DiagSocket Listener(std::uint64_t cookie, const IpAddress& address = {}, std::uint64_t inode = 1000) {

@@ -184,13 +184,16 @@ TEST(ParseDiagDatagram, RefusesLengthsThatCannotBe) {
   EXPECT_EQ(ParseDiagDatagram(Bytes(zero), &sockets).status().code(), absl::StatusCode::kDataLoss);
 }
 
-TEST(FormatAddress, WritesBothFamiliesAndTheWildcard) {
-  IpAddress address{};
-  EXPECT_EQ(FormatAddress(address), "*");
-  address[15] = 1;
-  EXPECT_EQ(FormatAddress(address), "::1");
-  address[10] = address[11] = 0xff;
-  EXPECT_EQ(FormatAddress(address), "0.0.0.1");
+TEST(SocketAddress, IsOfEitherFamilyOrTheWildcardOfBoth) {
+  std::array<std::uint8_t, 16> bytes{};
+  EXPECT_EQ(SocketAddress(bytes), IpAddress());
+  EXPECT_EQ(FormatAddress(SocketAddress(bytes)), "*");
+  bytes[10] = bytes[11] = 0xff;
+  EXPECT_EQ(SocketAddress(bytes), IpAddress());
+  bytes[15] = 1;
+  EXPECT_EQ(FormatAddress(SocketAddress(bytes)), "0.0.0.1");
+  bytes[10] = bytes[11] = 0;
+  EXPECT_EQ(FormatAddress(SocketAddress(bytes)), "::1");
 }
 
 }  // namespace

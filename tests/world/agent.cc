@@ -329,6 +329,9 @@ void WorldAgent::Connect(const ManualClock& clock, IngestQueue* queue, IngestCou
     state->set_epoch(epoch);
     state->set_acknowledged(number);
   }
+  hello->mutable_spool()->set_refused(refused_);
+  hello->mutable_spool()->set_produced(produced_in_all_);
+  told_refused_ = refused_;
   frame.set_sent_wall_us(absl::ToUnixMicros(clock.Now() + script_->clock));
   sink_ = std::make_shared<Sink>();
   session_ = std::make_unique<IngestSession>(&clock, queue, counters);
@@ -409,6 +412,13 @@ void WorldAgent::Exchange(const ManualClock& clock) {
       SendFrame(clock, record.frame);
       record.sent = true;
     }
+  }
+  if (refused_ != told_refused_) {
+    wire::AgentFrame frame;
+    frame.mutable_spool_state()->set_refused(refused_);
+    frame.mutable_spool_state()->set_produced(produced_in_all_);
+    SendFrame(clock, frame.SerializeAsString());
+    told_refused_ = refused_;
   }
 }
 

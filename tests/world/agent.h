@@ -84,7 +84,8 @@ class WorldAgent {
   std::uint64_t seq_ = 0;
   std::uint64_t produced_ = 0;  // of the epoch
   std::uint64_t produced_in_all_ = 0;
-  std::uint64_t refused_ = 0;
+  std::uint64_t refused_ = 0;                            // samples that the collector refused
+  std::uint64_t told_refused_ = 0;                       // of these, what it was told on this stream
   std::map<std::uint64_t, std::string> dictionaries_;    // of the epochs of which anything waits, and the current one
   std::map<std::uint64_t, std::uint64_t> acknowledged_;  // of the same
   std::deque<Record> spool_;

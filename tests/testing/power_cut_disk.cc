@@ -226,7 +226,13 @@ void PowerCutDisk::Restore() {
   for (auto it = images_.begin(); it != images_.end();) {
     auto& [path, image] = *it;
     const std::uint64_t arrived = Uniform(random_, 0, 2);  // nothing, some, all
-    std::erase_if(image.unsynced, [&](const Change&) { return arrived == 0 || (arrived == 1 && random_() % 2 == 0); });
+    std::vector<Change> kept;
+    for (Change& change : image.unsynced) {
+      if (arrived == 2 || (arrived == 1 && random_() % 2 == 0)) {
+        kept.push_back(std::move(change));
+      }
+    }
+    image.unsynced = std::move(kept);
     std::filesystem::remove(path + "-shm");
     if (!image.synced && image.unsynced.empty()) {
       std::filesystem::remove(path);

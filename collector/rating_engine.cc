@@ -19,6 +19,7 @@ namespace {
 
 // A day is evaluated ten minutes after its end, with what was received by then.
 constexpr absl::Duration kAfterMidnight = absl::Minutes(10);
+constexpr absl::Duration kUntilTheFirstMinute = absl::Minutes(3);  // at most, from the start on
 constexpr int kLongestWindow = 90;
 
 absl::StatusOr<Rung> RungNamed(absl::string_view name) {
@@ -125,6 +126,7 @@ void RatingEngine::SetNetworks(std::vector<Network> networks) {
 
 void RatingEngine::Loop() {
   LogLimiter failures(absl::Minutes(1));
+  const absl::Time begin = clock_->Now();
   for (;;) {
     if (state_->ready()) {
       const absl::Status status = RunOnce();
@@ -136,8 +138,10 @@ void RatingEngine::Loop() {
     }
     MutexLock lock(&mutex_);
     if (!stop_) {
-      // Soon after the start the first minute is there; it is not to wait for the period.
-      const bool waiting = !latest_.Current().ok();
+      // Soon after the start the first host and its first minute are there; they are not to wait for the period.
+      const absl::StatusOr<std::shared_ptr<const RatingSnapshot>> latest = latest_.Current();
+      const bool waiting =
+          !latest.ok() || ((*latest)->provisional_minutes == 0 && clock_->Now() - begin < kUntilTheFirstMinute);
       wake_.WaitFor(&mutex_, absl::ToChronoMilliseconds(waiting ? absl::Seconds(1) : options_.period));
     }
     if (stop_) {

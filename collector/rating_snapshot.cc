@@ -118,6 +118,7 @@ std::shared_ptr<const RatingSnapshot> TakeSnapshot(const Catalogue& catalogue, F
   snapshot->sublevel = SublevelOf(result.published);
   snapshot->provisional_level = LevelOf(result.provisional.rung);
   snapshot->provisional_sublevel = SublevelOf(result.provisional.rung);
+  snapshot->provisional_minutes = result.provisional.minutes;
   snapshot->watch = result.watch;
   for (const Rung rung : kRungs) {
     if (rung != Rung::k1) {

@@ -21,6 +21,7 @@ struct RatingSnapshot {
   int sublevel = 0;  // 1 to 3 while level is 2
   int provisional_level = 1;
   int provisional_sublevel = 0;
+  std::int64_t provisional_minutes = 0;  // full minutes behind it
   bool watch = false;
 
   struct Progress {

@@ -514,8 +514,13 @@ Rating Rate(const Catalogue& catalogue, const Facts& facts, const LevelState& st
   rating.catalogue_digest = catalogue.digest();
   rating.snapshot_digest = facts.Digest();
   rating.evaluated_at = now;
-  rating.held_since =
-      state.last.has_value() ? StartOf(state.held_since) : absl::FromUnixSeconds(facts.organization().started_s);
+  if (state.last.has_value()) {
+    rating.held_since = StartOf(state.held_since);
+  } else if (facts.organization().started_s > 0) {
+    rating.held_since = absl::FromUnixSeconds(facts.organization().started_s);
+  } else {
+    rating.held_since = now;  // nobody has reported yet
+  }
   return rating;
 }
 

@@ -15,7 +15,7 @@ double CpuSeconds() {
 }  // namespace
 
 // One line says what befalls a host and which outcome it is there for. Whoever wants another scope adds a host or an
-// application here; about 0.05 s of CPU for each day of a host.
+// application here; about 0.15 s of CPU for each day of a host.
 OrganizationScript SharedWorld() {
   OrganizationScript world;
   // Nothing ever happens: satisfied in every row. From the second day on it talks to a database host without agent.

@@ -189,6 +189,7 @@ absl::Status RatingEngine::SetScopes(Facts& facts) {
   const auto since = [&organization](Source source) -> std::int64_t& {
     return organization.source_since_s[static_cast<std::size_t>(source)];
   };
+  since(Source::kForecasts) = scopes.started_s;
   since(Source::kReleases) = scopes.started_s;
   since(Source::kDayCounts) = scopes.counted_since_s;
   since(Source::kWatchdog) = scopes.watchdog_since_s;

@@ -21,6 +21,8 @@ constexpr absl::Duration kSealAfter = absl::Hours(73);
 constexpr absl::Duration kCursorsEvery = absl::Hours(1);
 constexpr int kMinuteSeconds = 60;
 constexpr int kHourSeconds = 3600;
+// A line looks back 28 days, and so do warnings, to the day before each.
+constexpr std::int64_t kForecastKeptDays = 60;
 
 std::int64_t DayNumber(absl::Time time) {
   return absl::ToUnixSeconds(time) / 86400;
@@ -145,8 +147,10 @@ absl::StatusOr<int> Retention::DeleteSlice(std::int64_t sealed_day, std::int64_t
   left -= days;
   ASSIGN_OR_RETURN(const int blocks, store_->DeleteBlocksKeptUntil(today, left));
   left -= blocks;
+  ASSIGN_OR_RETURN(const int forecasts, store_->DeleteForecastsBefore(today - kForecastKeptDays, left));
+  left -= forecasts;
   ASSIGN_OR_RETURN(const int facts, store_->DeleteFactDaysBefore(today - options_.hour_days, left));
-  return minutes + pooled + days + blocks + facts;
+  return minutes + pooled + days + blocks + forecasts + facts;
 }
 
 void Retention::ForgetOldCursors(absl::Time store_time) {

@@ -221,6 +221,11 @@ absl::Status Build(Store& store, Tables& tables) {
       host->sources[row.source] = row;
     }
   }
+  for (ForecastRow& row : contents.forecasts) {
+    if (HostState* host = FindIn(tables.hosts, row.host); host != nullptr) {
+      host->forecasts.push_back(std::move(row));
+    }
+  }
   for (const MinuteRecord& record : contents.open_minutes) {
     RETURN_IF_ERROR(Annotate(TakeOpenMinute(tables, tables.hosts[record.host], record.blob),
                              absl::StrCat("open minute of host ", record.host)));
@@ -360,6 +365,10 @@ std::string State::Dump() const {
     line("  open ", absl::BytesToHexString(host.open.Encode(false)));
     for (const HostLifeRow& life : host.lives) {
       line("  off ", life.from_us, " ", life.to_us, " ", life.why);
+    }
+    for (const ForecastRow& row : host.forecasts) {
+      line("  forecast ", row.day, " ", row.kind, " ", row.series, " ", row.used, " ", row.capacity, " ", row.refusal,
+           " ", row.days, " ", row.days_low, " ", row.days_high);
     }
     for (const auto& [name, source] : host.sources) {
       line("  source ", name, " ", source.state, " ", source.reason, " ", source.since_us);

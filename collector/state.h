@@ -116,6 +116,7 @@ struct HostState {
   std::map<std::string, SourceStateRow> sources;
   std::vector<HostLifeRow> lives;  // off, proven; in order
   std::uint64_t late_samples_total = 0;
+  std::vector<ForecastRow> forecasts;  // of the newest day that has some, in order of kind and series
   // Receipt of the newest live batch; not kept over a restart.
   absl::Time last_receipt = absl::InfinitePast();
 };

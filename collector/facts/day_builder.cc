@@ -207,28 +207,69 @@ absl::Status AddWatchdog(const DayScopes& scopes, const std::map<HostKey, HostDa
   return absl::OkStatus();
 }
 
-// CPU time of the hosts, from the rows of the day: in one pass over what is kept until the day is sealed.
-absl::Status AddHostCpu(const DayScopes& scopes, StoreReader& reader, Day day, std::map<ScopeId, DayFacts>& facts) {
+// A minute that came this long ago is not expected to grow any more, but by what comes late.
+constexpr std::int64_t kSettledMinutes = 2;
+
+// CPU time of the hosts and use of their resources, from the minute rows of the day: in one pass over what is kept
+// until the day is sealed.
+absl::Status ReadHostMinutes(const DayScopes& scopes, StoreReader& reader, Day day, std::int64_t until_minute,
+                             const DayExtras& extras, std::map<ScopeId, DayFacts>& facts) {
+  const std::int64_t begin = std::int64_t{day} * kMinutesPerDay;
   std::map<HostKey, const DayScopes::Host*> hosts;
+  std::map<HostKey, HostUse> uses;
   for (const DayScopes::Host& host : scopes.hosts) {
     hosts[host.key] = &host;
+    if (extras.used != nullptr) {
+      uses.emplace(host.key, &host.resources);
+    }
   }
-  const std::int64_t begin = std::int64_t{day} * kMinutesPerDay;
-  return reader.ScanMinutes(begin, begin + kMinutesPerDay, 0,
-                            [&](std::int64_t, HostKey key, absl::string_view blob) -> absl::Status {
-                              const auto host = hosts.find(key);
-                              const auto fact = facts.find({ScopeKind::kHost, key});
-                              if (host == hosts.end() || fact == facts.end()) {
-                                return absl::OkStatus();
-                              }
-                              ASSIGN_OR_RETURN(const MinuteRow row, MinuteRow::Decode(blob));
-                              for (const SeriesId series : host->second->busy_cpu) {
-                                if (const Rollup* rollup = row.Find(series); rollup != nullptr) {
-                                  fact->second.cpu_us += rollup->sum * 10'000;  // hundredths of a second
-                                }
-                              }
-                              return absl::OkStatus();
-                            });
+  std::int64_t from = begin;
+  if (RunningCpu* const running = extras.running; running != nullptr) {
+    if (running->day != day) {
+      *running = {day, begin, {}};
+    }
+    from = running->next_minute;
+    for (const auto& [key, cpu_us] : running->cpu_us) {
+      if (const auto fact = facts.find({ScopeKind::kHost, key}); fact != facts.end()) {
+        fact->second.cpu_us = cpu_us;
+      }
+    }
+  }
+  std::map<HostKey, std::int64_t> read;  // of settled minutes
+  const std::int64_t settled = std::max(from, std::min(until_minute - kSettledMinutes, begin + kMinutesPerDay));
+  RETURN_IF_ERROR(reader.ScanMinutes(from, begin + kMinutesPerDay, 0,
+                                     [&](std::int64_t minute, HostKey key, absl::string_view blob) -> absl::Status {
+                                       const auto host = hosts.find(key);
+                                       const auto fact = facts.find({ScopeKind::kHost, key});
+                                       if (host == hosts.end() || fact == facts.end()) {
+                                         return absl::OkStatus();
+                                       }
+                                       ASSIGN_OR_RETURN(const MinuteRow row, MinuteRow::Decode(blob));
+                                       std::int64_t cpu_us = 0;
+                                       for (const SeriesId series : host->second->busy_cpu) {
+                                         if (const Rollup* rollup = row.Find(series); rollup != nullptr) {
+                                           cpu_us += rollup->sum * 10'000;  // hundredths of a second
+                                         }
+                                       }
+                                       fact->second.cpu_us += cpu_us;
+                                       if (extras.running != nullptr && minute < settled) {
+                                         read[key] += cpu_us;
+                                       }
+                                       if (const auto use = uses.find(key); use != uses.end()) {
+                                         use->second.Add(minute - begin, row);
+                                       }
+                                       return absl::OkStatus();
+                                     }));
+  if (extras.running != nullptr) {
+    extras.running->next_minute = settled;
+    for (const auto& [key, cpu_us] : read) {
+      extras.running->cpu_us[key] += cpu_us;
+    }
+  }
+  for (const auto& [key, use] : uses) {
+    (*extras.used)[key] = use.Values(day);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -237,7 +278,7 @@ DayScopes CopyDayScopes(const Tables& tables) {
   static const Metric* const cpu = &MetricNamed("ppmm_host_cpu_seconds_total");
   DayScopes scopes;
   for (const auto& [key, host] : tables.hosts) {
-    DayScopes::Host copy{key, host.row.first_seen_us, host.row.duplicate, host.lives, {}};
+    DayScopes::Host copy{key, host.row.first_seen_us, host.row.duplicate, host.lives, {}, {}};
     for (const EntityId id : host.entities) {
       for (const SeriesId series_id : tables.Entity(id)->series) {
         const SeriesState* series = tables.Series(series_id);
@@ -262,6 +303,24 @@ DayScopes CopyDayScopes(const Tables& tables) {
   scopes.releases = tables.releases;
   scopes.watchdog_since_minute = tables.watchdog_since_minute;
   return scopes;
+}
+
+std::vector<ResourceSeries> ResourcesOf(const Tables& tables, HostKey key) {
+  std::vector<ResourceSeries> resources;
+  const auto host = tables.hosts.find(key);
+  if (host == tables.hosts.end()) {
+    return resources;
+  }
+  for (const EntityId id : host->second.entities) {
+    for (const SeriesId series_id : tables.Entity(id)->series) {
+      const SeriesState* const series = tables.Series(series_id);
+      if (series != nullptr && series->metric->scope == MetricScope::kHost &&
+          series->metric->resource != Resource::kNone) {
+        AddResourceSeries(*series->metric, series->LabelValues(), series_id, resources);
+      }
+    }
+  }
+  return resources;
 }
 
 OffTime OffTimeOf(const std::vector<HostLifeRow>& intervals, Day day, const MinuteSet& sampled) {
@@ -295,7 +354,8 @@ OffTime OffTimeOf(const std::vector<HostLifeRow>& intervals, Day day, const Minu
 }
 
 absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, StoreReader& reader, Day day,
-                                                     std::int64_t until_minute, const AttributesInForce& attributes) {
+                                                     std::int64_t until_minute, const AttributesInForce& attributes,
+                                                     const DayExtras& extras) {
   const std::int64_t begin = std::int64_t{day} * kMinutesPerDay;
   std::map<HostKey, DayBits> bits_of;
   ASSIGN_OR_RETURN(const std::vector<DayBitsRow> rows, reader.DayBitsOf(day));
@@ -346,7 +406,7 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
   }
   RETURN_IF_ERROR(AddSamples(reader, day, facts));
   RETURN_IF_ERROR(AddWatchdog(scopes, hosts, reader, day, organization));
-  RETURN_IF_ERROR(AddHostCpu(scopes, reader, day, facts));
+  RETURN_IF_ERROR(ReadHostMinutes(scopes, reader, day, until_minute, extras, facts));
   return facts;
 }
 

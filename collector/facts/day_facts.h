@@ -82,8 +82,9 @@ struct DayFacts {
   std::int64_t silences = 0;          // 5 minutes or more up and without any sample; over midnight: on both days
   std::int64_t silences_noticed = 0;  // of these, noticed within 5 minutes
   std::int64_t silence_longest_s = 0;
-  std::int64_t forecast_kinds = 0;       // set: time to exhaustion was computed this day, from 7 days or more
-  std::int64_t exhaustion_cpu_days = 0;  // days from this one; meaningful where forecast_kinds has the bit
+  std::int64_t forecast_kinds = 0;  // set: time to exhaustion was computed at its end, from 7 days or more
+  std::int64_t exhaustion_cpu_days =
+      0;  // from the end of this one, of the resource exhausted first; 3650: not in sight
   std::int64_t exhaustion_memory_days = 0;
   std::int64_t exhaustion_disk_days = 0;
   std::int64_t exhaustion_network_days = 0;
@@ -137,7 +138,7 @@ struct DayFacts {
   std::int64_t incidents_detectable = 0;     // a collected signal left its bound
   std::int64_t incidents_alerted_first = 0;  // of these, the alert came before the first human report
   std::int64_t incidents_blind = 0;
-  std::int64_t warnings = 0;  // of exhaustion within 30 days
+  std::int64_t warnings = 0;  // of exhaustion within 30 days: answered, or a week old
   std::int64_t warnings_answered = 0;
   std::int64_t releases = 0;
   std::int64_t releases_matched = 0;   // to a deployment within 10 minutes

@@ -1,7 +1,11 @@
 #include "collector/facts/day_keeper.h"
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -9,14 +13,66 @@
 
 namespace ppmm {
 
-absl::StatusOr<std::map<ScopeId, DayFacts>> DayKeeper::Current(Day day, absl::Time now) {
-  DayScopes scopes;
-  {
-    ReaderLock lock(&state_->mutex());
-    scopes = CopyDayScopes(state_->tables());
+namespace {
+
+// Warnings of a day count while their rows are kept; what the rating sees of them are 28 days.
+constexpr Day kWarningWindow = 28;
+
+// What is written with the facts of one day.
+struct DayRows {
+  std::map<Day, std::map<ScopeId, DayFacts>> facts;  // of the day, and what it changes of earlier ones
+  std::vector<ForecastRow> forecasts;
+};
+
+// The rows of each host, in order.
+std::map<HostKey, std::vector<ForecastRow>> ByHost(const std::vector<ForecastRow>& rows) {
+  std::map<HostKey, std::vector<ForecastRow>> hosts;
+  for (const ForecastRow& row : rows) {
+    hosts[row.host].push_back(row);
   }
+  return hosts;
+}
+
+// Sets the warnings of the day, and those of earlier days that are now to be counted, or were answered, since the facts
+// of the day before were written.
+absl::Status SetWarnings(StoreReader& reader, Day day, Day as_of, std::vector<ForecastRow> rows, DayRows& out) {
+  rows.insert(rows.end(), out.forecasts.begin(), out.forecasts.end());
+  std::sort(rows.begin(), rows.end(), [](const ForecastRow& a, const ForecastRow& b) {
+    return std::tie(a.host, a.kind, a.series, a.day) < std::tie(b.host, b.kind, b.series, b.day);
+  });
+  const std::map<Day, WarningCounts> counts = CountWarnings(rows, as_of);
+  const auto set = [&counts](Day of, DayFacts& organization) {
+    const auto found = counts.find(of);
+    const WarningCounts count = found == counts.end() ? WarningCounts() : found->second;
+    const bool changed = organization.warnings != count.warnings || organization.warnings_answered != count.answered;
+    organization.warnings = count.warnings;
+    organization.warnings_answered = count.answered;
+    return changed;
+  };
+  set(day, out.facts[day][kOrganizationScope]);
+  for (Day of = as_of - kWarningWindow + 1; of < as_of; ++of) {
+    if (of == day) {
+      continue;
+    }
+    ASSIGN_OR_RETURN(std::optional<DayFacts> organization, reader.GetFactDay(of, kOrganizationScope));
+    if (organization.has_value() && set(of, *organization)) {
+      out.facts[of][kOrganizationScope] = *organization;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+DayScopes DayKeeper::CopyScopes() {
+  ReaderLock lock(&state_->mutex());
+  return CopyDayScopes(state_->tables());
+}
+
+absl::StatusOr<std::map<ScopeId, DayFacts>> DayKeeper::Current(Day day, absl::Time now) {
+  const DayScopes scopes = CopyScopes();
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
-  return BuildDay(scopes, *reader, day, absl::ToUnixSeconds(now) / 60, attributes_);
+  return BuildDay(scopes, *reader, day, absl::ToUnixSeconds(now) / 60, attributes_, {.running = &running_});
 }
 
 absl::Status DayKeeper::KeepWhatIsSealed(Day day, std::map<ScopeId, DayFacts>& facts) {
@@ -30,19 +86,61 @@ absl::Status DayKeeper::KeepWhatIsSealed(Day day, std::map<ScopeId, DayFacts>& f
   return reader->ScanFactDays(day, day + 1, [&facts](Day, ScopeId scope, const DayFacts& written) {
     const auto built = facts.find(scope);
     if (scope.kind == ScopeKind::kHost && built != facts.end()) {
-      built->second.cpu_us = written.cpu_us;
+      DayFacts& kept = built->second;
+      kept.cpu_us = written.cpu_us;
+      kept.forecast_kinds = written.forecast_kinds;
+      kept.exhaustion_cpu_days = written.exhaustion_cpu_days;
+      kept.exhaustion_memory_days = written.exhaustion_memory_days;
+      kept.exhaustion_disk_days = written.exhaustion_disk_days;
+      kept.exhaustion_network_days = written.exhaustion_network_days;
     }
     return absl::OkStatus();
   });
 }
 
 absl::Status DayKeeper::Write(Day day) {
-  ASSIGN_OR_RETURN(auto built, Current(day, StartOf(day + 1)));
-  RETURN_IF_ERROR(KeepWhatIsSealed(day, built));
-  const auto facts = std::make_shared<const std::map<ScopeId, DayFacts>>(std::move(built));
-  return writer_->SubmitAndWait([facts, day](Tables& tables, Store& store) -> absl::Status {
-    for (const auto& [scope, row] : *facts) {
-      RETURN_IF_ERROR(store.PutFactDay(day, scope, row));
+  DayScopes scopes = CopyScopes();
+  for (DayScopes::Host& host : scopes.hosts) {
+    ReaderLock lock(&state_->mutex());
+    host.resources = ResourcesOf(state_->tables(), host.key);
+  }
+  Day as_of = day;
+  {
+    ReaderLock lock(&state_->mutex());
+    as_of = std::max(day, static_cast<Day>(state_->tables().facts_day - 1));
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
+  const auto rows = std::make_shared<DayRows>();
+  std::map<HostKey, HostValues> used;
+  ASSIGN_OR_RETURN(rows->facts[day], BuildDay(scopes, *reader, day, std::int64_t{day + 1} * kMinutesPerDay, attributes_,
+                                              {.used = &used}));
+  // Two windows: warnings that are judged now began within the last one, and each looks at the day before.
+  ASSIGN_OR_RETURN(std::vector<ForecastRow> kept, reader->Forecasts(day - 2 * kForecastWindowDays, as_of + 1));
+  rows->forecasts = ForecastDay(day, used, kept);
+  const auto by_host = std::make_shared<const std::map<HostKey, std::vector<ForecastRow>>>(ByHost(rows->forecasts));
+  for (const auto& [key, forecasts] : *by_host) {
+    SetForecastFacts(forecasts, rows->facts[day][{ScopeKind::kHost, key}]);
+  }
+  RETURN_IF_ERROR(KeepWhatIsSealed(day, rows->facts[day]));
+  kept.erase(std::remove_if(kept.begin(), kept.end(),
+                            [&](const ForecastRow& row) { return row.day == day && by_host->contains(row.host); }),
+             kept.end());
+  RETURN_IF_ERROR(SetWarnings(*reader, day, as_of, std::move(kept), *rows));
+
+  return writer_->SubmitAndWait([rows, by_host, day, as_of](Tables& tables, Store& store) -> absl::Status {
+    for (const auto& [of, facts] : rows->facts) {
+      for (const auto& [scope, row] : facts) {
+        RETURN_IF_ERROR(store.PutFactDay(of, scope, row));
+      }
+    }
+    for (const ForecastRow& row : rows->forecasts) {
+      RETURN_IF_ERROR(store.Put(row));
+    }
+    if (day == as_of && !by_host->empty()) {
+      for (auto& [key, host] : tables.hosts) {
+        const auto found = by_host->find(key);
+        host.forecasts = found == by_host->end() ? std::vector<ForecastRow>() : found->second;
+      }
     }
     tables.facts_day = std::max<std::int64_t>(tables.facts_day, day + 1);
     tables.touched_days.erase(day);

@@ -1,4 +1,5 @@
-// Writes the facts of a day when the day is over, and again when something late touched it. Runs on a thread of its
+// Writes the facts of a day when the day is over, with the forecasts made at its end, and again when something late
+// touched it. Runs on a thread of its
 // owner: reads through a reader of its own, and hands the rows to the writer's next commit.
 #pragma once
 
@@ -31,6 +32,9 @@ class DayKeeper {
   // A sealed day is written again when a boot proves that a host was off in it. Its minute rows are gone, so what was
   // counted from them stays as it was written.
   absl::Status KeepWhatIsSealed(Day day, std::map<ScopeId, DayFacts>& facts);
+  DayScopes CopyScopes();
+
+  RunningCpu running_;
 
   State* const state_;
   Store* const store_;

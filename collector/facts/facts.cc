@@ -41,6 +41,12 @@ bool Complete(const DayFacts& facts) {
          (facts.saturation_present & saturating) == saturating;
 }
 
+// Every kind whose capacity an agent can always tell; the speed of a network device it often cannot.
+bool Forecast(const DayFacts& facts) {
+  const std::int64_t due = facts.kinds_present & (kCpuBit | kMemoryBit | kDiskBit);
+  return facts.forecast_kinds != 0 && (facts.forecast_kinds & due) == due;
+}
+
 bool UserVantage(const DayFacts& facts) {
   return (facts.vantages & (kClientBit | kEdgeBit | kCallerBit | kArrivalBit)) != 0;
 }
@@ -74,7 +80,7 @@ constexpr SumRow kSumRows[] = {
     {Sum::kCompleteDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{Seen(f) && Complete(f)}; }},
     {Sum::kLongDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{Long(f)}; }},
     {Sum::kLongCompleteDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{Long(f) && Complete(f)}; }},
-    {Sum::kForecastDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{f.forecast_kinds != 0}; }},
+    {Sum::kForecastDays, kHost, k7, [](const DayFacts& f) { return std::int64_t{Forecast(f)}; }},
     {Sum::kOffContradicted, kHost, k28, [](const DayFacts& f) { return f.off_contradicted; }},
     {Sum::kThroughputMinutes, kApplication, k28, [](const DayFacts& f) { return f.throughput_minutes; }},
     {Sum::kThroughputCoarseMinutes, kApplication, k28, [](const DayFacts& f) { return f.throughput_coarse_minutes; }},

@@ -50,7 +50,7 @@ enum class Sum : std::uint8_t {
   kCompleteDays,  // of these: every kind the host has moved, and saturation stands for CPU, memory and disk
   kLongDays,      // at least an hour up: days that may be held against a host
   kLongCompleteDays,
-  kForecastDays,
+  kForecastDays,  // time to exhaustion was computed for CPU, memory and disk, as far as the host has them
   kOffContradicted,
   // applications
   kThroughputMinutes,

@@ -17,6 +17,8 @@ constexpr std::int64_t kLittleContradicting = 100;
 // Capture-recapture says nothing about a handful of hosts (model section 13.5).
 constexpr std::int64_t kHostsForEstimate = 50;
 constexpr absl::string_view kNotCounted = "no requests, connections or bytes of it are counted";
+// The window over which days with a forecast are summed.
+constexpr int kForecastWindow = 7;
 
 Measured NoSource(absl::Time since, absl::string_view reason) {
   Measured measured;
@@ -186,8 +188,46 @@ class Evaluation {
                             : Value(Get(Sum::kClockOver1sMinutes), minutes);
       }
       default:  // EVALUATOR_FORECAST_FRESH
-        return Value(Get(Sum::kForecastDays));
+        return ForecastDays();
     }
+  }
+
+  Measured ForecastDays() const {
+    const std::int64_t days = Get(Sum::kForecastDays);
+    if (days > 0) {
+      return Value(days);
+    }
+    if (Get(Sum::kSeenDays) == 0) {
+      return Without(State::kNotApplicable, "not up in this window");
+    }
+    // Forecasts are made when a day is over: the first at the end of the one in which the history is long enough.
+    const absl::Time first = begun_ + absl::Hours(24) * criterion_.decidable_after_days;
+    const absl::Time made = StartOf(DayOf(first - absl::Nanoseconds(1)) + 1);
+    if (now_ < made) {
+      Measured measured = Without(State::kUndecided, "a forecast needs 7 days of history");
+      measured.until = made;
+      return measured;
+    }
+    return Value(0);
+  }
+
+  Measured WarningsAnswered() const {
+    const std::vector<Scope>& hosts = facts_.Scopes(ScopeKind::kHost);
+    const std::int64_t warnings = Get(Sum::kWarnings);
+    const std::int64_t answered = std::min(Get(Sum::kWarningsAnswered), warnings);
+    const bool watched = std::any_of(hosts.begin(), hosts.end(), [this](const Scope& host) {
+      return !host.excluded && facts_.Get(host, Sum::kForecastDays, kForecastWindow) > 0;
+    });
+    if (warnings == 0 && !watched) {
+      return Without(State::kUndecided, "no forecast yet that could warn");
+    }
+    Measured measured = Events(answered, warnings);
+    if (answered < warnings) {
+      measured.unrecorded = true;
+      measured.since = begun_;
+      measured.reason = "only a change is seen as an answer: acknowledgements and tickets are not recorded yet";
+    }
+    return measured;
   }
 
   Measured OfResponseTimes() {
@@ -375,8 +415,7 @@ class Evaluation {
                    ? Events(Get(Sum::kIncidentsAlertedFirst), Get(Sum::kIncidentsDetectable))
                    : Missing("incidents are not recorded");
       case catalogue::EVALUATOR_WARNINGS_ANSWERED:
-        return Has(Source::kForecasts) ? Events(Get(Sum::kWarningsAnswered), Get(Sum::kWarnings))
-                                       : Missing("time to exhaustion is not computed on any host");
+        return Has(Source::kForecasts) ? WarningsAnswered() : Missing("time to exhaustion is not computed on any host");
       case catalogue::EVALUATOR_TIMED:
       case catalogue::EVALUATOR_PERCENTILE:
       case catalogue::EVALUATOR_USER_VANTAGE:
@@ -448,6 +487,7 @@ constexpr Need kNeeds[] = {
     {catalogue::EVALUATOR_DETECTED_FIRST, Sum::kIncidentsDetectable},
     {catalogue::EVALUATOR_DETECTED_FIRST, Sum::kIncidentsAlertedFirst},
     {catalogue::EVALUATOR_FORECAST_FRESH, Sum::kForecastDays},
+    {catalogue::EVALUATOR_FORECAST_FRESH, Sum::kSeenDays},
     {catalogue::EVALUATOR_WARNINGS_ANSWERED, Sum::kWarnings},
     {catalogue::EVALUATOR_WARNINGS_ANSWERED, Sum::kWarningsAnswered},
     {catalogue::EVALUATOR_TIMED, Sum::kTimedMinutes},
@@ -513,6 +553,8 @@ std::string InWords(const Criterion& criterion, const Measured& measured) {
   }
   const std::int64_t missing = measured.denominator - measured.numerator;
   switch (criterion.evaluator) {
+    case catalogue::EVALUATOR_FORECAST_FRESH:
+      return absl::StrCat("computed on ", measured.numerator, " of ", criterion.window_days, " days");
     case catalogue::EVALUATOR_COVERAGE:
     case catalogue::EVALUATOR_THROUGHPUT:
     case catalogue::EVALUATOR_TIMED:

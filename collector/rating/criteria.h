@@ -25,6 +25,9 @@ struct Measured {
   State state = State::kDecided;
   bool quiet = false;   // a share of events, of which there was none while they would have been seen
   bool coarse = false;  // throughput by connections or bytes only
+  // What is missing may have been done by people, and nothing records that yet: if it does not hold, there is no
+  // source.
+  bool unrecorded = false;
   // value = numerator / denominator in the criterion's unit; events: those that went well of those there were.
   std::int64_t numerator = 0;
   std::int64_t denominator = 1;

@@ -123,7 +123,9 @@ class CriterionJudge {
     row.measured = Evaluate(criterion_, facts_, scope, now_, view_ == View::kProvisional ? Basis::kCut : Basis::kWhole);
     switch (row.measured.state) {
       case State::kDecided:
-        row.status = Meets(criterion_, row.measured, view_ == View::kHold) ? Status::kSatisfied : Status::kNotSatisfied;
+        row.status = Meets(criterion_, row.measured, view_ == View::kHold) ? Status::kSatisfied
+                     : row.measured.unrecorded                             ? Status::kNoSource
+                                                                           : Status::kNotSatisfied;
         row.achievement = row.status == Status::kSatisfied ? kMillion : Achievement(criterion_, row.measured);
         break;
       case State::kUndecided:

@@ -228,6 +228,28 @@ struct BlockRow {
   std::string blob;
 };
 
+// What a day said of one resource of a host, and the forecast made at its end (collector/forecast/line.h). Shares are
+// parts of `capacity`, in millionths.
+struct ForecastRow {
+  std::int64_t day = 0;
+  HostKey host = 0;
+  std::int32_t kind = 0;         // ppmm::Resource, 1 to 4
+  SeriesId series = 0;           // names the resource; 0: the only one of its kind (CPU, memory)
+  std::int64_t from_minute = 0;  // of the day, the first with samples
+  // The mean of the busiest hour. Millionths of a core, or of the time of a disk; bytes; bytes a second.
+  std::int64_t used = 0;
+  std::int64_t capacity = 0;
+  std::string refusal;         // why there is no forecast; empty: there is one
+  std::int64_t day_count = 0;  // values it was made of
+  std::int64_t level_millionths = 0;
+  std::int64_t slope_millionths = 0;  // a day
+  std::int64_t step_day = 0;          // the level changed with it; 0: it did not
+  std::int64_t days = 0;              // until exhaustion; 0: exhausted, 3650: not in sight
+  std::int64_t days_low = 0;
+  std::int64_t days_high = 0;
+  bool operator==(const ForecastRow&) const = default;
+};
+
 struct RatingDayRow {
   std::int64_t day = 0;
   std::string published;  // rung
@@ -262,6 +284,7 @@ struct StoreContents {
   std::vector<MinuteRecord> open_minutes;  // of the hosts' open_minute
   std::vector<TotalRow> totals;
   WatchdogRow watchdog;  // the newest
+  std::vector<ForecastRow> forecasts;  // of the newest day
 };
 
 }  // namespace ppmm

@@ -106,6 +106,15 @@ CREATE INDEX agent_day_day ON agent_day (day);
 CREATE TABLE watchdog (from_minute INTEGER PRIMARY KEY, to_minute BIGINT NOT NULL);
 INSERT INTO meta (key, value) SELECT 'counted_since_us', value FROM meta WHERE key = 'store_time_us';
 )sql",
+    // 4
+    R"sql(
+CREATE TABLE forecast (
+  day BIGINT NOT NULL, host INTEGER NOT NULL, kind INTEGER NOT NULL, series INTEGER NOT NULL,
+  from_minute BIGINT NOT NULL, used BIGINT NOT NULL, capacity BIGINT NOT NULL, refusal TEXT NOT NULL,
+  day_count BIGINT NOT NULL, level_millionths BIGINT NOT NULL, slope_millionths BIGINT NOT NULL,
+  step_day BIGINT NOT NULL, days BIGINT NOT NULL, days_low BIGINT NOT NULL, days_high BIGINT NOT NULL,
+  PRIMARY KEY (day, host, kind, series));
+)sql",
 };
 
 absl::StatusOr<int> Version(SqliteConnection& connection) {

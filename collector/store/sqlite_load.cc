@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/numbers.h"
+
 #include "collector/store/sqlite_query.h"
 
 namespace ppmm {
@@ -101,7 +103,29 @@ absl::StatusOr<StoreContents> LoadStore(SqliteConnection& c) {
   RETURN_IF_ERROR(Each(c, "SELECT from_minute, to_minute FROM watchdog ORDER BY from_minute DESC LIMIT 1", [&](Row r) {
     all.watchdog = {r.Int(0), r.Int(1)};
   }));
+  ASSIGN_OR_RETURN(const std::optional<std::string> newest, One(c, "SELECT max(day) FROM forecast"));
+  std::int64_t day = 0;
+  if (newest.has_value() && absl::SimpleAtoi(*newest, &day)) {
+    ASSIGN_OR_RETURN(all.forecasts, ReadForecasts(c, day, day + 1));
+  }
   return all;
+}
+
+absl::StatusOr<std::vector<ForecastRow>> ReadForecasts(SqliteConnection& connection, std::int64_t from_day,
+                                                       std::int64_t to_day) {
+  std::vector<ForecastRow> rows;
+  RETURN_IF_ERROR(Each(
+      connection,
+      "SELECT day, host, kind, series, from_minute, used, capacity, refusal, day_count, level_millionths, "
+      "slope_millionths, step_day, days, days_low, days_high FROM forecast WHERE day >= ? AND day < ? "
+      "ORDER BY host, kind, series, day",
+      [&](const SqliteStatement& r) {
+        rows.push_back({r.Int(0), r.As<HostKey>(1), r.As<std::int32_t>(2), r.As<SeriesId>(3), r.Int(4), r.Int(5),
+                        r.Int(6), r.Text(7), r.Int(8), r.Int(9), r.Int(10), r.Int(11), r.Int(12), r.Int(13),
+                        r.Int(14)});
+      },
+      from_day, to_day));
+  return rows;
 }
 
 }  // namespace ppmm

@@ -34,6 +34,20 @@ std::string FactColumnNames(absl::string_view prefix) {
   });
 }
 
+std::string FactDaySelect() {
+  return absl::StrCat("SELECT day, kind, number, ", FactColumnNames(""), " FROM fact_day");
+}
+
+// Of a row that FactDaySelect() gave.
+DayFacts FactsOf(const SqliteStatement& row) {
+  DayFacts facts;
+  int at = 3;
+  for (const FactColumn& column : FactColumns()) {
+    column.In(facts) = row.Int(at++);
+  }
+  return facts;
+}
+
 std::string PutFactDaySql() {
   return absl::StrCat("INSERT INTO fact_day (day, kind, number, ", FactColumnNames(""), ") VALUES (?, ?, ?",
                       absl::StrJoin(std::vector<absl::string_view>(FactColumns().size(), ", ?"), ""),
@@ -160,11 +174,17 @@ class Reads : public Base {
         entity, step_seconds, from_day, to_day));
     return rows;
   }
+  absl::StatusOr<std::optional<DayFacts>> GetFactDay(Day day, ScopeId scope) override {
+    static const std::string* const sql =
+        new std::string(absl::StrCat(FactDaySelect(), " WHERE day = ? AND kind = ? AND number = ?"));
+    ASSIGN_OR_RETURN(SqliteStatement one, connection_->Prepare(sql->c_str()));
+    one.Bind(day, static_cast<int>(scope.kind), scope.number);
+    ASSIGN_OR_RETURN(const bool row, one.Step());
+    return row ? std::optional<DayFacts>(FactsOf(one)) : std::nullopt;
+  }
   absl::Status ScanFactDays(Day from, Day to, const FactVisitor& visit) override {
     static const std::string* const sql =
-        new std::string(absl::StrCat("SELECT day, kind, number, ", FactColumnNames(""),
-                                     " FROM fact_day WHERE day >= ? AND day < ? "
-                                     "ORDER BY day, kind, number"));
+        new std::string(absl::StrCat(FactDaySelect(), " WHERE day >= ? AND day < ? ORDER BY day, kind, number"));
     ASSIGN_OR_RETURN(SqliteStatement scan, connection_->Prepare(sql->c_str()));
     scan.Bind(from, to);
     while (true) {
@@ -172,13 +192,11 @@ class Reads : public Base {
       if (!row) {
         return absl::OkStatus();
       }
-      DayFacts facts;
-      int at = 3;
-      for (const FactColumn& column : FactColumns()) {
-        column.In(facts) = scan.Int(at++);
-      }
-      RETURN_IF_ERROR(visit(scan.As<Day>(0), {scan.As<ScopeKind>(1), scan.As<std::uint32_t>(2)}, facts));
+      RETURN_IF_ERROR(visit(scan.As<Day>(0), {scan.As<ScopeKind>(1), scan.As<std::uint32_t>(2)}, FactsOf(scan)));
     }
+  }
+  absl::StatusOr<std::vector<ForecastRow>> Forecasts(std::int64_t from_day, std::int64_t to_day) override {
+    return ReadForecasts(*connection_, from_day, to_day);
   }
   absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t from_day, std::int64_t to_day) override {
     std::vector<RatingDayRow> rows;
@@ -440,6 +458,20 @@ class SqliteStore : public Reads<Store> {
     }
     return statement.Run();
   }
+  absl::Status Put(const ForecastRow& row) override {
+    return Run(*connection_,
+               "INSERT INTO forecast (day, host, kind, series, from_minute, used, capacity, refusal, day_count, "
+               "level_millionths, slope_millionths, step_day, days, days_low, days_high) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (day, host, kind, series) DO UPDATE "
+               "SET from_minute = excluded.from_minute, used = excluded.used, capacity = excluded.capacity, "
+               "refusal = excluded.refusal, day_count = excluded.day_count, "
+               "level_millionths = excluded.level_millionths, slope_millionths = excluded.slope_millionths, "
+               "step_day = excluded.step_day, days = excluded.days, days_low = excluded.days_low, "
+               "days_high = excluded.days_high",
+               row.day, row.host, row.kind, row.series, row.from_minute, row.used, row.capacity, row.refusal,
+               row.day_count, row.level_millionths, row.slope_millionths, row.step_day, row.days, row.days_low,
+               row.days_high);
+  }
   absl::Status Put(const RatingDayRow& row) override {
     return Run(*connection_,
                "INSERT INTO rating_day (day, published, low, high, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (day) DO "
@@ -502,6 +534,12 @@ class SqliteStore : public Reads<Store> {
                             "WHERE to_minute < ? LIMIT ?)",
                             day * 1440, limit - bits - peers - agents));
     return bits + peers + agents + watched;
+  }
+  absl::StatusOr<int> DeleteForecastsBefore(std::int64_t day, int limit) override {
+    return Delete(
+        "DELETE FROM forecast WHERE (day, host, kind, series) IN (SELECT day, host, kind, series FROM forecast "
+        "WHERE day < ? ORDER BY day LIMIT ?)",
+        day, limit);
   }
   absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) override {
     return Delete(

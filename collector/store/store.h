@@ -52,8 +52,11 @@ class StoreReader {
   virtual absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t day) = 0;
   virtual absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds,
                                                        std::int64_t from_day, std::int64_t to_day) = 0;
+  virtual absl::StatusOr<std::optional<DayFacts>> GetFactDay(Day day, ScopeId scope) = 0;
   // In order of day, then scope.
   virtual absl::Status ScanFactDays(Day from, Day to, const FactVisitor& visit) = 0;
+  // In order of host, kind, series, then day.
+  virtual absl::StatusOr<std::vector<ForecastRow>> Forecasts(std::int64_t from_day, std::int64_t to_day) = 0;
   virtual absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t from_day, std::int64_t to_day) = 0;
   // In order of day, then application; of all draws.
   virtual absl::StatusOr<std::vector<Tier1Row>> Tier1() = 0;
@@ -103,6 +106,7 @@ class Store : public StoreReader {
   virtual absl::Status Put(const DayBitsRow& row) = 0;
   virtual absl::Status Put(const BlockRow& row) = 0;
   virtual absl::Status PutFactDay(Day day, ScopeId scope, const DayFacts& facts) = 0;
+  virtual absl::Status Put(const ForecastRow& row) = 0;
   virtual absl::Status Put(const RatingDayRow& row) = 0;
   virtual absl::Status Put(const Tier1Row& row) = 0;
 
@@ -116,6 +120,7 @@ class Store : public StoreReader {
   virtual absl::StatusOr<int> DeleteApplicationMinutesBefore(std::int64_t minute, int limit) = 0;
   virtual absl::StatusOr<int> DeleteDayRowsBefore(std::int64_t day,
                                                   int limit) = 0;  // day_bits, peer_day, agent_day, watchdog
+  virtual absl::StatusOr<int> DeleteForecastsBefore(std::int64_t day, int limit) = 0;
   virtual absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) = 0;
   virtual absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) = 0;
 };

@@ -44,8 +44,14 @@ class FaultyStore : public Store {
                                                std::int64_t to_day) override {
     return store_->Blocks(entity, step_seconds, from_day, to_day);
   }
+  absl::StatusOr<std::optional<DayFacts>> GetFactDay(Day day, ScopeId scope) override {
+    return store_->GetFactDay(day, scope);
+  }
   absl::Status ScanFactDays(Day from, Day to, const FactVisitor& visit) override {
     return store_->ScanFactDays(from, to, visit);
+  }
+  absl::StatusOr<std::vector<ForecastRow>> Forecasts(std::int64_t from_day, std::int64_t to_day) override {
+    return store_->Forecasts(from_day, to_day);
   }
   absl::StatusOr<std::vector<RatingDayRow>> RatingDays(std::int64_t from_day, std::int64_t to_day) override {
     return store_->RatingDays(from_day, to_day);
@@ -88,6 +94,7 @@ class FaultyStore : public Store {
   absl::Status PutFactDay(Day day, ScopeId scope, const DayFacts& facts) override {
     return Fails() ? fault_->write : store_->PutFactDay(day, scope, facts);
   }
+  absl::Status Put(const ForecastRow& row) override { return Fails() ? fault_->write : store_->Put(row); }
   absl::Status Put(const RatingDayRow& row) override { return Fails() ? fault_->write : store_->Put(row); }
   absl::Status Put(const Tier1Row& row) override { return Fails() ? fault_->write : store_->Put(row); }
   absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) override {
@@ -103,6 +110,9 @@ class FaultyStore : public Store {
   }
   absl::StatusOr<int> DeleteDayRowsBefore(std::int64_t day, int limit) override {
     return store_->DeleteDayRowsBefore(day, limit);
+  }
+  absl::StatusOr<int> DeleteForecastsBefore(std::int64_t day, int limit) override {
+    return store_->DeleteForecastsBefore(day, limit);
   }
   absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) override {
     return store_->DeleteFactDaysBefore(day, limit);

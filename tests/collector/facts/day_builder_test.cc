@@ -305,5 +305,124 @@ TEST_F(DayTest, AProofOfOffTimeIsCountedInEveryDayThatItTouchesSealedOnesToo) {
   EXPECT_THAT(cpu_us, ElementsAre(601 * 6 * std::int64_t{1'000'000}, 0, 0)) << "its minute rows are gone";
 }
 
+// Days of half an hour at midnight, in which the CPU gets busier from day to day.
+class ForecastTest : public DayTest {
+ protected:
+  ForecastTest() { rig_.writer().Start(); }
+  ~ForecastTest() override { rig_.writer().Stop(); }
+
+  void LiveDay(Day day, std::int64_t busy_percent) {
+    std::uint64_t last = 0;
+    for (int minute = 0; minute <= 30; ++minute) {
+      wire::Batch message;
+      wire::Expected* expected = message.add_expected();
+      expected->set_resource(wire::RESOURCE_CPU);
+      expected->set_samples_per_minute(12);
+      std::vector<DecodedSample> samples;
+      for (std::uint32_t step = 0; step < 6; ++step) {
+        samples.push_back({user_, step, 10 * busy_percent});
+        samples.push_back({idle_, step, 10 * (100 - busy_percent)});
+      }
+      DecodedBatch batch =
+          agent_.Batch(absl::ToUnixSeconds(StartOf(day)) + minute * 60, 6, std::move(samples), message);
+      last = batch.seq;
+      rig_.Push(stream_, std::move(batch));
+    }
+    sink_->WaitForDurable(1, last);
+  }
+  DayFacts FactsOf(Day day, ScopeId scope) {
+    const auto facts = rig_.store().GetFactDay(day, scope);
+    EXPECT_TRUE(facts.ok() && facts->has_value()) << day;
+    return facts.ok() && facts->has_value() ? **facts : DayFacts();
+  }
+};
+
+TEST_F(ForecastTest, TheKeeperForecastsFromTheSeventhDayOn) {
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
+  for (Day day = kDay; day < kDay + 8; ++day) {
+    LiveDay(day, 40 + 5 * (day - kDay));
+    EXPECT_THAT(keeper.Run(StartOf(day + 1)).value(), testing::Contains(day));
+    const DayFacts host = FactsOf(day, {ScopeKind::kHost, 1});
+    EXPECT_EQ(host.forecast_kinds, day < kDay + 6 ? std::int64_t{0} : std::int64_t{kCpuBit}) << day - kDay;
+  }
+  // 75 % at 5 % a day.
+  EXPECT_EQ(FactsOf(kDay + 7, {ScopeKind::kHost, 1}).exhaustion_cpu_days, 4);
+  EXPECT_EQ(FactsOf(kDay + 6, kOrganizationScope).warnings, 0) << "there is time to answer";
+  const auto rows = rig_.store().Forecasts(kDay, kDay + 8).value();
+  ASSERT_EQ(rows.size(), 8U);
+  EXPECT_EQ(rows[5].refusal, "too_short");
+  EXPECT_EQ(rows[7].used, 750'000);
+  EXPECT_EQ(rows[7].capacity, 1'000'000);
+  EXPECT_EQ(rows[7].level_millionths, 750'000);
+  EXPECT_EQ(rows[7].slope_millionths, 50'000);
+  ReaderLock lock(&rig_.state().mutex());
+  EXPECT_THAT(rig_.state().tables().hosts.at(1).forecasts, ElementsAre(rows[7]));
+}
+
+TEST_F(ForecastTest, AStartFindsTheNewestForecasts) {
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
+  LiveDay(kDay, 40);
+  ASSERT_TRUE(keeper.Run(StartOf(kDay + 1)).ok());
+  const std::string before = rig_.Dump();
+  EXPECT_THAT(before, testing::HasSubstr("forecast "));
+  rig_.writer().Stop();
+  rig_.Restart();
+  EXPECT_EQ(rig_.Dump(), before);
+}
+
+TEST_F(ForecastTest, AWarningCountsForItsDayAWeekLaterAndALateAnswerCuresIt) {
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
+  const auto live = [&](Day from, Day to, std::int64_t busy) {
+    for (Day day = from; day < to; ++day) {
+      LiveDay(day, busy);
+      ASSERT_TRUE(keeper.Run(StartOf(day + 1)).ok());
+    }
+  };
+  live(kDay, kDay + 13, 100);
+  EXPECT_EQ(FactsOf(kDay + 6, {ScopeKind::kHost, 1}).exhaustion_cpu_days, 0);
+  EXPECT_EQ(FactsOf(kDay + 6, kOrganizationScope).warnings, 0);
+  live(kDay + 13, kDay + 14, 100);
+  EXPECT_EQ(FactsOf(kDay + 6, kOrganizationScope).warnings, 1);
+  EXPECT_EQ(FactsOf(kDay + 6, kOrganizationScope).warnings_answered, 0);
+  live(kDay + 14, kDay + 18, 20);
+  EXPECT_EQ(FactsOf(kDay + 6, kOrganizationScope).warnings, 1);
+  EXPECT_EQ(FactsOf(kDay + 6, kOrganizationScope).warnings_answered, 1);
+  EXPECT_EQ(FactsOf(kDay + 17, kOrganizationScope).warnings, 0);
+}
+
+TEST_F(ForecastTest, ADayThatIsWrittenAgainKeepsItsForecast) {
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
+  for (Day day = kDay; day < kDay + 8; ++day) {
+    LiveDay(day, 40 + 5 * (day - kDay));
+    ASSERT_TRUE(keeper.Run(StartOf(day + 1)).ok());
+  }
+  const auto before = rig_.store().Forecasts(kDay, kDay + 8).value();
+  agent_.set_live(false);
+  DecodedBatch late = agent_.Batch(absl::ToUnixSeconds(StartOf(kDay + 6)) + 7200, 1, {{connections_, 0, 5}});
+  const std::uint64_t seq = late.seq;
+  rig_.Push(stream_, std::move(late));
+  sink_->WaitForDurable(1, seq);
+  EXPECT_THAT(keeper.Run(StartOf(kDay + 8)).value(), ElementsAre(kDay + 6));
+  EXPECT_EQ(rig_.store().Forecasts(kDay, kDay + 8).value(), before);
+  ReaderLock lock(&rig_.state().mutex());
+  EXPECT_THAT(rig_.state().tables().hosts.at(1).forecasts, ElementsAre(before[7])) << "the newest one stays";
+}
+
+TEST_F(ForecastTest, TodayIsCountedOnFromWhereItWasRead) {
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
+  LiveDay(kDay, 50);
+  const ScopeId host{ScopeKind::kHost, 1};
+  const auto cpu_at = [&](int minute) {
+    return keeper.Current(kDay, StartOf(kDay) + absl::Minutes(minute)).value().at(host).cpu_us;
+  };
+  const std::int64_t all = 31 * 6 * 500 * 10'000;
+  EXPECT_EQ(cpu_at(10), all) << "rows are counted as far as they are there";
+  EXPECT_EQ(cpu_at(31), all);
+  EXPECT_EQ(cpu_at(600), all);
+  EXPECT_EQ(cpu_at(600), all);
+  LiveDay(kDay + 1, 50);
+  EXPECT_EQ(keeper.Current(kDay + 1, StartOf(kDay + 2)).value().at(host).cpu_us, all);
+}
+
 }  // namespace
 }  // namespace ppmm

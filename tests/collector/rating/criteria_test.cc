@@ -398,21 +398,71 @@ TEST(AlertTest, CountsIncidents) {
   EXPECT_THAT(Found(world, first, kOrganizationScope), testing::StartsWith("no source"));
 }
 
-TEST(CapacityTest, WantsAForecastOfTheWeekAndAnswers) {
+TEST(CapacityTest, WantsAForecastOfTheWeek) {
   const Criterion& fresh = Of("CAP-001", catalogue::EVALUATOR_FORECAST_FRESH);
-  const Criterion& answered = Of("CAP-001", catalogue::EVALUATOR_WARNINGS_ANSWERED);
   World world;
   world.LiveUntil(7);
   EXPECT_EQ(Found(world, fresh, Host(1)), "decided 7/1");
-  EXPECT_EQ(Found(world, answered, kOrganizationScope), "quiet");
-  world.LiveUntil(14, [](ScopeId, DayFacts& facts) {
-    facts.forecast_kinds = 0;
-    facts.warnings = 1;
-  });
-  EXPECT_EQ(Found(world, fresh, Host(1)), "decided 0/1");
-  EXPECT_EQ(Found(world, answered, kOrganizationScope), "decided 0/7");
+  EXPECT_EQ(InWords(fresh, Evaluate(fresh, world.facts, Host(1), world.End())), "computed on 7 of 7 days");
+  world.LiveUntil(14, [](ScopeId, DayFacts& facts) { facts.forecast_kinds = kDiskBit; });
+  EXPECT_EQ(Found(world, fresh, Host(1)), "decided 0/1") << "CPU and memory are there and have none";
   world.facts.organization().source_since_s.fill(0);
   EXPECT_EQ(Found(world, fresh, Host(1)), "no source since day 1: time to exhaustion is not computed on any host");
+}
+
+TEST(CapacityTest, ANetworkWithoutASpeedAndAHostWithoutADiskNeedNone) {
+  const Criterion& fresh = Of("CAP-001", catalogue::EVALUATOR_FORECAST_FRESH);
+  World world;
+  world.LiveUntil(7, [](ScopeId, DayFacts& facts) {
+    facts.kinds_present = kCpuBit | kMemoryBit | kNetworkBit;
+    facts.forecast_kinds = kCpuBit | kMemoryBit;
+  });
+  EXPECT_EQ(Found(world, fresh, Host(1)), "decided 7/1");
+}
+
+TEST(CapacityTest, WaitsForTheEndOfTheDayInWhichTheHistoryIsLongEnough) {
+  const Criterion& fresh = Of("CAP-001", catalogue::EVALUATOR_FORECAST_FRESH);
+  World world;
+  world.Change(Host(1), [](Scope& scope) { scope.aged_from_s += 3600; });
+  world.LiveUntil(7, [](ScopeId, DayFacts& facts) { facts.forecast_kinds = 0; });
+  EXPECT_EQ(Found(world, fresh, Host(1)), "undecided until day 9: a forecast needs 7 days of history");
+  EXPECT_EQ(Found(world, fresh, Host(2)), "decided 0/1");
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts.forecast_kinds = 0; });
+  EXPECT_EQ(Found(world, fresh, Host(1)), "decided 0/1");
+}
+
+TEST(CapacityTest, AHostThatWasOffAllWeekIsNotJudged) {
+  const Criterion& fresh = Of("CAP-001", catalogue::EVALUATOR_FORECAST_FRESH);
+  World world;
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts = DayFacts(); });
+  EXPECT_EQ(Found(world, fresh, Host(1)), "not applicable: not up in this window");
+  world.Change(Host(2), [](Scope& scope) { scope.monitored = false; });
+  EXPECT_EQ(Found(world, fresh, Host(2)), "no source since day 1: no agent on this host");
+}
+
+TEST(CapacityTest, SeesAnswersToWarningsThatAreChanges) {
+  const Criterion& answered = Of("CAP-001", catalogue::EVALUATOR_WARNINGS_ANSWERED);
+  World world;
+  world.LiveUntil(6);
+  EXPECT_EQ(Found(world, answered, kOrganizationScope), "undecided until day 8: not observed for long enough");
+  world.LiveUntil(7);
+  EXPECT_EQ(Found(world, answered, kOrganizationScope), "quiet");
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts.warnings = facts.warnings_answered = 3; });
+  EXPECT_EQ(Found(world, answered, kOrganizationScope), "decided 3/3");
+  EXPECT_FALSE(Evaluate(answered, world.facts, kOrganizationScope, world.End()).unrecorded);
+  world.LiveUntil(9, [](ScopeId, DayFacts& facts) { facts.warnings = 2; });
+  EXPECT_EQ(Found(world, answered, kOrganizationScope), "decided 3/5");
+  EXPECT_TRUE(Evaluate(answered, world.facts, kOrganizationScope, world.End()).unrecorded)
+      << "an acknowledgement nobody recorded is not a missing one";
+  world.facts.organization().source_since_s.fill(0);
+  EXPECT_THAT(Found(world, answered, kOrganizationScope), testing::StartsWith("no source"));
+}
+
+TEST(CapacityTest, NothingIsQuietWhileNothingIsForecast) {
+  const Criterion& answered = Of("CAP-001", catalogue::EVALUATOR_WARNINGS_ANSWERED);
+  World world;
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts.forecast_kinds = 0; });
+  EXPECT_EQ(Found(world, answered, kOrganizationScope), "undecided until day 9: no forecast yet that could warn");
 }
 
 TEST(ResponseTimeTest, HasNoSourceUntilAHostMeasuresIt) {

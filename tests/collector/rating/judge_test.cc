@@ -335,6 +335,24 @@ TEST(StatusTest, OneHostMeetsSelfMonitoringWithoutAlerting) {
   EXPECT_EQ(live(silent, 8, 1440, 0, 1), Status::kNoSource);
 }
 
+TEST(StatusTest, WhatPeopleMayHaveDoneUnrecordedIsNoSource) {
+  const auto warned = [](std::int64_t answered) {
+    World world;
+    world.LiveUntil(7);
+    world.LiveUntil(8, [answered](ScopeId, DayFacts& facts) {
+      facts.warnings = 4;
+      facts.warnings_answered = answered;
+    });
+    return Row(world, "CAP-001");
+  };
+  EXPECT_EQ(warned(4).status, Status::kSatisfied);
+  EXPECT_EQ(warned(3).status, Status::kSatisfied) << "chance explains one miss in four";
+  EXPECT_EQ(warned(1).status, Status::kNoSource);
+  World world;
+  world.LiveUntil(8, [](ScopeId, DayFacts& facts) { facts.forecast_kinds = 0; });
+  EXPECT_EQ(Row(world, "CAP-001").status, Status::kNotSatisfied) << "of what is measured nothing is forgiven";
+}
+
 TEST(StatusTest, QuietIsSatisfiedAndSaidSo) {
   World world;
   world.LiveUntil(10);

@@ -82,7 +82,8 @@ class World {
     day.samples_produced = day.samples_committed = 1'000'000;
     day.kinds_present = day.kinds_moved = kCpuBit | kMemoryBit | kDiskBit | kNetworkBit;
     day.saturation_present = kCpuBit | kMemoryBit | kDiskBit;
-    day.forecast_kinds = kDiskBit;
+    day.forecast_kinds = kCpuBit | kMemoryBit | kDiskBit;
+    day.exhaustion_cpu_days = day.exhaustion_memory_days = 3650;
     day.exhaustion_disk_days = 400;
     day.rule_proven = 1;
     return day;

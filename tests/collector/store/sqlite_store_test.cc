@@ -204,6 +204,37 @@ TEST_F(SqliteStoreTest, KeepsFactsInAColumnEach) {
   EXPECT_EQ(seen[0], facts);
 }
 
+TEST_F(SqliteStoreTest, KeepsForecastsByResourceAndDeletesOldOnes) {
+  const auto row = [](std::int64_t day, HostKey host, std::int64_t days) {
+    return ForecastRow{day, host, 3, 7, 5, 600, 1000, days == 0 ? "too_short" : "", 9, -1, 2, day - 3, days, 4, 3650};
+  };
+  Commit([&](Store& store) -> absl::Status {
+    for (const std::int64_t day : {20002, 20000, 20001}) {
+      for (const HostKey host : {2U, 1U}) {
+        store.Put(row(day, host, 40)).IgnoreError();
+      }
+    }
+    return store.Put(row(20002, 1, 0));
+  });
+  EXPECT_THAT(store_->Forecasts(20001, 20003).value(),
+              ElementsAre(row(20001, 1, 40), row(20002, 1, 0), row(20001, 2, 40), row(20002, 2, 40)));
+  EXPECT_THAT(store_->LoadContents()->forecasts, ElementsAre(row(20002, 1, 0), row(20002, 2, 40)));
+  Commit([](Store& store) {
+    EXPECT_EQ(store.DeleteForecastsBefore(20002, 3).value(), 3);
+    EXPECT_EQ(store.DeleteForecastsBefore(20002, 3).value(), 1);
+    return store.DeleteForecastsBefore(20002, 3).status();
+  });
+  EXPECT_THAT(store_->Forecasts(0, 30000).value(), ElementsAre(row(20002, 1, 0), row(20002, 2, 40)));
+}
+
+TEST_F(SqliteStoreTest, GivesOneDayOfOneScope) {
+  DayFacts facts;
+  facts.warnings = 3;
+  Commit([&](Store& store) { return store.PutFactDay(20000, kOrganizationScope, facts); });
+  EXPECT_EQ(store_->GetFactDay(20000, kOrganizationScope).value(), facts);
+  EXPECT_EQ(store_->GetFactDay(20001, kOrganizationScope).value(), std::nullopt);
+}
+
 TEST_F(SqliteStoreTest, KeepsItsIdAndTellsAFileOfANewerProgram) {
   const std::string id = store_->GetMeta("store_id")->value();
   EXPECT_EQ(id.size(), 16u);

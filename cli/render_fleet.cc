@@ -108,6 +108,48 @@ std::string ProblemsOf(const Json& host) {
   return out;
 }
 
+std::string DashFor(const std::string& text) {
+  return text.empty() ? "-" : text;
+}
+
+std::string DaysOf(const Json& forecast, absl::string_view key) {
+  const std::optional<double> days = NumberAt(forecast, key);
+  return days.has_value() ? absl::StrCat(static_cast<std::int64_t>(*days)) : "ever";
+}
+
+// How long each resource lasts, the soonest first.
+std::string ForecastLines(const Json& exhaustion, const Screen& screen) {
+  std::string lines;
+  std::string lasting;
+  std::string unknown;
+  for (const Json& forecast : ArrayAt(exhaustion, "resources")) {
+    const std::string resource = TextAt(forecast, "resource");
+    const std::string reason = TextAt(forecast, "reason");
+    if (!reason.empty()) {
+      absl::StrAppend(&unknown, unknown.empty() ? "" : ", ", resource, " (", reason, ")");
+    } else if (!TrueAt(forecast, "in_sight")) {
+      absl::StrAppend(&lasting, lasting.empty() ? "" : ", ", resource, " ",
+                      OrDash(NumberAt(forecast, "level_ratio"), HumanPercent));
+    } else {
+      absl::StrAppend(
+          &lines, "  ",
+          Wrap(absl::StrCat("runs out: ", resource, " at ", OrDash(NumberAt(forecast, "level_ratio"), HumanPercent),
+                            " in ", DaysOf(forecast, "days"), " d (", DaysOf(forecast, "days_low"), " to ",
+                            DaysOf(forecast, "days_high"), "), ",
+                            OrDash(NumberAt(forecast, "slope_ratio_per_day"), HumanPercent), " a day"),
+               screen.width, 4, 2),
+          "\n");
+    }
+  }
+  if (!lasting.empty()) {
+    absl::StrAppend(&lines, "  ", Wrap("not in sight: " + lasting, screen.width, 4, 2), "\n");
+  }
+  if (!unknown.empty()) {
+    absl::StrAppend(&lines, "  ", Wrap("no forecast: " + unknown, screen.width, 4, 2), "\n");
+  }
+  return lines;
+}
+
 std::string HostDetails(const Json& host, const Screen& screen) {
   std::string working;
   std::string broken;
@@ -126,7 +168,7 @@ std::string HostDetails(const Json& host, const Screen& screen) {
   const std::string system = absl::StrCat(TextAt(host, "operating_system"), ", kernel ", TextAt(host, "kernel"),
                                           ", capture by ", TextAt(host, "capture"));
   return absl::StrCat(
-      "  ", Wrap(system, screen.width, 2, 2), "\n",
+      "  ", Wrap(system, screen.width, 2, 2), "\n", ForecastLines(MemberAt(host, "exhaustion"), screen),
       working.empty() ? "" : absl::StrCat("  ", Wrap("sources ok: " + working, screen.width, 4, 2), "\n"), broken);
 }
 
@@ -191,6 +233,7 @@ std::string RenderHosts(const Json& hosts, absl::string_view only, const Screen&
                {"last heard", true},
                {"cpu", true},
                {"memory", true},
+               {"runs out"},
                {"agent", false, false, true},
                {"problems", false, true}});
   std::string sources;
@@ -207,6 +250,7 @@ std::string RenderHosts(const Json& hosts, absl::string_view only, const Screen&
                   HeardOf(row, screen),
                   OrDash(NumberAt(row, "cpu_utilization_ratio"), HumanPercent),
                   OrDash(NumberAt(row, "memory_utilization_ratio"), HumanPercent),
+                  DashFor(TextAt(MemberAt(row, "exhaustion"), "words")),
                   TextAt(row, "agent_version"),
                   {problems.empty() ? "-" : problems, problems.empty() ? Tone::kPlain : Tone::kWarning}});
     if (only.empty()) {

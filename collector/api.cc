@@ -233,6 +233,7 @@ PageData::Host PageRowOf(const HostView& view, absl::Time now) {
     }
   }
   row.usage_reason = view.cpu_utilization_ratio.has_value() ? "" : "not heard of now";
+  row.exhaustion = view.forecasts.words;
   row.capture = view.capture;
   for (const SourceView& source : view.sources) {
     if (source.state == "failed") {

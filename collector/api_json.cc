@@ -106,6 +106,27 @@ Json SamplesJson(const SampleCounts& samples) {
           {"late", samples.late}};
 }
 
+Json ExhaustionOf(const HostForecasts& forecasts) {
+  Json resources = Json::array();
+  for (const ResourceForecast& forecast : forecasts.resources) {
+    const bool known = forecast.reason.empty();
+    resources.push_back({{"kind", forecast.kind},
+                         {"resource", forecast.resource},
+                         {"used_ratio", forecast.used_ratio},
+                         {"level_ratio", known ? Json(forecast.level_ratio) : Json(nullptr)},
+                         {"slope_ratio_per_day", known ? Json(forecast.slope_ratio_per_day) : Json(nullptr)},
+                         {"in_sight", known ? Json(forecast.days.has_value()) : Json(nullptr)},
+                         {"days", OrNull(forecast.days)},
+                         {"days_low", OrNull(forecast.days_low)},
+                         {"days_high", OrNull(forecast.days_high)},
+                         {"reason", TextOrNull(forecast.reason)}});
+  }
+  return {{"words", TextOrNull(forecasts.words)},
+          {"as_of", forecasts.as_of.has_value() ? TimeOf(*forecasts.as_of) : Json(nullptr)},
+          {"known_from", forecasts.known_from.has_value() ? TimeOf(*forecasts.known_from) : Json(nullptr)},
+          {"resources", std::move(resources)}};
+}
+
 Json HostOf(const HostView& view) {
   Json sources = Json::array();
   for (const SourceView& source : view.sources) {
@@ -134,6 +155,7 @@ Json HostOf(const HostView& view) {
           {"memory_utilization_ratio", OrNull(view.memory_utilization_ratio)},
           {"clock_synchronized", OrNull(view.clock_synchronized)},
           {"clock_offset_seconds", nullptr},
+          {"exhaustion", ExhaustionOf(view.forecasts)},
           {"sources", std::move(sources)},
           {"samples", SamplesJson(view.samples)}};
 }

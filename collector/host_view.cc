@@ -111,6 +111,7 @@ HostView ReadOne(const Tables& tables, const HostState& host, absl::Time now) {
         {name, state, row.reason, state == "ok" ? "" : CureOf(name, row.reason), absl::FromUnixMicros(row.since_us)});
   }
   TakeUtilization(tables, host, now, view);
+  view.forecasts = ForecastsOf(tables, host, now);
   return view;
 }
 

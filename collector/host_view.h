@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
+#include "collector/forecast_view.h"
 #include "collector/state.h"
 
 namespace ppmm {
@@ -57,6 +58,7 @@ struct HostView {
   std::optional<bool> clock_synchronized;
   std::vector<SourceView> sources;
   SampleCounts samples;
+  HostForecasts forecasts;
 };
 
 struct HostViews {

@@ -362,7 +362,7 @@ void RenderHosts(HtmlWriter& html, const PageData& data) {
   html.Raw(
       "<div class=\"card scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Hosts\"><table class=\"list\">\n<thead>"
       "<tr><th scope=\"col\">Host</th><th scope=\"col\">State</th><th scope=\"col\" class=\"num\">CPU cores</th><th "
-      "scope=\"col\" class=\"num\">Memory</th><th scope=\"col\" class=\"num\">Covered today</th><th "
+      "scope=\"col\" class=\"num\">Memory</th><th scope=\"col\">Runs out</th><th "
       "scope=\"col\">Capture</th><th scope=\"col\">Last seen</th></tr></thead>\n<tbody>\n");
   const size_t shown = std::min(data.hosts.size(), kMaxPageRows);
   for (size_t i = 0; i < shown; ++i) {
@@ -376,8 +376,13 @@ void RenderHosts(HtmlWriter& html, const PageData& data) {
         [](double cores) { return std::floor(cores) == cores ? HumanNumber(cores) : HumanCores(cores); },
         host.usage_reason);
     ShareCell(html, host.memory_used_bytes, host.memory_bytes, HumanBytes, host.usage_reason);
-    NumberCell(html, host.covered_today, HumanPercent, "");
-    html.Raw("<td class=\"wide\">");
+    html.Raw("<td>");
+    if (host.exhaustion.empty()) {
+      Unknown(html, "");
+    } else {
+      html.Text(host.exhaustion, 60);
+    }
+    html.Raw("</td><td class=\"wide\">");
     if (host.capture.empty()) {
       Unknown(html, host.capture_reason);
     } else {

@@ -72,9 +72,9 @@ struct PageData {
     std::optional<double> memory_used_bytes;
     std::optional<double> memory_bytes;
     std::string usage_reason;
-    std::optional<double> covered_today;  // 0..1 of the minutes since midnight UTC
-    std::string capture;                  // "tracepoints", "/proc only", ...
-    std::string capture_reason;           // why not all: "no BTF in this kernel"
+    std::string exhaustion;      // "in 12 d (/var)"; empty: not known
+    std::string capture;         // "tracepoints", "/proc only", ...
+    std::string capture_reason;  // why not all: "no BTF in this kernel"
     std::optional<absl::Time> last_seen;
   };
 

@@ -181,6 +181,39 @@ TEST_F(ApiTest, HostsTellHowTheyAreHeardOf) {
   EXPECT_EQ(Find(body["hosts"], "host", "cache1")["state"], "off");
 }
 
+TEST_F(ApiTest, HostsTellWhenTheirResourcesRunOut) {
+  {
+    WriterLock lock(&world_.state().mutex());
+    Tables& tables = world_.state().mutable_tables();
+    std::vector<ForecastRow>& rows = tables.hosts[1].forecasts;
+    rows.clear();
+    const SeriesState& disk = ViewWorld::AddSeries(tables, tables.hosts[1].entities.front(),
+                                                   "ppmm_host_filesystem_size_bytes", {"/dev/sda1", "ext4", "/var"}, 9);
+    rows.push_back({kViewNow / 86400 - 1, 1, 1, 0, 0, 310'000, 1'000'000, "", 9, 300'000, 0, 0, 3650, 70, 3650});
+    rows.push_back({kViewNow / 86400 - 1, 1, 2, 0, 0, 5, 10, "too_short", 3, 0, 0, 0, 0, 0, 0});
+    rows.push_back({kViewNow / 86400 - 1, 1, 3, disk.id, 0, 88, 100, "", 9, 875'000, 9'400, 0, 12, 9, 3650});
+  }
+  const Json body = GetJson("/api/v1/hosts");
+  const Json web1 = Find(body["hosts"], "host", "web1")["exhaustion"];
+  EXPECT_EQ(web1["words"], "in 12 d (/var)");
+  EXPECT_EQ(web1["as_of"], "2026-01-01T00:00:00Z");
+  ASSERT_EQ(web1["resources"].size(), 3U) << "the soonest first";
+  EXPECT_EQ(web1["resources"][0]["resource"], "/var");
+  EXPECT_EQ(web1["resources"][0]["kind"], "disk");
+  EXPECT_EQ(web1["resources"][0]["days"], 12);
+  EXPECT_EQ(web1["resources"][0]["days_low"], 9);
+  EXPECT_TRUE(web1["resources"][0]["days_high"].is_null()) << "not in sight";
+  EXPECT_EQ(web1["resources"][0]["slope_ratio_per_day"], 0.0094);
+  EXPECT_EQ(web1["resources"][1]["resource"], "CPU");
+  EXPECT_EQ(web1["resources"][1]["in_sight"], false);
+  EXPECT_EQ(web1["resources"][2]["reason"], "7 days of history are needed");
+  EXPECT_TRUE(web1["resources"][2]["level_ratio"].is_null());
+  const Json db1 = Find(body["hosts"], "host", "db1")["exhaustion"];
+  EXPECT_EQ(db1["words"], "known from 8 Jan") << "first seen 31 Dec 00:10, 7 days, the end of that day";
+  EXPECT_TRUE(db1["as_of"].is_null());
+  EXPECT_EQ(db1["resources"].size(), 0U);
+}
+
 TEST_F(ApiTest, ASourceThatFailedHasAReasonAndACure) {
   const Json body = GetJson("/api/v1/hosts");
   const Json& sources = Find(body["hosts"], "host", "web1")["sources"];

@@ -41,6 +41,9 @@ class ViewWorld {
     AddInstance(tables, 2, postgresql, "postgresql", "15.8", wire::ORIGIN_OFF_THE_SHELF,
                 "Debian package postgresql-15 15.8", 5432, 3);
     AddHostSeries(tables);
+    tables.hosts[1].forecasts = {
+        {kViewNow / 86400 - 1, 1, 1, 0, 0, 880'000, 1'000'000, "", 9, 875'000, 11'000, 0, 10, 7, 3650},
+        {kViewNow / 86400 - 1, 1, 2, 0, 0, 1 << 30, 1LL << 32, "", 9, 250'000, 0, 0, 3650, 70, 3650}};
     state_.SetReadiness(absl::OkStatus());
   }
 

@@ -62,7 +62,7 @@ PageData Sample() {
   host.cpu_cores = 4;
   host.memory_used_bytes = 3.1 * 1024 * 1024 * 1024;
   host.memory_bytes = 7.6 * 1024 * 1024 * 1024;
-  host.covered_today = 0.9997;
+  host.exhaustion = "in 12 d (/var)";
   host.capture = "tracepoints";
   host.last_seen = data.now - absl::Seconds(40);
   data.hosts = {host};
@@ -90,8 +90,8 @@ TEST(Page, ShowsFiguresInNaturalUnits) {
   EXPECT_THAT(html,
               AllOf(HasSubstr("412<span class=\"of\">requests/s</span>"), HasSubstr("0.3 ms"), HasSubstr("7.2 ms"),
                     HasSubstr("12.0 MiB"), HasSubstr("and 1 more"), HasSubstr("Debian package nginx 1.22.1")));
-  EXPECT_THAT(html, AllOf(HasSubstr("0.62<span class=\"of\">of 4</span>"), HasSubstr("99.97 %"), HasSubstr("40 s ago"),
-                          HasSubstr("3.1 GiB<span class=\"of\">of 7.6 GiB</span>")));
+  EXPECT_THAT(html, AllOf(HasSubstr("0.62<span class=\"of\">of 4</span>"), HasSubstr("in 12 d (/var)"),
+                          HasSubstr("40 s ago"), HasSubstr("3.1 GiB<span class=\"of\">of 7.6 GiB</span>")));
 }
 
 TEST(Page, WhatIsUnknownIsADashWithItsReasonAndNeverZero) {

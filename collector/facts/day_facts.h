@@ -63,7 +63,7 @@ struct DayFacts {
   // Hosts.
   std::int64_t off_minutes = 0;
   std::int64_t off_contradicted = 0;  // intervals said to be off inside which samples were committed
-  std::int64_t covered_minutes = 0;  // up and covered in every resource kind the host has
+  std::int64_t covered_minutes = 0;   // up and covered in every resource kind the host has
   std::int64_t covered_cpu_minutes = 0;
   std::int64_t covered_memory_minutes = 0;
   std::int64_t covered_disk_minutes = 0;

@@ -283,7 +283,7 @@ struct StoreContents {
   std::vector<SourceStateRow> sources;
   std::vector<MinuteRecord> open_minutes;  // of the hosts' open_minute
   std::vector<TotalRow> totals;
-  WatchdogRow watchdog;  // the newest
+  WatchdogRow watchdog;                // the newest
   std::vector<ForecastRow> forecasts;  // of the newest day
 };
 

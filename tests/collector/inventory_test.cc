@@ -84,18 +84,20 @@ TEST(InventoryTest, EveryMistakeIsToldWithItsPlace) {
   EXPECT_THAT(ErrorOf("applications:\n- application: nginx\n  origin: own\n  tier: 4\n"),
               AllOf(HasSubstr("inventory.yaml:3:11: "), HasSubstr("off_the_shelf"), HasSubstr("inventory.yaml:4:9: "),
                     HasSubstr("2 errors, nothing loaded")));
-  EXPECT_THAT(ErrorOf("applications:\n- owner: anna\n"), HasSubstr("inventory.yaml:2:3: applications[0]: needs \"application\""));
+  EXPECT_THAT(ErrorOf("applications:\n- owner: anna\n"),
+              HasSubstr("inventory.yaml:2:3: applications[0]: needs \"application\""));
   EXPECT_THAT(ErrorOf("applications:\n- application: nginx\n- application: default/nginx\n"),
               HasSubstr("inventory.yaml:3:16: applications[1].application: \"nginx\" is declared twice"));
-  EXPECT_THAT(ErrorOf("hosts:\n- host: a\n- host: a\n"), HasSubstr("inventory.yaml:3:9: hosts[1].host: \"a\" is declared twice"));
+  EXPECT_THAT(ErrorOf("hosts:\n- host: a\n- host: a\n"),
+              HasSubstr("inventory.yaml:3:9: hosts[1].host: \"a\" is declared twice"));
   EXPECT_THAT(ErrorOf("networks: [10.0.0.0/8, nonsense]\n"), HasSubstr("inventory.yaml:1:24: "));
   EXPECT_THAT(ErrorOf("networks: [\n"), HasSubstr("inventory.yaml:1:11: "));
 }
 
 TEST(InventoryTest, WhatEasesNeedsScopeReasonAndEnd) {
   EXPECT_THAT(ErrorOf("exclusions:\n- host: db9\n"),
-              AllOf(HasSubstr("inventory.yaml:2:3: exclusions[0]: needs \"kind\": not_ours, agentless"), HasSubstr("needs \"reason\""),
-                    HasSubstr("needs \"until\", a date like 2027-05-31")));
+              AllOf(HasSubstr("inventory.yaml:2:3: exclusions[0]: needs \"kind\": not_ours, agentless"),
+                    HasSubstr("needs \"reason\""), HasSubstr("needs \"until\", a date like 2027-05-31")));
   EXPECT_THAT(ErrorOf("exclusions:\n- {host: a, application: b, kind: not_ours, reason: x, until: tomorrow}\n"),
               AllOf(HasSubstr("needs either \"application\" or \"host\""),
                     HasSubstr("\"tomorrow\" is no date; write it as 2027-05-31")));

@@ -469,6 +469,9 @@ std::optional<FileRecord> PackageDatabase::ApkFile(const HostRoot& root, absl::s
     }
     return true;
   });
+  if (found && found->package.name.empty()) {  // its line is damaged: nobody is known to own the file
+    return std::nullopt;
+  }
   if (found && found->package.source.empty()) {
     found->package.source = found->package.name;
   }

@@ -188,6 +188,16 @@ TEST(PackageDatabase, TheDatabaseOfApkIsUnderstood) {
   EXPECT_FALSE(packages.Owner(root, "/usr/bin/none").has_value());
 }
 
+TEST(PackageDatabase, AFileOfAnEntryWithoutANameHasNoOwner) {
+  FakeRoot fake;
+  fake.Write("/usr/bin/tool", "abc");
+  fake.Write("/lib/apk/db/installed", "P:tool\ndamaged\nF:usr/bin\nR:tool\n\n");
+  const HostRoot root = fake.Open();
+  PackageDatabase packages;
+  packages.Refresh(root);
+  EXPECT_FALSE(packages.Owner(root, "/usr/bin/tool").has_value());
+}
+
 TEST(PackageDatabase, DamagedFilesOfTheDatabaseAreSurvived) {
   FakeRoot fake;
   fake.Install("a", "1", "a", {{"/usr/bin/a", "a"}});

@@ -172,7 +172,10 @@ TEST(AccuracyTest, DaysToExhaustionOfNoisyLines) {
           series.push_back(kExhaustedAt - slope * (true_days + history - i) + noise * normal(random));
         }
         const Forecast forecast = At(series, 0, series.size(), 1);
-        inside += forecast.days_low <= true_days && true_days <= static_cast<double>(forecast.days_high) ? 1 : 0;
+        inside +=
+            static_cast<double>(forecast.days_low) <= true_days && true_days <= static_cast<double>(forecast.days_high)
+                ? 1
+                : 0;
         if (forecast.days < kNotInSight) {
           ++seen;
           errors.push_back(std::abs(static_cast<double>(forecast.days) + 0.5 - true_days) / true_days);

@@ -241,10 +241,7 @@ absl::Status Merger::BeginDay(Tables& tables, Store& store, const Stream& stream
         AgentDayRow{agent.agent_id, day, stream.host, agent.produced, agent.committed, agent.dropped, agent.refused});
   }
   // What was received before midnight and is merged after it.
-  if (agent.counted_day < tables.facts_day && tables.touched_days.insert(agent.counted_day).second) {
-    return PutTouchedDays(tables, store);
-  }
-  return absl::OkStatus();
+  return TouchDay(agent.counted_day, tables) ? PutTouchedDays(tables, store) : absl::OkStatus();
 }
 
 absl::Status Merger::MergeBatch(Tables& tables, Store& store, Stream& stream, AgentState& agent, const EpochIds& ids,
@@ -552,7 +549,7 @@ absl::Status Merger::FlushRows(Tables& tables, Store& store) {
   for (const auto& [key, bits] : days) {
     RETURN_IF_ERROR(store.Put(DayBitsRow{key.first, key.second, bits.Encode()}));
     // Its facts were written: they are to be written again.
-    touched = (key.first < tables.facts_day && tables.touched_days.insert(key.first).second) || touched;
+    touched = TouchDay(key.first, tables) || touched;
   }
   return touched ? PutTouchedDays(tables, store) : absl::OkStatus();
 }

@@ -101,7 +101,7 @@ absl::Status TouchDays(Tables& tables, Store& store, const HostLifeRow& off) {
   bool touched = false;
   const std::int64_t first = std::max(off.from_us / kUsPerDay, tables.facts_day - kDaysWrittenAgain);
   for (std::int64_t day = first; day < tables.facts_day && day * kUsPerDay < off.to_us; ++day) {
-    touched = tables.touched_days.insert(day).second || touched;
+    touched = TouchDay(day, tables) || touched;
   }
   return touched ? PutTouchedDays(tables, store) : absl::OkStatus();
 }

@@ -162,6 +162,7 @@ absl::Status Build(Store& store, Tables& tables) {
   }
   tables.store_id = absl::HexStringToBytes(*store_id);
   ASSIGN_OR_RETURN(tables.commit, NumberInMeta(store, "commit"));
+  tables.read_at = tables.commit;
   ASSIGN_OR_RETURN(tables.sealed_day, NumberInMeta(store, "sealed_day"));
   ASSIGN_OR_RETURN(tables.store_time_us, NumberInMeta(store, "store_time_us"));
   ASSIGN_OR_RETURN(tables.facts_day, NumberInMeta(store, "facts_day"));
@@ -314,6 +315,23 @@ std::string EncodePooledTotals(const ApplicationState& application) {
 absl::Status PutTouchedDays(const Tables& tables, Store& store) {
   RETURN_IF_ERROR(store.PutMeta("facts_day", absl::StrCat(tables.facts_day)));
   return store.PutMeta("touched_days", absl::StrJoin(tables.touched_days, ","));
+}
+
+bool TouchDay(std::int64_t day, Tables& tables) {
+  tables.day_changed[day] = tables.commit + 1;
+  return day < tables.facts_day && tables.touched_days.insert(day).second;
+}
+
+absl::Status NoteFactsOf(std::int64_t day, std::int64_t as_of, Tables& tables, Store& store) {
+  const auto found = tables.day_changed.find(day);
+  tables.facts_day = std::max(tables.facts_day, day + 1);
+  if ((found == tables.day_changed.end() ? tables.read_at : found->second) > as_of) {
+    tables.touched_days.insert(day);
+  } else {
+    tables.touched_days.erase(day);
+  }
+  tables.day_changed.erase(tables.day_changed.begin(), tables.day_changed.lower_bound(tables.sealed_day));
+  return PutTouchedDays(tables, store);
 }
 
 absl::Status NoteWatchdog(std::int64_t minute, Tables& tables, Store& store) {

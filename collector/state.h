@@ -127,8 +127,11 @@ struct Tables {
   std::int64_t commit = 0;      // number of the last commit, ever growing
   std::int64_t sealed_day = 0;  // days before it are sealed
   std::int64_t store_time_us = 0;
-  std::int64_t facts_day = 0;              // facts are written of the days before it
-  std::set<std::int64_t> touched_days;     // of these, changed since by late samples
+  std::int64_t facts_day = 0;           // facts are written of the days before it
+  std::set<std::int64_t> touched_days;  // of these, changed since by late samples
+  // By day, the last commit that changed what its facts are made of; not listed: none since the state was read.
+  std::map<std::int64_t, std::int64_t> day_changed;
+  std::int64_t read_at = 0;                // the commit at which the state was read
   std::int64_t counted_since_us = 0;       // samples, clocks and silences are counted per day since; 0: always
   std::int64_t watchdog_since_minute = 0;  // a service manager's watchdog was first heard; 0: never
   WatchdogRow watchdog;                    // the newest
@@ -164,6 +167,13 @@ std::string EncodePooledTotals(const ApplicationState& application);
 
 // Writes facts_day and touched_days to `meta`.
 absl::Status PutTouchedDays(const Tables& tables, Store& store);
+
+// The running commit changes what the facts of a day are made of. Returns whether that touched facts that are written:
+// then PutTouchedDays() is due.
+bool TouchDay(std::int64_t day, Tables& tables);
+
+// The facts of a day are written as of commit `as_of`. What changed after it touches them again.
+absl::Status NoteFactsOf(std::int64_t day, std::int64_t as_of, Tables& tables, Store& store);
 
 // The service manager's watchdog took the collector's sign of life in this minute (since 1970). Again: nothing changes.
 absl::Status NoteWatchdog(std::int64_t minute, Tables& tables, Store& store);

@@ -99,15 +99,17 @@ absl::Status DayKeeper::KeepWhatIsSealed(Day day, std::map<ScopeId, DayFacts>& f
 }
 
 absl::Status DayKeeper::Write(Day day) {
+  Day as_of = day;
+  std::int64_t read = 0;  // the newest commit that is surely in what is read below
+  {
+    ReaderLock lock(&state_->mutex());
+    as_of = std::max(day, static_cast<Day>(state_->tables().facts_day - 1));
+    read = state_->tables().commit;
+  }
   DayScopes scopes = CopyScopes();
   for (DayScopes::Host& host : scopes.hosts) {
     ReaderLock lock(&state_->mutex());
     host.resources = ResourcesOf(state_->tables(), host.key);
-  }
-  Day as_of = day;
-  {
-    ReaderLock lock(&state_->mutex());
-    as_of = std::max(day, static_cast<Day>(state_->tables().facts_day - 1));
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
   const auto rows = std::make_shared<DayRows>();
@@ -127,7 +129,7 @@ absl::Status DayKeeper::Write(Day day) {
              kept.end());
   RETURN_IF_ERROR(SetWarnings(*reader, day, as_of, std::move(kept), *rows));
 
-  return writer_->SubmitAndWait([rows, by_host, day, as_of](Tables& tables, Store& store) -> absl::Status {
+  return writer_->SubmitAndWait([rows, by_host, day, as_of, read](Tables& tables, Store& store) -> absl::Status {
     for (const auto& [of, facts] : rows->facts) {
       for (const auto& [scope, row] : facts) {
         RETURN_IF_ERROR(store.PutFactDay(of, scope, row));
@@ -142,9 +144,7 @@ absl::Status DayKeeper::Write(Day day) {
         host.forecasts = found == by_host->end() ? std::vector<ForecastRow>() : found->second;
       }
     }
-    tables.facts_day = std::max<std::int64_t>(tables.facts_day, day + 1);
-    tables.touched_days.erase(day);
-    return PutTouchedDays(tables, store);
+    return NoteFactsOf(day, read, tables, store);
   });
 }
 

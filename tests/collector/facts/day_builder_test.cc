@@ -271,6 +271,35 @@ TEST_F(DayTest, TheKeeperWritesADayWhenItIsOverAndAgainWhenItWasTouched) {
   EXPECT_EQ(connections, 5);
 }
 
+TEST_F(DayTest, WhatIsCommittedWhileTheKeeperReadsADayIsInTheDayWrittenAgain) {
+  rig_.writer().Start();
+  const auto commit = [this](std::int64_t second, std::uint32_t series, std::int64_t value) {
+    DecodedBatch batch = agent_.Batch(kRigStart + second, 1, {{series, 0, value}});
+    const std::uint64_t seq = batch.seq;
+    rig_.Push(stream_, std::move(batch));
+    sink_->WaitForDurable(1, seq);
+  };
+  // Called for each application once the bits of the day were read, before anything is written.
+  std::int64_t to_come = 2;
+  const auto meanwhile = [&](ApplicationId, DayFacts&) {
+    if (to_come > 0) {
+      agent_.set_live(false);
+      commit(7200 + 60 * to_come--, connections_, 5);
+    }
+  };
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer(), meanwhile);
+  commit(0, user_, 1);
+  commit(60, connections_, 1);
+  const absl::Time next_day = absl::FromUnixSeconds(kRigStart + 86400);
+  for (int run = 0; run < 3; ++run) {
+    EXPECT_THAT(keeper.Run(next_day).value(), ElementsAre(kDay)) << run;
+  }
+  EXPECT_EQ(to_come, 0);
+  EXPECT_THAT(keeper.Run(next_day).value(), ElementsAre());
+  rig_.writer().Stop();
+  EXPECT_EQ(rig_.store().GetFactDay(kDay, {ScopeKind::kApplication, 1}).value()->connections, 11);
+}
+
 TEST_F(DayTest, AProofOfOffTimeIsCountedInEveryDayThatItTouchesSealedOnesToo) {
   DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
   Send(0, 601);

@@ -108,13 +108,15 @@ void RenderLevels(HtmlWriter& html, const PageData& data) {
     html.Raw("proven over whole windows, day by day");
   }
   html.Raw("</p></div>\n<div class=\"card level soon\"><div class=\"big\">");
-  html.Text(data.provisional.empty() ? "\u2013" : data.provisional, 4);
+  // Before the first full minute there is a label, and nothing to rate.
+  const bool observed = !data.provisional.empty() && data.provisional_minutes.value_or(1) > 0;
+  html.Text(observed ? data.provisional : "\u2013", 4);
   html.Raw("</div><h3>Provisional: today\u2019s evidence, if it holds</h3><p class=\"what\">");
   html.Text(data.provisional.empty() ? "nothing can be said yet" : data.provisional_label, 160);
   html.Raw("</p><p class=\"more\">");
   if (data.provisional.empty()) {
     html.Text(data.rating_reason, 200);
-  } else if (data.provisional_minutes) {
+  } else if (observed && data.provisional_minutes) {
     html.Raw("from ").Text(HumanWork(*data.provisional_minutes)).Raw(" of evidence");
   }
   html.Raw("</p></div>\n</div>\n");

@@ -117,6 +117,16 @@ TEST(Page, AnEmptyCollectorSaysWhatIsMissing) {
   EXPECT_THAT(html, Not(HasSubstr("id=\"activities\"")));
 }
 
+TEST(Page, WithoutAFullMinuteNoProvisionalLevelIsShown) {
+  PageData data = Sample();
+  data.provisional = "1";
+  data.provisional_label = "the first full minute ends at 10:05";
+  data.provisional_minutes = 0;
+  const std::string html = RenderPage(data);
+  EXPECT_THAT(html, AllOf(HasSubstr("<div class=\"big\">–</div><h3>Provisional"),
+                          HasSubstr("the first full minute ends at 10:05"), Not(HasSubstr("of evidence"))));
+}
+
 TEST(Page, StatesHaveAWordAndAShape) {
   const std::string html = RenderPage(Sample());
   EXPECT_THAT(html, HasSubstr("<use href=\"#i-not_satisfied\"/></svg>INV-001<span class=\"vh\"> fails</span>"));

@@ -6,10 +6,10 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "google/protobuf/util/json_util.h"
+#include "nlohmann/json.hpp"
 
 #include "collector/rating/catalogue.h"
 #include "common/addresses.h"
@@ -18,6 +18,8 @@
 
 namespace ppmm {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxText = 128;
 constexpr std::size_t kMaxReason = 1024;
@@ -165,6 +167,19 @@ void CheckWhatEases(const config::Inventory& inventory, ConfigReport* report) {
   }
 }
 
+// Enumerators of one field of a list, as the file writes them. What people wrote as text stays as it is, also where it
+// is the name of an enumerator.
+void UseWordsOfTheFile(const char* list, const char* field, const google::protobuf::EnumDescriptor& words, Json& json) {
+  if (!json.contains(list)) {
+    return;
+  }
+  for (Json& item : json[list]) {
+    if (const auto at = item.find(field); at != item.end()) {
+      *at = ConfigWord(*words.FindValueByName(at->get<std::string>()));
+    }
+  }
+}
+
 }  // namespace
 
 bool NamesApplication(absl::string_view name, absl::string_view key) {
@@ -192,19 +207,14 @@ const config::DeclaredHost* Inventory::FindHost(absl::string_view label) const {
 std::string Inventory::ToJson() const {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
-  std::string json;
-  if (!google::protobuf::util::MessageToJsonString(said_, &json, options).ok()) {
+  std::string text;
+  if (!google::protobuf::util::MessageToJsonString(said_, &text, options).ok()) {
     return "{}";  // text that is not UTF-8; the loader takes none
   }
-  for (const google::protobuf::EnumDescriptor* words :
-       {config::DeclaredOrigin_descriptor(), config::ExclusionKind_descriptor()}) {
-    for (int i = 0; i < words->value_count(); ++i) {
-      const google::protobuf::EnumValueDescriptor& value = *words->value(i);
-      absl::StrReplaceAll({{absl::StrCat("\"", value.name(), "\""), absl::StrCat("\"", ConfigWord(value), "\"")}},
-                          &json);
-    }
-  }
-  return json;
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  UseWordsOfTheFile("applications", "origin", *config::DeclaredOrigin_descriptor(), json);
+  UseWordsOfTheFile("exclusions", "kind", *config::ExclusionKind_descriptor(), json);
+  return json.dump();
 }
 
 void Validate(const config::Inventory& inventory, ConfigReport* report) {

@@ -78,6 +78,22 @@ TEST(InventoryTest, FindsAnApplicationByKeyAndInTheDefaultGroupByName) {
   EXPECT_EQ(inventory->FindHost("web2"), nullptr);
 }
 
+TEST(InventoryTest, JsonHasTheWordsOfTheFileAndTextAsItWasWritten) {
+  const TempFolder folder;
+  const absl::StatusOr<Inventory> inventory =
+      LoadInventory(folder.Write("inventory.yaml",
+                                 "applications:\n- application: DECLARED_ORIGIN_IN_HOUSE\n"
+                                 "  name: EXCLUSION_KIND_NOT_OURS\n  origin: off_the_shelf\n"
+                                 "exclusions:\n- host: a\n  kind: non_production\n"
+                                 "  reason: EXCLUSION_KIND_NON_PRODUCTION\n  until: 2027-05-31\n"));
+  ASSERT_TRUE(inventory.ok()) << inventory.status();
+  EXPECT_EQ(inventory->ToJson(),
+            R"({"applications":[{"application":"DECLARED_ORIGIN_IN_HOUSE","name":"EXCLUSION_KIND_NOT_OURS",)"
+            R"("origin":"off_the_shelf"}],"exclusions":[{"host":"a","kind":"non_production",)"
+            R"("reason":"EXCLUSION_KIND_NON_PRODUCTION","until":"2027-05-31"}]})");
+  EXPECT_EQ(Inventory().ToJson(), "{}");
+}
+
 TEST(InventoryTest, EveryMistakeIsToldWithItsPlace) {
   EXPECT_EQ(ErrorOf("aplications: []\n"),
             "inventory.yaml:1:1: unknown key \"aplications\"; did you mean \"applications\"?\n1 error, nothing loaded");

@@ -83,6 +83,7 @@ WorldAgent::WorldAgent(const HostScript* script, int machine, int number)
   AddLine(1, "ppmm_host_cpu_seconds_total", {"0", "user"}, nullptr);
   AddLine(1, "ppmm_host_disk_io_time_seconds_total", {"sda"}, nullptr);
   AddLine(1, "ppmm_host_filesystem_avail_bytes", {"/dev/sda1", "ext4", "/"}, nullptr);
+  AddLine(1, "ppmm_host_filesystem_free_bytes", {"/dev/sda1", "ext4", "/"}, nullptr);
   AddLine(1, "ppmm_host_filesystem_size_bytes", {"/dev/sda1", "ext4", "/"}, nullptr);
   AddLine(1, "ppmm_host_memory_mem_available_bytes", {}, nullptr);
   AddLine(1, "ppmm_host_memory_mem_total_bytes", {}, nullptr);
@@ -214,12 +215,13 @@ std::int64_t WorldAgent::ValueOf(const Line& line, int minute, int step) const {
   if (name == "ppmm_host_cpu_seconds_total") {
     return line.labels[1] == "idle" ? 700 : 300;
   }
-  if (name == "ppmm_host_filesystem_avail_bytes") {
+  const std::int64_t disk_bytes = minute < script_->disk_doubles ? kDiskBytes : 2 * kDiskBytes;
+  if (name == "ppmm_host_filesystem_avail_bytes" || name == "ppmm_host_filesystem_free_bytes") {
     const std::int64_t filled = script_->disk_bytes_a_day / 1440 * minute;
-    return std::max<std::int64_t>(0, kDiskBytes / 2 - filled);
+    return std::max<std::int64_t>(0, disk_bytes - kDiskBytes / 2 - filled);
   }
   if (name == "ppmm_host_filesystem_size_bytes") {
-    return kDiskBytes;
+    return disk_bytes;
   }
   if (name == "ppmm_host_memory_mem_total_bytes") {
     return kMemoryBytes;

@@ -34,9 +34,9 @@ std::string TextOf(sqlite3_stmt* statement, int column) {
 
 }  // namespace
 
-std::vector<std::string> SqlBelow(const std::string& heading) {
-  std::ifstream file(absl::StrCat(PPMM_SOURCE_DIR, "/docs/rating.md"));
-  EXPECT_TRUE(file) << "docs/rating.md";
+std::vector<std::string> SqlBelow(const std::string& heading, const std::string& document) {
+  std::ifstream file(absl::StrCat(PPMM_SOURCE_DIR, "/docs/", document));
+  EXPECT_TRUE(file) << document;
   std::vector<std::string> blocks;
   bool below = false;
   bool inside = false;
@@ -52,7 +52,7 @@ std::vector<std::string> SqlBelow(const std::string& heading) {
       absl::StrAppend(&blocks.back(), line, "\n");
     }
   }
-  EXPECT_FALSE(blocks.empty()) << "docs/rating.md has no SQL below \"" << heading << "\"";
+  EXPECT_FALSE(blocks.empty()) << document << " has no SQL below \"" << heading << "\"";
   return blocks;
 }
 

@@ -1,5 +1,5 @@
-// The SQL by which docs/rating.md lets a reader recompute the numbers: taken from the document's code blocks and run on
-// the store of the world, so that the document cannot rot.
+// The SQL by which the documents let a reader recompute the numbers: taken from their code blocks and run on the store
+// of the world, so that no document can rot.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace ppmm {
 // One row of a result: text by name of its column; NULL is empty.
 using SqlRow = std::map<std::string, std::string>;
 
-// The SQL blocks below the heading that begins with these words, in order.
-std::vector<std::string> SqlBelow(const std::string& heading);
+// The SQL blocks below the heading that begins with these words, in order. `document`: its name in docs/.
+std::vector<std::string> SqlBelow(const std::string& heading, const std::string& document = "rating.md");
 
 // Runs one statement on a read-only connection. `now`: what the statement is to think the time is; unixepoch() without
 // arguments answers it.

@@ -110,9 +110,9 @@ TEST(UtilizationTest, SamplesOfAHalfDayWithoutNetworkComeLateAndCount) {
 }
 
 TEST(UtilizationTest, SamplesOlderThan72HoursAreRefusedAndMissing) {
-  EXPECT_EQ(Coverage("stranded"), Of("not_satisfied", kWindow - 8 * 60, kWindow));
-  // Ten and more series of the host, six samples a minute each.
-  EXPECT_EQ(World().agent("stranded").refused(), 8u * 60 * 6 * 12);
+  EXPECT_EQ(Coverage("stranded"), Of("not_satisfied", kWindow - 12 * 60, kWindow));
+  // Thirteen series of the host, six samples a minute each.
+  EXPECT_EQ(World().agent("stranded").refused(), 12u * 60 * 6 * 13);
 }
 
 TEST(UtilizationTest, TheWorstKindDecidesTheMinute) {

@@ -87,6 +87,7 @@ struct HostScript {
   std::vector<std::string> still = {};   // counters that never move
   std::vector<LossScript> losses = {};
   std::int64_t disk_bytes_a_day = 0;       // what its file system of 100 GB fills by; half full at the begin
+  int disk_doubles = kForever;             // somebody makes it twice as large
   std::vector<std::string> talks_to = {};  // organization addresses it connects to, from day 1 on
   std::vector<ApplicationScript> applications = {};
 };

@@ -29,9 +29,9 @@ TEST(LossTest, WhatComesTooLateIsLost) {
   EXPECT_EQ(Of(kLoss, "Example Ltd", 5).status, "undecided");
   EXPECT_EQ(Of(kLoss, "Example Ltd", 16).status, "satisfied");
   EXPECT_EQ(*Of(kLoss, "Example Ltd", 16).numerator, 0);
-  // Eight hours of the twelve series of one host, heard of on day 17: above one in a thousand of all.
+  // Twelve hours of the thirteen series of one host, heard of on day 17: above one in a thousand of all.
   EXPECT_EQ(Of(kLoss, "Example Ltd", 17).status, "not_satisfied");
-  EXPECT_EQ(*Of(kLoss, "Example Ltd").numerator, 8 * 60 * 6 * 12);
+  EXPECT_EQ(*Of(kLoss, "Example Ltd").numerator, 12 * 60 * 6 * 13);
   EXPECT_EQ(Of(kLoss, "Example Ltd").status, "not_satisfied");
 }
 

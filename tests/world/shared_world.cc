@@ -43,11 +43,12 @@ OrganizationScript SharedWorld() {
                    .address = "10.0.0.5",
                    .still = {"ppmm_host_disk_io_time_seconds_total"},
                    .applications = {{.name = "idle", .still = true}}});
-  // A kernel without pressure of memory: no saturation series of that kind. Its clock is three seconds ahead.
+  // A kernel without pressure of memory: no saturation series of that kind. Nor does it tell how much memory it has, so
+  // of that nothing can be forecast. Its clock is three seconds ahead.
   world.push_back({.name = "blunt",
                    .address = "10.0.0.6",
                    .clock = absl::Seconds(3),
-                   .absent = {"ppmm_host_pressure_memory_waiting_seconds_total"}});
+                   .absent = {"ppmm_host_pressure_memory_waiting_seconds_total", "ppmm_host_memory_mem_total_bytes"}});
   // Reboots each night, proven by the next boot: off for 20 minutes, then booting for 10. Once it is off for
   // a whole day and a bit, and once it sleeps for an hour.
   HostScript rebooter{.name = "rebooter", .address = "10.0.0.7"};
@@ -65,8 +66,12 @@ OrganizationScript SharedWorld() {
   world.push_back({.name = "copy", .address = "10.0.0.10", .lives = {At(5, 10), At(5, 11)}, .clones = "twin"});
   // Without network for twelve hours: all of it comes late.
   world.push_back({.name = "courier", .address = "10.0.0.11", .cut = {{At(12, 6), At(12, 18)}}});
-  // Without network for eighty hours: the first eight come too late.
-  world.push_back({.name = "stranded", .address = "10.0.0.12", .cut = {{At(14), At(17, 8)}}});
+  // Without network for 84 hours: the first twelve come too late.
+  world.push_back({.name = "stranded", .address = "10.0.0.12", .cut = {{At(14), At(17, 12)}}});
+  // Their disks fill by 1 GB a day. One is made larger three days after the warning; nobody cares for the other.
+  world.push_back(
+      {.name = "tended", .address = "10.0.0.13", .disk_bytes_a_day = 1'000'000'000, .disk_doubles = At(22, 9)});
+  world.push_back({.name = "neglected", .address = "10.0.0.14", .disk_bytes_a_day = 1'000'000'000});
   return world;
 }
 

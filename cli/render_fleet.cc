@@ -294,8 +294,13 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
                    bytes(process, "resident_memory_bytes"), " memory, ", seconds(process, "cpu_seconds"), " CPU"));
   add("hosts", absl::StrCat(number(hosts, "live"), " live, ", number(hosts, "silent"), " silent, ",
                             number(hosts, "off"), " off"));
+  // What is beyond a limit is said only where there is some.
+  const auto more = [&number](const Json& object, absl::string_view key, absl::string_view what) {
+    return NumberAt(object, key).value_or(0) > 0 ? absl::StrCat(", ", number(object, key), what) : "";
+  };
   add("watches", absl::StrCat(number(status, "applications"), " applications, ", number(status, "instances"),
-                              " instances, ", number(status, "series"), " series"));
+                              " instances, ", number(status, "series"), " series",
+                              more(ingest, "refused_entries", " refused beyond the limits of the store")));
   add("samples", absl::StrCat(number(samples, "committed"), " committed of ", number(samples, "produced"), ", ",
                               number(samples, "refused"), " refused, ", number(samples, "dropped"), " dropped, ",
                               number(samples, "late"), " late"));
@@ -305,8 +310,13 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
                    NumberAt(commits, "last_age_seconds").has_value()
                        ? HumanAge(screen.now - absl::Seconds(*NumberAt(commits, "last_age_seconds")), screen.now)
                        : "-"));
-  add("streams", absl::StrCat(number(ingest, "streams"), " open; queue ", bytes(ingest, "queue_bytes"), " of ",
-                              bytes(ingest, "queue_limit_bytes")));
+  const Json& shed = MemberAt(ingest, "shed_connections");
+  add("streams",
+      absl::StrCat(number(ingest, "streams"), " open", more(ingest, "streams_refused", " sent away"),
+                   more(shed, "per_address", " shed (too many from one address)"),
+                   more(shed, "no_descriptor", " shed (out of descriptors)"), "; ", number(ingest, "repeated_batches"),
+                   " repeated of ", number(ingest, "batches"), " batches; queue ", bytes(ingest, "queue_bytes"), " of ",
+                   bytes(ingest, "queue_limit_bytes")));
   add("store", absl::StrCat(bytes(store, "size_bytes"), ", ", bytes(store, "disk_free_bytes"), " free in ",
                             TextAt(store, "data_directory"), "; id ", TextAt(status, "store_id")));
   const Json& configuration = MemberAt(status, "configuration");

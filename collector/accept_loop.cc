@@ -46,20 +46,22 @@ void Reset(int fd) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AcceptLoop>> AcceptLoop::Start(absl::string_view listen, int per_address,
-                                                              Handler handler) {
+                                                              Counters* counters, Handler handler) {
   absl::StatusOr<http::Listener> listener = http::ListenTcp(listen, "--grpc-listen");
   if (!listener.ok()) {
     return listener.status();
   }
-  std::unique_ptr<AcceptLoop> loop(new AcceptLoop(listener->fd, listener->port, per_address, std::move(handler)));
+  std::unique_ptr<AcceptLoop> loop(
+      new AcceptLoop(listener->fd, listener->port, per_address, counters, std::move(handler)));
   loop->thread_ = std::thread([raw = loop.get()] { raw->Run(); });
   return loop;
 }
 
-AcceptLoop::AcceptLoop(int listener, int port, int per_address, Handler handler)
+AcceptLoop::AcceptLoop(int listener, int port, int per_address, Counters* counters, Handler handler)
     : listener_(listener),
       port_(port),
       per_address_(per_address),
+      counters_(counters),
       handler_(std::move(handler)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       spare_(OpenSpare()) {}
@@ -104,7 +106,7 @@ void AcceptLoop::AcceptOne() {
       const int shed = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
       if (shed >= 0) {
         Reset(shed);
-        counters_.shed_no_descriptor.fetch_add(1, std::memory_order_relaxed);
+        counters_->shed_no_descriptor.fetch_add(1, std::memory_order_relaxed);
       }
       spare_ = OpenSpare();
     }
@@ -112,13 +114,13 @@ void AcceptLoop::AcceptOne() {
   }
   if (!AddressMayConnect(AddressOf(peer))) {
     Reset(fd);
-    counters_.shed_per_address.fetch_add(1, std::memory_order_relaxed);
+    counters_->shed_per_address.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   const int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // gRPC does it only for its own listener
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-  counters_.accepted.fetch_add(1, std::memory_order_relaxed);
+  counters_->accepted.fetch_add(1, std::memory_order_relaxed);
   handler_(listener_, fd);
 }
 

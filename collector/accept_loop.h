@@ -16,12 +16,13 @@
 
 namespace ppmm {
 
-// Start, Stop: one thread. Counters: any.
+// Start, Stop: one thread.
 class AcceptLoop {
  public:
   // Takes over `fd`, which is connected and non-blocking.
   using Handler = std::function<void(int listener, int fd)>;
 
+  // Thread-safe.
   struct Counters {
     std::atomic<std::uint64_t> accepted{0};
     std::atomic<std::uint64_t> shed_no_descriptor{0};
@@ -32,18 +33,18 @@ class AcceptLoop {
   static constexpr int kAcceptsPerSecond = 200;
 
   // Shape:  `listen` is ADDR:PORT, port 0: any free one. `per_address`: connections accepted from one address within
-  //         the last minute that are not shed.
+  //         the last minute that are not shed. `counters` outlives the loop.
   // Errors: as http::ListenTcp; a taken port names who has it and the flag --grpc-listen.
-  static absl::StatusOr<std::unique_ptr<AcceptLoop>> Start(absl::string_view listen, int per_address, Handler handler);
+  static absl::StatusOr<std::unique_ptr<AcceptLoop>> Start(absl::string_view listen, int per_address,
+                                                           Counters* counters, Handler handler);
   ~AcceptLoop();
 
   // Accepts nothing more.
   void Stop();
   int port() const { return port_; }
-  const Counters& counters() const { return counters_; }
 
  private:
-  AcceptLoop(int listener, int port, int per_address, Handler handler);
+  AcceptLoop(int listener, int port, int per_address, Counters* counters, Handler handler);
   void Run();
   void AcceptOne();
   bool AddressMayConnect(const std::string& address);
@@ -51,12 +52,12 @@ class AcceptLoop {
   const int listener_;
   const int port_;
   const int per_address_;
+  Counters* const counters_;
   const Handler handler_;
   int wake_ = -1;            // eventfd
   int spare_ = -1;           // given up to shed a connection when descriptors run out
   std::int64_t window_ = 0;  // minute of the counts below
   absl::flat_hash_map<std::string, int> recent_;
-  Counters counters_;
   std::thread thread_;
 };
 

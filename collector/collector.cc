@@ -183,19 +183,27 @@ class Collector::Impl {
     ingest.batches = counters_.batches.load();
     ingest.samples = counters_.samples.load();
     ingest.unknown_series_samples = counters_.unknown_series_samples.load();
+    const WriterStatus writer = writer_->status();
     for (int reason = wire::REFUSAL_MALFORMED; reason < wire::RefusalReason_ARRAYSIZE; ++reason) {
       const std::string name = RefusalName(static_cast<wire::RefusalReason>(reason));
       const auto index = static_cast<std::size_t>(reason);
-      ingest.refused_batches.emplace_back(name, counters_.refused_batches[index].load());
-      ingest.refused_samples.emplace_back(name, counters_.refused_samples[index].load());
+      // What is beyond the limits of the store, ingest took and the writer refused.
+      const bool by_writer = reason == wire::REFUSAL_LIMIT;
+      ingest.refused_batches.emplace_back(
+          name, counters_.refused_batches[index].load() + (by_writer ? writer.merged.batches_refused : 0));
+      ingest.refused_samples.emplace_back(
+          name, counters_.refused_samples[index].load() + (by_writer ? writer.merged.samples_refused : 0));
     }
     ingest.streams = counters_.streams.load();
     ingest.streams_opened = counters_.streams_opened.load();
     ingest.streams_refused = counters_.streams_refused.load();
+    ingest.connections = counters_.connections.accepted.load();
+    ingest.shed_connections = {{"no_descriptor", counters_.connections.shed_no_descriptor.load()},
+                               {"per_address", counters_.connections.shed_per_address.load()}};
     ingest.queue_bytes = queue_.bytes();
     ingest.queue_limit_bytes = IngestQueue::kDefaultMaxBytes;
-
-    const WriterStatus writer = writer_->status();
+    ingest.repeated_batches = writer.merged.batches_repeated;
+    ingest.refused_entries = writer.entries_refused;
     self.commits.count = writer.commits;
     self.commits.failed = writer.failed_commits;
     self.commits.seconds = absl::ToDoubleSeconds(writer.commit_time);

@@ -148,6 +148,21 @@ class SelfCollectable : public prometheus::Collectable {
     Counter("ppmm_ingest_streams_refused_total", "Streams of agents that were sent away.")
         .Add({}, AsDouble(in.streams_refused))
         .MoveTo(out);
+    Counter("ppmm_ingest_connections_total", "Connections of agents that were accepted.")
+        .Add({}, AsDouble(in.connections))
+        .MoveTo(out);
+    Family shed = Counter("ppmm_ingest_shed_connections_total", "Connections of agents closed at once, by reason.");
+    for (const auto& [reason, count] : in.shed_connections) {
+      shed.Add({{"reason", reason}}, AsDouble(count));
+    }
+    shed.MoveTo(out);
+    Counter("ppmm_ingest_repeated_batches_total", "Batches that came again and were not counted again.")
+        .Add({}, AsDouble(in.repeated_batches))
+        .MoveTo(out);
+    Counter("ppmm_store_refused_entries_total",
+            "Hosts, applications, instances and series refused because the store holds as many as it may.")
+        .Add({}, AsDouble(in.refused_entries))
+        .MoveTo(out);
     Gauge("ppmm_ingest_queue_bytes", "Bytes that wait for the writer.").Add({}, AsDouble(in.queue_bytes)).MoveTo(out);
     Gauge("ppmm_ingest_queue_limit_bytes", "Bytes above which streams are not read.")
         .Add({}, AsDouble(in.queue_limit_bytes))

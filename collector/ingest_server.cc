@@ -300,7 +300,7 @@ class Service : public grpc::CallbackGenericService {
 class GrpcIngestServer : public IngestServer {
  public:
   GrpcIngestServer(const Clock* clock, IngestQueue* queue, IngestCounters* counters)
-      : service_(clock, queue, counters) {}
+      : service_(clock, queue, counters), connections_(&counters->connections) {}
   ~GrpcIngestServer() override { Stop(); }
 
   absl::Status Listen(const IngestOptions& options) {
@@ -333,13 +333,14 @@ class GrpcIngestServer : public IngestServer {
     if (server_ == nullptr) {
       return absl::InternalError("gRPC does not start");
     }
-    absl::StatusOr<std::unique_ptr<AcceptLoop>> loop = AcceptLoop::Start(
-        options.listen, options.max_connections_per_address, [acceptor = std::move(acceptor)](int listener, int fd) {
-          grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-          connection.listener_fd = listener;
-          connection.fd = fd;
-          acceptor->HandleNewConnection(&connection);
-        });
+    absl::StatusOr<std::unique_ptr<AcceptLoop>> loop =
+        AcceptLoop::Start(options.listen, options.max_connections_per_address, connections_,
+                          [acceptor = std::move(acceptor)](int listener, int fd) {
+                            grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+                            connection.listener_fd = listener;
+                            connection.fd = fd;
+                            acceptor->HandleNewConnection(&connection);
+                          });
     if (!loop.ok()) {
       return loop.status();
     }
@@ -365,6 +366,7 @@ class GrpcIngestServer : public IngestServer {
  private:
   Service service_;
   std::unique_ptr<grpc::Server> server_;
+  AcceptLoop::Counters* const connections_;
   std::unique_ptr<AcceptLoop> loop_;
   int port_ = 0;
 };

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
+#include "collector/accept_loop.h"
 #include "collector/batch.h"
 #include "collector/clock_offsets.h"
 #include "collector/ingest_queue.h"
@@ -36,6 +37,7 @@ struct IngestCounters {
   std::atomic<std::uint64_t> streams_opened{0};
   std::atomic<std::uint64_t> streams_refused{0};
   std::atomic<std::int64_t> streams{0};
+  AcceptLoop::Counters connections;
   ClockOffsets clocks;  // of the streams that are open
 };
 

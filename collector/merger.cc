@@ -211,6 +211,7 @@ absl::Status Merger::TakeBatch(Tables& tables, Store& store, StreamId id, Stream
   };
   if (std::any_of(batch.samples.begin(), batch.samples.end(), refused) ||
       std::any_of(batch.sketches.begin(), batch.sketches.end(), refused)) {
+    counters_.samples_refused += batch.samples.size() + batch.sketches.size();
     ++counters_.batches_refused;  // its agent counts the samples when it hears of it, and tells us
     reply.ack.refused.emplace_back(batch.epoch, batch.seq);
     return absl::OkStatus();

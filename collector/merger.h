@@ -36,10 +36,11 @@ struct StreamReply {
 struct MergeCounters {
   std::uint64_t batches = 0;           // merged
   std::uint64_t batches_repeated = 0;  // at or below the cursor
-  std::uint64_t batches_refused = 0;
-  std::uint64_t samples = 0;          // merged
-  std::uint64_t samples_late = 0;     // of these, received more than 5 minutes after their time
-  std::uint64_t lost_by_restore = 0;  // batches
+  std::uint64_t batches_refused = 0;   // the store holds as many series or applications as it may (REFUSAL_LIMIT)
+  std::uint64_t samples_refused = 0;   // in these
+  std::uint64_t samples = 0;           // merged
+  std::uint64_t samples_late = 0;      // of these, received more than 5 minutes after their time
+  std::uint64_t lost_by_restore = 0;   // batches
 };
 
 class Merger {

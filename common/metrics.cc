@@ -25,8 +25,12 @@ using enum MetricRole;
 const Metric kMetrics[] = {
     {"ppmm_host_agent_cpu_seconds_total", kCounter, kHost, -6, "seconds", Resource::kNone, kOther, kNoLabels, 10,
      "CPU time of ppmm-agent itself.", "getrusage(2)"},
+    {"ppmm_host_agent_peers_dropped_total", kCounter, kHost, 0, "", Resource::kNone, kOther, kNoLabels, 10,
+     "Peers left out because a batch had 1,000.", "ppmm-agent"},
     {"ppmm_host_agent_resident_memory_bytes", kGauge, kHost, 0, "bytes", Resource::kNone, kOther, kNoLabels, 10,
      "Resident memory of ppmm-agent itself.", "/proc/self/statm"},
+    {"ppmm_host_agent_series_refused_total", kCounter, kHost, 0, "", Resource::kNone, kOther, kNoLabels, 10,
+     "Times a series was not begun because the host had 20,000.", "ppmm-agent"},
     {"ppmm_host_agent_spool_bytes", kGauge, kHost, 0, "bytes", Resource::kNone, kOther, kNoLabels, 10,
      "Size of the agent's spool, on disk and in memory.", "ppmm-agent"},
     {"ppmm_host_agent_spool_disk_failed", kGauge, kHost, 0, "", Resource::kNone, kOther, kNoLabels, 10,

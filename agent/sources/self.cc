@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "common/status.h"
 
 namespace ppmm {
@@ -13,7 +15,12 @@ absl::Status SelfSource::Sample(absl::Time /*now*/, Recorder& recorder) {
   if (series_[0] == 0) {
     series_[0] = recorder.AddSeries(recorder.host(), MetricNamed("ppmm_host_agent_cpu_seconds_total"));
     series_[1] = recorder.AddSeries(recorder.host(), MetricNamed("ppmm_host_agent_resident_memory_bytes"));
+    series_[2] = recorder.AddSeries(recorder.host(), MetricNamed("ppmm_host_agent_series_refused_total"));
+    series_[3] = recorder.AddSeries(recorder.host(), MetricNamed("ppmm_host_agent_peers_dropped_total"));
   }
+  // Counted since the agent began, so the first reading is no baseline.
+  recorder.Increment(series_[2], recorder.series_refused() - std::exchange(series_refused_, recorder.series_refused()));
+  recorder.Increment(series_[3], recorder.peers_dropped() - std::exchange(peers_dropped_, recorder.peers_dropped()));
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   const auto microseconds = [](const timeval& time) { return time.tv_sec * 1000000 + time.tv_usec; };

@@ -1,7 +1,8 @@
-// What the agent itself costs.
+// What the agent itself costs, and what it left out at its limits.
 #pragma once
 
 #include <array>
+#include <cstdint>
 
 #include "agent/procfs.h"
 #include "agent/source.h"
@@ -17,7 +18,9 @@ class SelfSource : public Source {
 
  private:
   ProcFile statm_;
-  std::array<SeriesHandle, 2> series_{};
+  std::array<SeriesHandle, 4> series_{};
+  std::uint64_t series_refused_ = 0;  // of these the recorder's counters were told
+  std::uint64_t peers_dropped_ = 0;
 };
 
 }  // namespace ppmm

@@ -242,6 +242,39 @@ TEST_F(IngestServerTest, AcceptsAgainAfterItRanOutOfDescriptors) {
   Client second(server_->port());
   ASSERT_TRUE(second.Write(HelloFrame(6, clock_.Now())));
   Await(1);
+  EXPECT_EQ(counters_.connections.shed_no_descriptor.load(), 1u);
+  EXPECT_EQ(counters_.connections.shed_per_address.load(), 0u);
+  EXPECT_GE(counters_.connections.accepted.load(), 2u);
+}
+
+TEST_F(IngestServerTest, ClosesConnectionsBeyondThoseOfAnAddressAndCountsThem) {
+  IngestOptions options;
+  options.listen = "127.0.0.1:0";
+  options.max_connections_per_address = 1;
+  IngestCounters counters;
+  const auto server = IngestServer::Start(options, &clock_, &queue_, &counters);
+  ASSERT_TRUE(server.ok()) << server.status();
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>((*server)->port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  // The count begins anew with each minute, which may end between two of them.
+  std::vector<int> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(connect(clients.back(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  const auto counted = [&counters] {
+    return counters.connections.accepted.load() + counters.connections.shed_per_address.load();
+  };
+  for (const absl::Time end = clock_.Now() + absl::Seconds(10); counted() < 3 && clock_.Now() < end;) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(counted(), 3u);
+  EXPECT_GE(counters.connections.shed_per_address.load(), 1u);
+  for (const int client : clients) {
+    close(client);
+  }
 }
 
 }  // namespace

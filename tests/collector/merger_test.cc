@@ -326,6 +326,9 @@ TEST(MergerTest, BeyondItsLimitsTheStoreRefusesBatchesAndGoesOn) {
   ASSERT_FALSE(sink->acks().empty());
   EXPECT_THAT(sink->acks()[0].refused, testing::ElementsAre(testing::Pair(1u, 1u)));
   EXPECT_EQ(TotalOf(rig, "ppmm_host_cpu_seconds_total"), 3);
+  const MergeCounters merged = rig.writer().status().merged;
+  EXPECT_EQ(merged.batches_refused, 1u);
+  EXPECT_GT(merged.samples_refused, 1u);
 }
 
 TEST(MergerTest, AnInstanceBeyondTheLimitDoesNoHarm) {

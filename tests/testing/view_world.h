@@ -92,6 +92,10 @@ class ViewWorld {
     self.ingest.refused_samples = {{"too_late", 600}, {"future", 0}};
     self.ingest.streams = 1;
     self.ingest.streams_opened = 3;
+    self.ingest.connections = 4;
+    self.ingest.shed_connections = {{"no_descriptor", 0}, {"per_address", 1}};
+    self.ingest.repeated_batches = 5;
+    self.ingest.refused_entries = 12;
     self.ingest.queue_limit_bytes = 67'108'864;
     self.commits = {.count = 1000,
                     .failed = 1,

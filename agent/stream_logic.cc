@@ -14,6 +14,7 @@ namespace {
 
 constexpr absl::string_view kName = "stream";
 constexpr std::size_t kMaxOldEpochsTold = 64;
+constexpr std::size_t kStoreIdBytes = 8;
 constexpr std::uint64_t kBatchOverhead = 64;  // so that tiny batches are bounded in number too
 constexpr std::uint32_t kSlowStepSeconds = 10;
 
@@ -154,6 +155,7 @@ std::string StreamLogic::Hello(StreamTime now) {
   hello->set_boottime_us(absl::ToInt64Microseconds(now.boot));
   live_epoch_ = spool_->current_epoch();
   hello->set_current_epoch(live_epoch_);
+  hello->set_store_id(store_id_);
   old_epochs_.clear();
   for (const SpoolEpoch& epoch : spool_->Epochs()) {
     const bool current = epoch.epoch == live_epoch_;
@@ -288,6 +290,7 @@ void StreamLogic::OnWelcome(const wire::Welcome& welcome, StreamTime now) {
     spool_->Acknowledge(durable.epoch(), durable.number());
   }
   NoteGrid(welcome.step_seconds(), welcome.steps_per_batch());
+  store_id_ = welcome.store_id().size() == kStoreIdBytes ? welcome.store_id() : "";
   state_ = State::kLive;
   status_.connected = true;
   status_.since = now.wall;

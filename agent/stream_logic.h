@@ -170,6 +170,7 @@ class StreamLogic {
   bool cancel_ = false;  // asked for, not yet told to the transport
   bool reconnect_at_once_ = false;
   std::string why_closed_;
+  std::string store_id_;  // of the store that welcomed us last
 
   std::optional<std::uint64_t> leaving_;  // the epoch that the one asked for is to replace
   bool abandon_ = false;                  // what waits in it cannot be sent

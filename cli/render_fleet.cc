@@ -303,7 +303,10 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
                               more(ingest, "refused_entries", " refused beyond the limits of the store")));
   add("samples", absl::StrCat(number(samples, "committed"), " committed of ", number(samples, "produced"), ", ",
                               number(samples, "refused"), " refused, ", number(samples, "dropped"), " dropped, ",
-                              number(samples, "late"), " late"));
+                              number(samples, "late"), " late",
+                              NumberAt(status, "samples_lost_by_restore").value_or(0) > 0
+                                  ? absl::StrCat(", ", number(status, "samples_lost_by_restore"), " lost by a restore")
+                                  : ""));
   add("commits",
       absl::StrCat(number(commits, "count"), ", ", number(commits, "failed"), " failed; mean ",
                    seconds(commits, "mean_seconds"), ", longest ", seconds(commits, "longest_seconds"), ", the last ",

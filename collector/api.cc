@@ -69,6 +69,9 @@ StatusNumbers ReadStatus(State& state, absl::Time now) {
     ++(presence == HostPresence::kLive  ? numbers.hosts_live
        : presence == HostPresence::kOff ? numbers.hosts_off
                                         : numbers.hosts_silent);
+    if (host.row.duplicate) {
+      numbers.duplicates.push_back(host.row.label);
+    }
   }
   for (const auto& [host, counts] : SamplesByHost(tables)) {
     numbers.samples.produced += counts.produced;
@@ -77,6 +80,7 @@ StatusNumbers ReadStatus(State& state, absl::Time now) {
     numbers.samples.dropped += counts.dropped;
     numbers.samples.late += counts.late;
   }
+  numbers.lost_by_restore = tables.lost_by_restore;
   return numbers;
 }
 

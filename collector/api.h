@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 
@@ -52,6 +53,8 @@ struct StatusNumbers {
   std::size_t instances = 0;
   std::size_t series = 0;
   SampleCounts samples;
+  std::uint64_t lost_by_restore = 0;    // samples
+  std::vector<std::string> duplicates;  // labels of hosts that share an identity
 };
 std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, absl::Time now);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "nlohmann/json.hpp"
 
 #include "collector/api.h"
@@ -168,13 +169,22 @@ Json ByReason(const SelfNumbers::ByReason& counts) {
   return json;
 }
 
-Json ComponentsOf(const SelfNumbers& self) {
+Json ComponentOf(const ComponentState& component) {
+  return {{"component", component.component},
+          {"state", component.ok ? "ok" : "failed"},
+          {"reason", TextOrNull(component.reason)},
+          {"cure", TextOrNull(component.cure)}};
+}
+
+Json ComponentsOf(const StatusNumbers& numbers, const SelfNumbers& self) {
   Json components = Json::array();
   for (const ComponentState& component : self.components) {
-    components.push_back({{"component", component.component},
-                          {"state", component.ok ? "ok" : "failed"},
-                          {"reason", TextOrNull(component.reason)},
-                          {"cure", TextOrNull(component.cure)}});
+    components.push_back(ComponentOf(component));
+  }
+  if (!numbers.duplicates.empty()) {
+    components.push_back(ComponentOf(
+        {"identity", false, absl::StrCat("two machines share one identity: ", absl::StrJoin(numbers.duplicates, ", ")),
+         "give one a new machine id (systemd-machine-id-setup), or start its agent with --host-id"}));
   }
   return components;
 }
@@ -282,6 +292,7 @@ std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, ab
       {"instances", numbers.instances},
       {"series", numbers.series},
       {"samples", SamplesJson(numbers.samples)},
+      {"samples_lost_by_restore", numbers.lost_by_restore},
       {"commits",
        {{"count", self.commits.count},
         {"failed", self.commits.failed},
@@ -325,7 +336,7 @@ std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, ab
        {{"last_reload_successful", self.config_ok},
         {"error", TextOrNull(self.config_error)},
         {"waits_for_restart", self.config_waits_for_restart}}},
-      {"components", ComponentsOf(self)}};
+      {"components", ComponentsOf(numbers, self)}};
   return Dump(json);
 }
 

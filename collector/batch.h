@@ -38,6 +38,7 @@ struct StreamHello {
   std::string version;
   std::uint64_t current_epoch = 0;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> epochs;  // epoch, highest number the agent saw acknowledged
+  std::string store_id;  // of the store that welcomed this process last; empty: none yet, or not told
   absl::Time received;
 };
 

@@ -71,7 +71,7 @@ class Collector::Impl {
  public:
   Impl(config::CollectorConfig config, const Clock* clock) : config_(std::move(config)), clock_(clock) {}
 
-  absl::Status Start() {
+  absl::Status Start(bool restored) {
     std::error_code made;
     std::filesystem::create_directories(config_.data(), made);
     if (made) {
@@ -87,6 +87,10 @@ class Collector::Impl {
     ASSIGN_OR_RETURN(store_, OpenSqliteStore(DatabasePath()));
     writer_ = std::make_unique<Writer>(&state_, store_.get(), &queue_, clock_);
     RETURN_IF_ERROR(writer_->Load());
+    if (restored) {
+      RETURN_IF_ERROR(writer_->BeginAnew());
+      LogInfo("collector", "the store was set back: it has a new id, and exposed totals begin at 0");
+    }
     RetentionOptions retention_options;
     retention_options.minute_days = config_.retention().minutes_days();
     retention_options.hour_days = config_.retention().hours_days();
@@ -254,9 +258,10 @@ class Collector::Impl {
   std::shared_ptr<const Inventory> inventory_ ABSL_GUARDED_BY(mutex_);
 };
 
-absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const config::CollectorConfig& config, const Clock* clock) {
+absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const config::CollectorConfig& config, const Clock* clock,
+                                                            bool restored) {
   auto impl = std::make_unique<Impl>(config, clock);
-  RETURN_IF_ERROR(impl->Start());
+  RETURN_IF_ERROR(impl->Start(restored));
   return std::unique_ptr<Collector>(new Collector(std::move(impl)));
 }
 

@@ -16,11 +16,13 @@ namespace ppmm {
 // Start, Stop: one thread.
 class Collector {
  public:
-  // Opens the store, loads the state, listens. `clock` outlives the collector.
+  // Opens the store, loads the state, listens. `clock` outlives the collector. `restored`: the store was set back; it
+  // begins anew before anybody reads it.
   //
   // Errors: those of the store; AlreadyExists: an address is taken, the text says by whom and which flag cures it;
   //         InvalidArgument: certificates, addresses or the inventory cannot be used.
-  static absl::StatusOr<std::unique_ptr<Collector>> Start(const config::CollectorConfig& config, const Clock* clock);
+  static absl::StatusOr<std::unique_ptr<Collector>> Start(const config::CollectorConfig& config, const Clock* clock,
+                                                          bool restored = false);
   ~Collector();
 
   // Once a second: tells the writer what the agents' clocks say of ours, and whether the service manager's watchdog

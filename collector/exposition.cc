@@ -145,7 +145,7 @@ class SelfCollectable : public prometheus::Collectable {
     Counter("ppmm_ingest_streams_opened_total", "Streams of agents that were taken.")
         .Add({}, AsDouble(in.streams_opened))
         .MoveTo(out);
-    Counter("ppmm_ingest_streams_refused_total", "Streams of agents that were sent away.")
+    Counter("ppmm_ingest_streams_refused_total", "Streams that were sent away, at once or for what they sent.")
         .Add({}, AsDouble(in.streams_refused))
         .MoveTo(out);
     Counter("ppmm_ingest_connections_total", "Connections of agents that were accepted.")
@@ -455,6 +455,7 @@ class StateCollectable : public prometheus::Collectable {
     std::map<HostPresence, int> presences = {
         {HostPresence::kLive, 0}, {HostPresence::kSilent, 0}, {HostPresence::kOff, 0}};
     SampleCounts samples;
+    std::uint64_t lost_by_restore = 0;
     std::uint64_t late = 0;
     std::size_t series = 0;
     {
@@ -471,6 +472,7 @@ class StateCollectable : public prometheus::Collectable {
         samples.refused += agent.row.refused;
         samples.dropped += agent.row.dropped;
       }
+      lost_by_restore = tables.lost_by_restore;
     }
     Family agents = Gauge("ppmm_agents", "Hosts with an agent, by how they are heard of.");
     for (const auto& [presence, count] : presences) {
@@ -484,6 +486,10 @@ class StateCollectable : public prometheus::Collectable {
         .Add({{"outcome", "committed"}}, AsDouble(samples.committed))
         .Add({{"outcome", "refused"}}, AsDouble(samples.refused))
         .Add({{"outcome", "dropped"}}, AsDouble(samples.dropped))
+        .MoveTo(out);
+    Counter("ppmm_lost_by_restore_samples_total",
+            "Samples that were acknowledged and then gone with a restore of the store; they count as dropped.")
+        .Add({}, AsDouble(lost_by_restore))
         .MoveTo(out);
     Counter("ppmm_late_samples_total",
             "Samples that came more than 5 minutes after their time: in minutes and facts, "

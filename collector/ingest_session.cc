@@ -45,6 +45,9 @@ absl::Status CheckHello(const wire::Hello& hello) {
       hello.group().size() > kMaxNameBytes || hello.version().size() > kMaxNameBytes || hello.boot_id().size() > 16) {
     return absl::InvalidArgumentError("host_name and group are 1 to 256 bytes");
   }
+  if (!hello.store_id().empty() && hello.store_id().size() != 8) {
+    return absl::InvalidArgumentError("store_id is 8 bytes");
+  }
   if (hello.current_epoch() == 0 || hello.epochs_size() > kMaxEpochsInHello) {
     return absl::InvalidArgumentError("current_epoch is not 0, and at most 65 epochs are named");
   }
@@ -176,6 +179,7 @@ absl::Status IngestSession::Open(absl::string_view bytes, std::shared_ptr<Stream
   event.boot_id = hello->boot_id();
   event.version = hello->version();
   event.current_epoch = hello->current_epoch();
+  event.store_id = hello->store_id();
   for (const wire::EpochState& epoch : hello->epochs()) {
     event.epochs.emplace_back(epoch.epoch(), epoch.acknowledged());
   }

@@ -33,11 +33,11 @@ void Reload(const CollectorFlags& flags, const DefaultPaths& paths, Collector& c
           waiting->empty() ? "" : "; these wait for a restart: ", absl::StrJoin(*waiting, ", "));
 }
 
-int Run(const CollectorFlags& flags, const DefaultPaths& paths, const config::CollectorConfig& config) {
+int Run(const CollectorFlags& flags, const DefaultPaths& paths, const config::CollectorConfig& config, bool restored) {
   RealClock clock;
   DaemonSignals signals;
   const SdNotify notify;
-  const absl::StatusOr<std::unique_ptr<Collector>> collector = Collector::Start(config, &clock);
+  const absl::StatusOr<std::unique_ptr<Collector>> collector = Collector::Start(config, &clock, restored);
   if (!collector.ok()) {
     return Complain("ppmm-collector", collector.status());
   }
@@ -71,16 +71,18 @@ int main(int argc, char** argv) {
   const ppmm::DefaultPaths paths = ppmm::DefaultPathsOf("collector", geteuid() == 0, ppmm::ProcessEnvironment);
   ppmm::CollectorFlags flags;
   absl::StatusOr<ppmm::config::CollectorConfig> config;
+  bool restored = false;
   CLI::App app("Takes what ppmm-agents send, keeps it, exposes it to Prometheus and rates the organization.");
   app.add_option("--http-listen", flags.http_listen, "ADDR:PORT of HTTP, by default 127.0.0.1:7766");
   app.add_option("--grpc-listen", flags.grpc_listen, "ADDR:PORT for agents, by default 127.0.0.1:7767");
   app.add_option("--organization", flags.organization, "name of what is rated");
+  app.add_flag("--restored", restored, "once, after a backup was restored: the store gets a new id, totals begin at 0");
   const auto load = [&] {
     config = ppmm::LoadCollectorConfig(flags, paths);
     return config.ok() ? ppmm::LoadInventory(config->inventory()).status() : config.status();
   };
   return ppmm::DaemonMain(app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level}, load, [&] {
     ppmm::ApplyLogLevel(config->log_level());
-    return ppmm::Run(flags, paths, *config);
+    return ppmm::Run(flags, paths, *config, restored);
   });
 }

@@ -8,8 +8,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
+#include "collector/restore.h"
 #include "collector/sample_counts.h"
-#include "collector/store/store_id.h"
 #include "common/log.h"
 #include "common/status.h"
 #include "proto/telemetry.pb.h"
@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::int64_t kMinutesUntilTooLate = 72 * 60;
 constexpr std::int64_t kBootingMinutes = 10;
-constexpr int kDuplicateRun = 3;  // successive minutes of two agents on one host
 
 std::int64_t MinuteOfUs(std::int64_t us) {
   return us / 60'000'000;
@@ -62,7 +61,7 @@ SeriesMeaning MeaningOf(const Tables& tables, SeriesId id) {
 void Merger::Reset() {
   streams_.clear();
   stream_of_agent_.clear();
-  deliveries_.clear();
+  duplicates_.Reset();
   replies_.clear();
   hosts_.clear();
   agents_.clear();
@@ -137,15 +136,12 @@ absl::Status Merger::TakeHello(Tables& tables, Store& store, StreamId id, const 
     CutStream(id, absl::ResourceExhaustedError("the store holds as many hosts as it may"));
     return absl::OkStatus();
   }
-  if (result.lost_batches > 0) {
-    counters_.lost_by_restore += result.lost_batches;
-    LogWarning("writer", "agent ", absl::BytesToHexString(hello.agent_id), " has ", result.lost_batches,
+  if (result.set_back.batches > 0) {
+    LogWarning("writer", "agent ", absl::BytesToHexString(hello.agent_id), " has ", result.set_back.batches,
                " acknowledged batches that this store does not have: it was set back");
-    if (!restore_seen_) {
-      restore_seen_ = true;
-      RETURN_IF_ERROR(ResetTotals(tables, store));
-      result.welcome.store_id = tables.store_id;
-    }
+  }
+  if (result.set_back.is_new) {
+    TotalsChanged(tables);
   }
   StreamReply& reply = ReplyTo(id);
   reply.welcomed = true;
@@ -163,35 +159,25 @@ absl::Status Merger::TakeHello(Tables& tables, Store& store, StreamId id, const 
   return absl::OkStatus();
 }
 
-// A new store begins: exposed totals from 0, which every reader takes for a reset.
-absl::Status Merger::ResetTotals(Tables& tables, Store& store) {
-  tables.store_id = NewStoreId();
-  RETURN_IF_ERROR(store.PutMeta("store_id", absl::BytesToHexString(tables.store_id)));
-  for (auto& series : tables.series) {
-    if (series != nullptr) {
-      series->total = 0;
-      if (series->histogram != nullptr) {
-        series->histogram->total.Clear();
-      }
-    }
-  }
-  for (auto& [application_id, application] : tables.applications) {
-    for (auto& [key, pooled] : application.totals) {
-      pooled.total = 0;
-      pooled.sketch.Clear();
-    }
-    totals_.insert(application_id);
+absl::Status Merger::BeginAnew(Tables& tables, Store& store, absl::Time now) {
+  RETURN_IF_ERROR(ppmm::BeginAnew(tables, store, now));
+  TotalsChanged(tables);
+  return absl::OkStatus();
+}
+
+void Merger::TotalsChanged(const Tables& tables) {
+  for (const auto& [id, application] : tables.applications) {
+    totals_.insert(id);
   }
   for (const auto& [key, host] : tables.hosts) {
     hosts_.insert(key);
   }
-  return absl::OkStatus();
 }
 
 absl::Status Merger::TakeBatch(Tables& tables, Store& store, StreamId id, Stream& stream, const DecodedBatch& batch) {
   AgentState& agent = tables.agents.at(stream.agent_id);
-  const auto known = agent.cursors.find(batch.epoch);
-  CursorState cursor = known == agent.cursors.end() ? CursorState() : known->second;
+  const auto known = tables.cursors.find(batch.epoch);
+  CursorState cursor = known == tables.cursors.end() ? CursorState{stream.agent_id} : known->second;
   StreamReply& reply = ReplyTo(id);
   if (batch.seq <= cursor.number) {
     if (batch.t0 > cursor.newest_step) {
@@ -218,15 +204,20 @@ absl::Status Merger::TakeBatch(Tables& tables, Store& store, StreamId id, Stream
   }
   RETURN_IF_ERROR(BeginDay(tables, store, stream, batch.received));
   RETURN_IF_ERROR(MergeBatch(tables, store, stream, agent, ids, batch));
+  const bool moved = cursor.moved && cursor.produced > 0;
+  const std::uint64_t dropped = agent.row.dropped;
   CountBatch(batch, agent.row, cursor);
+  if (moved && agent.row.dropped > dropped) {
+    RETURN_IF_ERROR(CountLost(tables, store, agent.row.dropped - dropped));
+  }
   cursor.number = batch.seq;
   cursor.newest_step =
       std::max(cursor.newest_step, batch.t0 + std::int64_t{batch.steps - 1} * std::int64_t{batch.step_seconds});
-  agent.cursors[batch.epoch] = cursor;
-  cursors_.emplace(stream.agent_id, batch.epoch);
+  tables.cursors[batch.epoch] = cursor;
+  cursors_.insert(batch.epoch);
   reply.ack.durable.emplace_back(batch.epoch, batch.seq);
   if (batch.live) {
-    NoteDelivery(tables, id, stream, batch.t0 / 60);
+    return NoteDelivery(tables, store, stream.host, stream.agent_id, batch.t0 / 60);
   }
   return absl::OkStatus();
 }
@@ -268,7 +259,11 @@ absl::Status Merger::MergeBatch(Tables& tables, Store& store, Stream& stream, Ag
   counters_.samples += samples;
   counters_.samples_late += late;
   ++counters_.batches;
+  const bool next_minute = newest / 60 != host.row.newest_step / 60;
   host.row.newest_step = batch.live ? newest : std::max(host.row.newest_step, newest);
+  if (next_minute && (host.row.duplicate || agent.row.duplicate)) {
+    RETURN_IF_ERROR(FlagPairs(tables, store));
+  }
   if (batch.live) {
     host.last_receipt = std::max(host.last_receipt, batch.received);
   }
@@ -484,46 +479,13 @@ void Merger::NoteSample(Tables& tables, EntityId id, std::int64_t minute) {
   lives_.insert(id);
 }
 
-// Two agents that each deliver three successive minutes of one host share an identity; the newcomer gets its own host.
-void Merger::NoteDelivery(Tables& tables, StreamId id, const Stream& stream, std::int64_t minute) {
-  std::vector<Delivery>& deliveries = deliveries_[stream.host];
-  auto mine = std::find_if(deliveries.begin(), deliveries.end(),
-                           [&](const Delivery& delivery) { return delivery.agent_id == stream.agent_id; });
-  if (mine == deliveries.end()) {
-    std::erase_if(deliveries, [minute](const Delivery& delivery) { return delivery.minute + 2 < minute; });
-    deliveries.push_back({stream.agent_id, minute, 1});
-    return;
+absl::Status Merger::NoteDelivery(Tables& tables, Store& store, HostKey host, const std::string& agent_id,
+                                  std::int64_t minute) {
+  ASSIGN_OR_RETURN(const std::string newcomer, duplicates_.Note(tables, store, host, agent_id, minute));
+  if (const auto stream = stream_of_agent_.find(newcomer); stream != stream_of_agent_.end()) {
+    CutStream(stream->second, absl::AbortedError("another agent has this host_id; connect again"));
   }
-  if (mine->minute == minute) {
-    return;
-  }
-  mine->run = minute == mine->minute + 1 ? mine->run + 1 : 1;
-  mine->minute = minute;
-  if (mine->run < kDuplicateRun) {
-    return;
-  }
-  for (const Delivery& other : deliveries) {
-    if (other.agent_id == mine->agent_id || other.run < kDuplicateRun || other.minute + 1 < minute) {
-      continue;
-    }
-    AgentRow& a = tables.agents.at(mine->agent_id).row;
-    AgentRow& b = tables.agents.at(other.agent_id).row;
-    AgentRow& newcomer = a.first_seen_us > b.first_seen_us ? a : b;
-    newcomer.duplicate = true;
-    agents_.insert(newcomer.agent_id);
-    tables.hosts.at(stream.host).row.duplicate = true;
-    hosts_.insert(stream.host);
-    LogWarning("writer", "host ", tables.hosts.at(stream.host).row.label,
-               ": two agents share its machine id; give one a new machine id, or --host-id");
-    const auto newcomers = stream_of_agent_.find(newcomer.agent_id);
-    if (newcomers != stream_of_agent_.end()) {
-      CutStream(newcomers->second, absl::AbortedError("another agent has this host_id; connect again"));
-    } else {
-      CutStream(id, absl::AbortedError("another agent has this host_id; connect again"));
-    }
-    deliveries.clear();
-    return;
-  }
+  return absl::OkStatus();
 }
 
 absl::Status Merger::FlushRows(Tables& tables, Store& store) {
@@ -586,10 +548,10 @@ absl::Status Merger::Flush(Tables& tables, Store& store) {
     RETURN_IF_ERROR(store.Put(tables.agents.at(id).row));
   }
   agents_.clear();
-  for (const auto& [agent_id, epoch] : cursors_) {
-    const CursorState& cursor = tables.agents.at(agent_id).cursors.at(epoch);
+  for (const std::uint64_t epoch : cursors_) {
+    const CursorState& cursor = tables.cursors.at(epoch);
     RETURN_IF_ERROR(
-        store.Put(CursorRow{epoch, agent_id, cursor.number, cursor.newest_step, cursor.produced, cursor.moved}));
+        store.Put(CursorRow{epoch, cursor.agent_id, cursor.number, cursor.newest_step, cursor.produced, cursor.moved}));
   }
   cursors_.clear();
   for (auto& [key, row] : application_minutes_) {

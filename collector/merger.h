@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 
+#include "collector/duplicates.h"
 #include "collector/facts/bits.h"
 #include "collector/ingest_queue.h"
 #include "collector/registry.h"
@@ -40,7 +41,6 @@ struct MergeCounters {
   std::uint64_t samples_refused = 0;   // in these
   std::uint64_t samples = 0;           // merged
   std::uint64_t samples_late = 0;      // of these, received more than 5 minutes after their time
-  std::uint64_t lost_by_restore = 0;   // batches
 };
 
 class Merger {
@@ -53,6 +53,9 @@ class Merger {
   // Merges one event. What it says to the stream waits in TakeReplies().
   // Errors: those of the store; then only Reset() and State::LoadFrom() are of use.
   absl::Status Apply(Tables& tables, Store& store, QueuedEvent event);
+
+  // An operator says that the store was set back (restore.h). Errors: those of the store.
+  absl::Status BeginAnew(Tables& tables, Store& store, absl::Time now);
 
   // Writes the rows that changed, in order of their keys.
   absl::Status Flush(Tables& tables, Store& store);
@@ -74,12 +77,6 @@ class Merger {
     MinuteRow row;
     bool closed_now = false;
   };
-  // Who delivers steps for a host, to find two agents with one host_id. Not kept over a restart.
-  struct Delivery {
-    std::string agent_id;
-    std::int64_t minute = 0;
-    int run = 0;  // successive minutes
-  };
   using MinuteHost = std::pair<std::int64_t, HostKey>;
 
   absl::Status TakeHello(Tables& tables, Store& store, StreamId id, const std::shared_ptr<StreamSink>& sink,
@@ -99,8 +96,9 @@ class Merger {
   absl::StatusOr<ChangedRow*> RowOf(Store& store, HostKey host, std::int64_t minute);
   absl::Status MarkTwice(Store& store, HostState& host, std::int64_t from_minute, std::int64_t to_minute);
   void NoteSample(Tables& tables, EntityId entity, std::int64_t minute);
-  void NoteDelivery(Tables& tables, StreamId id, const Stream& stream, std::int64_t minute);
-  absl::Status ResetTotals(Tables& tables, Store& store);
+  absl::Status NoteDelivery(Tables& tables, Store& store, HostKey host, const std::string& agent_id,
+                            std::int64_t minute);
+  void TotalsChanged(const Tables& tables);
   void CutStream(StreamId id, const absl::Status& why);
   StreamReply& ReplyTo(StreamId id);
   absl::Status FlushRows(Tables& tables, Store& store);
@@ -108,14 +106,13 @@ class Merger {
   Registry registry_;
   std::map<StreamId, Stream> streams_;
   absl::flat_hash_map<std::string, StreamId> stream_of_agent_;
-  absl::flat_hash_map<HostKey, std::vector<Delivery>> deliveries_;
-  bool restore_seen_ = false;
+  DuplicateFinder duplicates_;
 
   // Of the transaction.
   std::map<StreamId, StreamReply> replies_;
   std::set<HostKey> hosts_;
   std::set<std::string> agents_;
-  std::set<std::pair<std::string, std::uint64_t>> cursors_;
+  std::set<std::uint64_t> cursors_;
   std::set<ApplicationId> totals_;
   std::set<EntityId> lives_;
   std::map<MinuteHost, ChangedRow> rows_;

@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
+#include "collector/duplicates.h"
 #include "common/log.h"
 #include "common/status.h"
 #include "proto/telemetry.pb.h"
@@ -232,10 +233,12 @@ absl::StatusOr<HostState*> Registry::FindOrMakeHost(Tables& tables, Store& store
     host.row.name = hello.host_name;
     ASSIGN_OR_RETURN(host.row.label, GiveLabel(tables, store, hello, host));
   }
+  host.row.duplicate |= host_id != hello.host_id;
   host.row.group = hello.group.empty() ? "default" : hello.group;
   host.row.agent_version = hello.version;
   if (before.name != host.row.name || before.group != host.row.group || before.key != host.row.key ||
-      before.agent_version != host.row.agent_version || before.label != host.row.label) {
+      before.agent_version != host.row.agent_version || before.label != host.row.label ||
+      before.duplicate != host.row.duplicate) {
     RETURN_IF_ERROR(store.Put(host.row));
   }
   return &host;
@@ -243,16 +246,18 @@ absl::StatusOr<HostState*> Registry::FindOrMakeHost(Tables& tables, Store& store
 
 absl::StatusOr<HelloResult> Registry::Hello(Tables& tables, Store& store, const StreamHello& hello) {
   HelloResult result;
-  result.welcome.store_id = tables.store_id;
-  const auto known = tables.agents.find(hello.agent_id);
-  const bool is_duplicate = known != tables.agents.end() && known->second.row.duplicate;
-  ASSIGN_OR_RETURN(HostState * host,
-                   FindOrMakeHost(tables, store, hello, is_duplicate ? hello.duplicate_host_id : hello.host_id));
+  ASSIGN_OR_RETURN(const std::string host_id, HostIdOf(tables, store, hello));
+  ASSIGN_OR_RETURN(HostState * host, FindOrMakeHost(tables, store, hello, host_id));
   if (host == nullptr) {
     ++refused_;
     return result;
   }
+  ASSIGN_OR_RETURN(result.set_back, TakeAcknowledged(tables, store, hello, *host));
+  if (result.set_back.is_new) {
+    RETURN_IF_ERROR(BeginAnew(tables, store, hello.received));
+  }
   result.host = host->row.key;
+  result.welcome.store_id = tables.store_id;
   result.welcome.host_label = host->row.label;
 
   AgentState& agent = tables.agents[hello.agent_id];
@@ -262,26 +267,12 @@ absl::StatusOr<HelloResult> Registry::Hello(Tables& tables, Store& store, const 
   }
   agent.row.host = host->row.key;
   agent.row.version = hello.version;
-  agent.row.last_hello_us = absl::ToUnixMicros(hello.received);
+  agent.row.last_hello_us = std::max(absl::ToUnixMicros(hello.received), tables.restored_us);
   result.welcome.instruction = TakeEpoch(agent.row, hello.current_epoch);
   RETURN_IF_ERROR(store.Put(agent.row));
   for (const auto& [epoch, acknowledged] : hello.epochs) {
-    auto cursor = agent.cursors.find(epoch);
-    const bool newcomer = known == tables.agents.end();
-    if (newcomer || acknowledged > (cursor == agent.cursors.end() ? 0 : cursor->second.number)) {
-      // A cursor of a known agent may have been deleted by age; what the agent says then only continues it.
-      if (cursor != agent.cursors.end() || newcomer) {
-        result.lost_batches += acknowledged - (cursor == agent.cursors.end() ? 0 : cursor->second.number);
-      }
-      CursorState& moved = agent.cursors[epoch];
-      moved.number = acknowledged;
-      moved.moved = true;  // what the epoch produced before is not this store's to account for
-      moved.newest_step = std::max(moved.newest_step, absl::ToUnixSeconds(hello.received));
-      RETURN_IF_ERROR(
-          store.Put(CursorRow{epoch, hello.agent_id, moved.number, moved.newest_step, moved.produced, moved.moved}));
-      cursor = agent.cursors.find(epoch);
-    }
-    if (cursor != agent.cursors.end() && cursor->second.number > 0) {
+    const auto cursor = tables.cursors.find(epoch);
+    if (cursor != tables.cursors.end() && cursor->second.number > 0) {
       result.welcome.durable.emplace_back(epoch, cursor->second.number);
     }
   }

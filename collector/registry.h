@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 
 #include "collector/batch.h"
+#include "collector/restore.h"
 #include "collector/state.h"
 
 namespace ppmm {
@@ -36,8 +37,7 @@ struct RegistryLimits {
 struct HelloResult {
   HostKey host = 0;  // 0: refused (REFUSAL_LIMIT)
   StreamWelcome welcome;
-  // The agent knows more acknowledged batches than we have: the store was set back. 0: no.
-  std::uint64_t lost_batches = 0;
+  SetBack set_back;
 };
 
 // One thread only. Errors of all methods: those of the store.

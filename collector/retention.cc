@@ -161,28 +161,24 @@ void Retention::ForgetOldCursors(absl::Time store_time) {
   const std::int64_t bound = absl::ToUnixSeconds(store_time - kSealAfter);
   {
     ReaderLock lock(&state_->mutex());
-    const auto& agents = state_->tables().agents;
-    if (std::none_of(agents.begin(), agents.end(), [bound](const auto& agent) {
-          return std::any_of(agent.second.cursors.begin(), agent.second.cursors.end(),
-                             [bound](const auto& cursor) { return cursor.second.newest_step < bound; });
-        })) {
+    const auto& cursors = state_->tables().cursors;
+    if (std::none_of(cursors.begin(), cursors.end(),
+                     [bound](const auto& cursor) { return cursor.second.newest_step < bound; })) {
       return;
     }
   }
   // What could come again under such a cursor would be refused as too late.
   writer_->Submit(
       [bound](Tables& tables, Store& store) -> absl::Status {
-        for (auto& [id, agent] : tables.agents) {
-          std::vector<std::uint64_t> old;
-          for (const auto& [epoch, cursor] : agent.cursors) {
-            if (cursor.newest_step < bound) {
-              old.push_back(epoch);
-            }
+        std::vector<std::pair<std::uint64_t, std::string>> old;  // epoch, agent
+        for (const auto& [epoch, cursor] : tables.cursors) {
+          if (cursor.newest_step < bound) {
+            old.emplace_back(epoch, cursor.agent_id);
           }
-          for (const std::uint64_t epoch : old) {
-            agent.cursors.erase(epoch);
-            RETURN_IF_ERROR(store.DeleteCursor(epoch, id));
-          }
+        }
+        for (const auto& [epoch, agent_id] : old) {
+          tables.cursors.erase(epoch);
+          RETURN_IF_ERROR(store.DeleteCursor(epoch, agent_id));
         }
         return absl::OkStatus();
       },

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
+#include "collector/restore.h"
 #include "common/status.h"
 #include "common/varint.h"
 
@@ -161,6 +162,7 @@ absl::Status Build(Store& store, Tables& tables) {
     return absl::DataLossError("meta: no store_id");
   }
   tables.store_id = absl::HexStringToBytes(*store_id);
+  RETURN_IF_ERROR(LoadRestores(store, tables));
   ASSIGN_OR_RETURN(tables.commit, NumberInMeta(store, "commit"));
   tables.read_at = tables.commit;
   ASSIGN_OR_RETURN(tables.sealed_day, NumberInMeta(store, "sealed_day"));
@@ -194,7 +196,10 @@ absl::Status Build(Store& store, Tables& tables) {
     tables.agents[std::move(id)].row = std::move(row);
   }
   for (const CursorRow& row : contents.cursors) {
-    tables.agents[row.agent_id].cursors[row.epoch] = {row.number, row.newest_step, row.produced, row.moved};
+    const auto [known, is_new] = tables.cursors.try_emplace(row.epoch);
+    if (is_new || row.number > known->second.number) {
+      known->second = {row.agent_id, row.number, row.newest_step, row.produced, row.moved};
+    }
   }
   for (ApplicationRow& row : contents.applications) {
     tables.application_by_key[row.key] = row.id;
@@ -397,10 +402,11 @@ std::string State::Dump() const {
          absl::BytesToHexString(agent.row.past_epochs), " samples ", agent.row.produced, " ", agent.row.committed, " ",
          agent.row.dropped, " ", agent.row.refused, " ", agent.row.late, " told ", agent.row.told_dropped, " ",
          agent.row.told_refused, " unseen ", agent.row.losses_unseen, " day ", agent.row.counted_day);
-    std::map<std::uint64_t, CursorState> cursors(agent.cursors.begin(), agent.cursors.end());
-    for (const auto& [epoch, cursor] : cursors) {
-      line("  cursor ", epoch, " ", cursor.number, " ", cursor.newest_step, " ", cursor.produced, " ", cursor.moved);
-    }
+  }
+  const std::map<std::uint64_t, CursorState> cursors(tables_.cursors.begin(), tables_.cursors.end());
+  for (const auto& [epoch, cursor] : cursors) {
+    line("cursor ", epoch, " of ", absl::BytesToHexString(cursor.agent_id), " ", cursor.number, " ", cursor.newest_step,
+         " ", cursor.produced, " ", cursor.moved);
   }
   for (const auto& [id, application] : tables_.applications) {
     line("application ", id, " ", application.row.key, " ", application.display_name);

@@ -97,7 +97,9 @@ struct ApplicationState {
   const std::string& label() const { return row.group == "default" ? row.name : row.key; }
 };
 
+// How far an epoch is merged. One an epoch, whoever sends it: copies of a machine send the same batches.
 struct CursorState {
+  std::string agent_id;  // who sent it first
   std::uint64_t number = 0;
   std::int64_t newest_step = 0;
   std::uint64_t produced = 0;  // samples of the epoch, as its newest batch says
@@ -106,7 +108,6 @@ struct CursorState {
 
 struct AgentState {
   AgentRow row;
-  absl::flat_hash_map<std::uint64_t, CursorState> cursors;  // by epoch
 };
 
 struct HostState {
@@ -123,9 +124,13 @@ struct HostState {
 
 // Everything, by id. Pointers and references stay good until the next LoadFrom().
 struct Tables {
-  std::string store_id;         // 8 bytes
-  std::int64_t commit = 0;      // number of the last commit, ever growing
-  std::int64_t sealed_day = 0;  // days before it are sealed
+  std::string store_id;  // 8 bytes
+  // Set back by a restore (restore.h).
+  std::set<std::string> former_store_ids;  // what this store was called before
+  std::int64_t restored_us = 0;            // when it was last called anew; agents that came since know it. 0: never
+  std::uint64_t lost_by_restore = 0;       // samples that agents no longer have and this store never had: of `dropped`
+  std::int64_t commit = 0;                 // number of the last commit, ever growing
+  std::int64_t sealed_day = 0;             // days before it are sealed
   std::int64_t store_time_us = 0;
   std::int64_t facts_day = 0;           // facts are written of the days before it
   std::set<std::int64_t> touched_days;  // of these, changed since by late samples
@@ -136,7 +141,8 @@ struct Tables {
   std::int64_t watchdog_since_minute = 0;  // a service manager's watchdog was first heard; 0: never
   WatchdogRow watchdog;                    // the newest
   std::map<HostKey, HostState> hosts;
-  std::map<std::string, AgentState> agents;  // by agent_id, 16 bytes
+  std::map<std::string, AgentState> agents;                 // by agent_id, 16 bytes
+  absl::flat_hash_map<std::uint64_t, CursorState> cursors;  // by epoch
   std::map<ApplicationId, ApplicationState> applications;
   std::vector<std::unique_ptr<EntityState>> entities;  // [id - 1]
   std::vector<std::unique_ptr<SeriesState>> series;    // [id - 1]

@@ -32,6 +32,17 @@ absl::Status Writer::Load() {
   return absl::OkStatus();
 }
 
+absl::Status Writer::BeginAnew() {
+  WriterLock lock(&state_->mutex());
+  Tables& tables = state_->mutable_tables();
+  RETURN_IF_ERROR(store_->Begin());
+  RETURN_IF_ERROR(merger_.BeginAnew(tables, *store_, clock_->Now()));
+  RETURN_IF_ERROR(merger_.Flush(tables, *store_));
+  ++tables.commit;
+  RETURN_IF_ERROR(store_->PutMeta("commit", absl::StrCat(tables.commit)));
+  return store_->Commit();
+}
+
 void Writer::Start() {
   started_ = true;
   thread_ = std::thread([this] { Loop(); });

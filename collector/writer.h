@@ -66,6 +66,10 @@ class Writer {
   // Errors: those of the store; the collector is not to start then.
   absl::Status Load();
 
+  // Between Load() and Start(): the store was set back, by the operator's word; it begins anew (restore.h).
+  // Errors: those of the store; the collector is not to start then.
+  absl::Status BeginAnew();
+
   // Starts the thread, after Load().
   void Start();
   // Stops the queue, commits what waits in it, and joins the thread. Streams should have been told to stop before.

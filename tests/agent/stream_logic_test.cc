@@ -127,6 +127,7 @@ class StreamLogicTest : public ::testing::Test, public EpochOwner {
     welcome->set_steps_per_batch(1);
     welcome->set_instruction(instruction);
     welcome->set_host_label("web-1");
+    welcome->set_store_id(store_id_);
     logic().OnFrame(frame.SerializeAsString(), now_);
   }
   void Ack(const Numbers& durable, const Numbers& refused = {},
@@ -179,6 +180,7 @@ class StreamLogicTest : public ::testing::Test, public EpochOwner {
   int epochs_requested_ = 0;
   std::vector<std::string> grids_;
   wire::Hello hello_;
+  std::string store_id_ = "store-id";
   wire::SpoolState state_;
 };
 
@@ -212,6 +214,25 @@ TEST_F(StreamLogicTest, HelloTellsWhoAndWhichEpochs) {
   EXPECT_EQ(hello_.epochs(0).acknowledged(), 2u);
   EXPECT_EQ(hello_.epochs(1).epoch(), 2u);
   EXPECT_EQ(hello_.spool().produced(), 40u);
+}
+
+TEST_F(StreamLogicTest, HelloTellsWhichStoreAcknowledged) {
+  Next();
+  Sends();
+  EXPECT_EQ(hello_.store_id(), "");
+  Welcome();
+  Closed();
+  now_.boot += absl::Minutes(5);
+  Next();
+  Sends();
+  EXPECT_EQ(hello_.store_id(), store_id_);
+  store_id_ = "too short to be one, or too long";
+  Welcome();
+  Closed();
+  now_.boot += absl::Minutes(5);
+  Next();
+  Sends();
+  EXPECT_EQ(hello_.store_id(), "");
 }
 
 TEST_F(StreamLogicTest, HelloNamesTheCurrentAndThe64OldestEpochs) {

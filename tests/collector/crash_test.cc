@@ -85,7 +85,7 @@ void Verify(const std::string& path, int acknowledged) {
   }
   std::uint64_t cursor = 0;
   for (const auto& [id, agent] : state.tables().agents) {
-    for (const auto& [epoch, of_epoch] : agent.cursors) {
+    for (const auto& [epoch, of_epoch] : state.tables().cursors) {
       cursor = of_epoch.number;
     }
     EXPECT_EQ(agent.row.committed, cursor);

@@ -162,6 +162,29 @@ TEST_F(IngestSessionTest, HoldsTheStreamWhileClocksDisagree) {
   EXPECT_THAT(status.message(), HasSubstr("clock: the agent's clock is 6m behind the collector's"));
 }
 
+TEST_F(IngestSessionTest, SaysWhichOfTheClocksIsAhead) {
+  wire::AgentFrame hello = HelloFrame(kEpoch, Now() + absl::Minutes(7));
+  EXPECT_THAT(session_.Open(hello.SerializeAsString(), std::make_shared<SilentSink>()).message(),
+              HasSubstr("clock: the agent's clock is 7m ahead of the collector's"));
+}
+
+TEST_F(IngestSessionTest, TakesAClockThatIsFiveMinutesOff) {
+  wire::AgentFrame hello = HelloFrame(kEpoch, Now() - absl::Minutes(5));
+  EXPECT_TRUE(session_.Open(hello.SerializeAsString(), std::make_shared<SilentSink>()).ok());
+}
+
+TEST_F(IngestSessionTest, ALiveStreamWhoseClockComesRightIsNotHeld) {
+  OpenWithSeries();
+  const auto sent = [&](std::uint64_t seq, absl::Duration off) {
+    return BatchFrame(kEpoch, seq, Now(), {{1, MetricKind::kCounter, 1}}, Now() - off);
+  };
+  EXPECT_TRUE(Take(sent(1, absl::Minutes(7))).ok());
+  clock_.Advance(absl::Seconds(9));
+  EXPECT_TRUE(Take(sent(2, absl::ZeroDuration())).ok());
+  clock_.Advance(absl::Seconds(9));
+  EXPECT_TRUE(Take(sent(3, absl::Minutes(7))).ok()) << "ten seconds begin anew";
+}
+
 TEST_F(IngestSessionTest, HoldsALiveStreamAfterTenSecondsOfDisagreement) {
   OpenWithSeries();
   const auto late_sender = [&](std::uint64_t seq) {

@@ -15,7 +15,7 @@ constexpr std::int64_t kMinute = kRigStart / 60;
 
 // An agent with a CPU counter, a gauge and an instance with connections.
 struct World {
-  explicit World(int number = 1, std::uint64_t epoch = 1) : agent(number, epoch) {
+  explicit World(int number = 1, std::uint64_t epoch = 0) : agent(number, epoch) {
     cpu = agent.AddSeries(1, "ppmm_host_cpu_seconds_total", {"0", "user"});
     memory = agent.AddSeries(1, "ppmm_host_memory_mem_free_bytes");
     nginx = agent.AddInstance("nginx");
@@ -281,38 +281,6 @@ TEST(MergerTest, HostsThatShareANameGetDifferentLabelsForGood) {
   EXPECT_EQ(sink4->welcomes()[0].host_label, "web-68686868") << "a label once used is never another host's";
 }
 
-TEST(MergerTest, TwoAgentsOfOneHostBecomeTwoHostsAfterThreeMinutes) {
-  CollectorRig rig;
-  World first(1);
-  World second(2);
-  const auto hello_of = [&](World& world, const std::string& host_id, absl::Time now) {
-    StreamHello hello = world.agent.Hello(now);
-    hello.host_id = host_id;
-    return hello;
-  };
-  auto sink1 = std::make_shared<RecordingSink>();
-  auto sink2 = std::make_shared<RecordingSink>();
-  const std::string host_id = first.agent.host_id();
-  const absl::Time now = rig.clock().Now();
-  const StreamId one = *rig.queue().Open(sink1, hello_of(first, host_id, now));
-  const StreamId two = *rig.queue().Open(sink2, hello_of(second, host_id, now + absl::Seconds(1)));
-  rig.Push(one, first.agent.Dictionary(now));
-  rig.Push(two, second.agent.Dictionary(now));
-  for (int minute = 0; minute < 3; ++minute) {
-    rig.Push(one, first.Batch(kRigStart + minute * 60));
-    rig.Push(two, second.Batch(kRigStart + minute * 60));
-  }
-  rig.Commit();
-  EXPECT_TRUE(sink1->cuts().empty());
-  ASSERT_EQ(sink2->cuts().size(), 1u);
-  auto sink3 = std::make_shared<RecordingSink>();
-  ASSERT_TRUE(rig.queue().Open(sink3, hello_of(second, host_id, now)).ok());
-  rig.Commit();
-  ReaderLock lock(&rig.state().mutex());
-  EXPECT_EQ(rig.state().tables().hosts.size(), 2u);
-  EXPECT_TRUE(rig.state().tables().hosts.at(1).row.duplicate);
-}
-
 TEST(MergerTest, BeyondItsLimitsTheStoreRefusesBatchesAndGoesOn) {
   WriterOptions options;
   options.limits.series = 2;
@@ -345,26 +313,6 @@ TEST(MergerTest, AnInstanceBeyondTheLimitDoesNoHarm) {
   const WriterStatus status = rig.writer().status();
   EXPECT_GE(status.entries_refused, 1u);
   EXPECT_EQ(status.merged.batches_refused, 1u);
-}
-
-TEST(MergerTest, AStoreThatWasSetBackBecomesANewStoreOnce) {
-  CollectorRig rig;
-  World world;
-  const auto [stream, sink] = rig.Connect(world.agent);
-  rig.Push(stream, world.Batch(kRigStart));
-  rig.Commit();
-  const std::string before = sink->welcomes()[0].store_id;
-  auto again = std::make_shared<RecordingSink>();
-  ASSERT_TRUE(rig.queue().Open(again, world.agent.Hello(rig.clock().Now(), {{1, 9}})).ok());
-  rig.Commit();
-  ASSERT_EQ(again->welcomes().size(), 1u);
-  EXPECT_NE(again->welcomes()[0].store_id, before);
-  EXPECT_THAT(again->welcomes()[0].durable, testing::ElementsAre(testing::Pair(1u, 9u)));
-  EXPECT_EQ(rig.writer().status().merged.lost_by_restore, 8u);
-  EXPECT_EQ(TotalOf(rig, "ppmm_host_cpu_seconds_total"), 0);
-  const std::string dump = rig.Dump();
-  rig.Restart();
-  EXPECT_EQ(rig.Dump(), dump);
 }
 
 // Whatever the grouping into batches and commits, and however live and late are interleaved, the rows are the same.

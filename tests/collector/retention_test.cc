@@ -147,7 +147,7 @@ TEST_F(RetentionTest, CursorsGo73HoursAfterTheirNewestStep) {
   SliceUntil(newest + absl::Hours(73) + absl::Seconds(1));
   EXPECT_TRUE(rig_.store().LoadContents()->cursors.empty());
   ReaderLock lock(&rig_.state().mutex());
-  EXPECT_TRUE(rig_.state().tables().agents.begin()->second.cursors.empty());
+  EXPECT_TRUE(rig_.state().tables().cursors.empty());
 }
 
 }  // namespace

@@ -144,7 +144,7 @@ TEST(WriterThreadTest, ReadersSeeTotalsThatNeverFallAndNoHalfOfACommit) {
       for (int i = 0; i < kBatches; ++i) {
         rig.Push(stream, sender.Batch(kRigStart + i));
       }
-      sink->WaitForDurable(1, kBatches);
+      sink->WaitForDurable(sender.agent.epoch(), kBatches);
       EXPECT_TRUE(sink->cuts().empty());
       rig.queue().Close(stream, true);
     });

@@ -36,6 +36,7 @@ class RecordingSink : public StreamSink {
   void Cut(const absl::Status& why) override {
     MutexLock lock(&mutex_);
     cuts_.push_back(why);
+    changed_.NotifyAll();
   }
 
   std::vector<StreamWelcome> welcomes() const {
@@ -59,10 +60,10 @@ class RecordingSink : public StreamSink {
     MutexLock lock(&mutex_);
     return DurableLocked(epoch);
   }
-  // Waits until the epoch is acknowledged up to `number`.
+  // Waits until the epoch is acknowledged up to `number`, or the stream is cut: then it never will be.
   void WaitForDurable(std::uint64_t epoch, std::uint64_t number) {
     MutexLock lock(&mutex_);
-    while (DurableLocked(epoch) < number) {
+    while (DurableLocked(epoch) < number && cuts_.empty()) {
       changed_.Wait(&mutex_);
     }
   }
@@ -89,11 +90,12 @@ class RecordingSink : public StreamSink {
 // One epoch of one agent. The host entity has id 1.
 class BatchBuilder {
  public:
-  explicit BatchBuilder(int number, std::uint64_t epoch = 1, std::string host_name = "")
+  // Without an epoch, that of its number: epochs are never shared.
+  explicit BatchBuilder(int number, std::uint64_t epoch = 0, std::string host_name = "")
       : number_(number),
-        epoch_(epoch),
+        epoch_(epoch == 0 ? static_cast<std::uint64_t>(number) : epoch),
         host_name_(host_name.empty() ? absl::StrCat("host", number) : std::move(host_name)) {
-    dictionary_.set_epoch(epoch);
+    dictionary_.set_epoch(epoch_);
     dictionary_.set_complete(true);
     wire::Entity* host = dictionary_.add_entities();
     host->set_id(1);

@@ -71,6 +71,9 @@ class CollectorRig {
     const absl::Status loaded = writer_->Load();
     ASSERT_TRUE(loaded.ok()) << loaded;
   }
+  // Keeps a copy of the file, or sets the file back to the copy.
+  void Backup() { CopyWhileStopped("ppmm.db", "backup.db"); }
+  void Restore() { CopyWhileStopped("backup.db", "ppmm.db"); }
 
   State& state() { return *state_; }
   Store& store() { return *store_; }
@@ -112,6 +115,12 @@ class CollectorRig {
   }
 
  private:
+  void CopyWhileStopped(const std::string& from, const std::string& to) {
+    Stop();
+    std::filesystem::copy_file(dir_.File(from), dir_.File(to), std::filesystem::copy_options::overwrite_existing);
+    Start();
+  }
+
   TempDir dir_;
   Wrap wrap_;
   WriterOptions options_;

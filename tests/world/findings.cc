@@ -50,6 +50,16 @@ Finding FindingOf(const RatingRecord& record, const std::string& activity, int c
   return findings[scope];
 }
 
+std::string CopyOf(const RatingRecord& record, const std::string& host) {
+  for (const auto& [label, finding] : FindingsOf(record, "MON-001")) {
+    if (label.starts_with(host + "-")) {
+      return label;
+    }
+  }
+  ADD_FAILURE() << "no host is named after the copy of " << host;
+  return host;
+}
+
 RowFinding RowOf(const RatingRecord& record, absl::string_view activity) {
   const Json body = Json::parse(record.activities);
   for (const Json& row : body.at("activities")) {

@@ -35,6 +35,10 @@ std::ostream& operator<<(std::ostream& out, const Finding& finding);
 std::map<std::string, Finding> FindingsOf(const RatingRecord& record, const std::string& activity, int criterion = 0);
 Finding FindingOf(const RatingRecord& record, const std::string& activity, int criterion, const std::string& scope);
 
+// The label of the host that is the copy of this one: the name, `-` and six digits. A failure of the test: there is
+// none.
+std::string CopyOf(const RatingRecord& record, const std::string& host);
+
 // The whole row.
 struct RowFinding {
   std::string status;

@@ -54,14 +54,26 @@ TEST(UtilizationTest, AHostThatOnlyOthersSeeHasNoSource) {
       << "seen on one day only";
 }
 
-TEST(UtilizationTest, TwoMachinesWithOneIdentityAreContradicted) {
+TEST(UtilizationTest, TwoMachinesWithOneIdentityAreContradictedBoth) {
   EXPECT_EQ(Coverage("twin", 4), "undecided until 2026-01-08T00:00:00Z");
   for (const int day : {5, kLastDay}) {
-    const Finding finding = FindingOf(World().OfDay(day), "MON-001", 0, "twin");
-    EXPECT_EQ(Brief(finding), "contradicted");
-    EXPECT_THAT(finding.reason, HasSubstr("two agents deliver for one host id"));
+    for (const std::string& host : {std::string("twin"), CopyOf(World().OfDay(kLastDay), "twin")}) {
+      const Finding finding = FindingOf(World().OfDay(day), "MON-001", 0, host);
+      EXPECT_EQ(Brief(finding), "contradicted") << host << " on day " << day;
+      EXPECT_THAT(finding.reason, HasSubstr("two agents deliver for one host id"));
+    }
   }
   EXPECT_EQ(RowOf(World().OfDay(kLastDay), "MON-001").status, "contradicted");
+}
+
+TEST(UtilizationTest, ADayAfterTheCopyFellSilentOnlyItsSilenceCounts) {
+  EXPECT_EQ(Coverage("lent", 5), "contradicted");
+  EXPECT_EQ(Coverage(CopyOf(World().OfDay(kLastDay), "lent"), 5), "contradicted");
+  EXPECT_EQ(Coverage("lent", 6), Of("satisfied", 7 * 1440, 7 * 1440));
+  EXPECT_EQ(Coverage("lent"), Of("satisfied", kWindow, kWindow));
+  const Finding copy = FindingOf(World().OfDay(kLastDay), "MON-001", 0, CopyOf(World().OfDay(kLastDay), "lent"));
+  EXPECT_EQ(copy.status, "not_satisfied") << "a host of its own, silent ever after";
+  EXPECT_LT(*copy.numerator, 60);
 }
 
 TEST(UtilizationTest, SamplesFromProvenOffTimeAreContradicted) {
@@ -77,17 +89,6 @@ TEST(UtilizationTest, SamplesFromProvenOffTimeAreContradicted) {
                            World().clock().Now());
   EXPECT_EQ(rows.at(0), (SqlRow{{"off", "0"}, {"up", absl::StrCat(kWorldDays * 1440 - 10)}}))
       << "the interval is not used; ten minutes it was booting";
-}
-
-TEST(UtilizationTest, TheCopyIsAHostOfItsOwnAndSilentEverAfter) {
-  for (const auto& [label, finding] : FindingsOf(World().OfDay(kLastDay), "MON-001")) {
-    if (label.starts_with("twin-")) {
-      EXPECT_EQ(finding.status, "not_satisfied");
-      EXPECT_LT(*finding.numerator, 60);
-      return;
-    }
-  }
-  FAIL() << "no host is named after the copy";
 }
 
 TEST(UtilizationTest, ProvenOffTimeLeavesTheDenominatorAtAnyLength) {
@@ -189,6 +190,9 @@ TEST(KindsTest, AHostOfLessThanADayIsUndecided) {
 TEST(KindsTest, WhoHasNoAgentHasNoSourceAndTheTwinIsContradicted) {
   EXPECT_EQ(Kinds("10.0.0.77"), "no_source");
   EXPECT_EQ(Kinds("twin"), "contradicted");
+  EXPECT_EQ(Kinds(CopyOf(World().OfDay(kLastDay), "twin")), "contradicted");
+  EXPECT_EQ(Kinds("lent", 5), "contradicted");
+  EXPECT_EQ(Kinds("lent"), Of("satisfied", 7, 7));
 }
 
 TEST(KindsTest, TheDocumentedSqlGivesTheNumbersOfTheExplanation) {

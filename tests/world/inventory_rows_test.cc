@@ -43,8 +43,10 @@ TEST(InventoryTest, NewScopesAreUndecidedAndLeaveTheDenominator) {
   EXPECT_FALSE(FindingOf(World().OfDay(kLastDay), "INV-001", kMonitoredHosts, "late").counted);
 }
 
-TEST(InventoryTest, TheTwinIsContradicted) {
+TEST(InventoryTest, TheTwinIsContradictedWhileItsCopyLives) {
   EXPECT_EQ(Inventory(kMonitoredHosts, "twin"), "contradicted");
+  EXPECT_EQ(Inventory(kMonitoredHosts, "lent", 5), "contradicted");
+  EXPECT_EQ(Inventory(kMonitoredHosts, "lent"), "satisfied 1/1");
 }
 
 TEST(InventoryTest, WhatOnlyAPersonCanConfirmHasNoSource) {

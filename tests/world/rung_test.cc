@@ -22,7 +22,7 @@ TEST(RungTest, StaysAtOneAndSaysWhichActsAreMissing) {
   EXPECT_EQ(TextAt(record.rating, "/published"), "1");
   EXPECT_EQ(TextAt(record.rating, "/high"), "1") << "what has no source supports nothing";
   const std::vector<std::string> blocking = BlockingOf(record);
-  EXPECT_THAT(blocking, Contains(StartsWith("INV-001 contradicted: 2 of 14 hosts miss")));
+  EXPECT_THAT(blocking, Contains(StartsWith("INV-001 contradicted: 3 of 16 hosts miss")));
   EXPECT_THAT(blocking, Contains("INV-002 no_source: the inventory is not confirmed"));
   EXPECT_THAT(blocking, Contains(StartsWith("MON-001 contradicted: ")));
   EXPECT_THAT(blocking, Contains(StartsWith("MON-003 not_satisfied: ")));

@@ -49,6 +49,7 @@ TEST(ClockTest, EachOutcomeHasItsHost) {
   EXPECT_EQ(Clock("late"), "undecided until 2026-02-04T06:00:00Z");
   EXPECT_EQ(Clock("10.0.0.77"), "no_source");
   EXPECT_EQ(Clock("twin"), "contradicted");
+  EXPECT_EQ(Clock("lent"), absl::StrCat("satisfied 0/", kWindow));
   EXPECT_EQ(Clock("courier"), absl::StrCat("satisfied 0/", kWindow - 12 * 60)) << "a backlog says nothing of its clock";
 }
 
@@ -69,7 +70,7 @@ TEST(ClockTest, TheDocumentedSqlGivesTheNumbersOfTheExplanation) {
 
 TEST(SilenceTest, NobodyNoticesWithoutAlertRules) {
   EXPECT_EQ(Of(kSilences, "Example Ltd", 4).status, "undecided") << "three minutes are no silence";
-  EXPECT_EQ(Of(kSilences, "Example Ltd").status, "no_source") << "the copy fell silent on day 5";
+  EXPECT_EQ(Of(kSilences, "Example Ltd").status, "no_source") << "the copy that was lent fell silent on day 5";
   EXPECT_EQ(Of(kDeadMan, "Example Ltd").status, "no_source");
 }
 

@@ -61,9 +61,9 @@ OrganizationScript SharedWorld() {
   // Reboots within a minute, and the boot says that it had been off for two hours, of which samples were committed.
   world.push_back(
       {.name = "liar", .address = "10.0.0.8", .off = {{.span = {At(8, 12), At(8, 12, 1)}, .last_life = At(8, 10)}}});
-  // Somebody clones its disk, machine id and all, and runs the copy for an hour.
+  // Somebody clones its disk, machine id and all, and both run ever after.
   world.push_back({.name = "twin", .address = "10.0.0.9"});
-  world.push_back({.name = "copy", .address = "10.0.0.10", .lives = {At(5, 10), At(5, 11)}, .clones = "twin"});
+  world.push_back({.name = "copy", .address = "10.0.0.10", .lives = {.from = At(5, 10)}, .clones = "twin"});
   // Without network for twelve hours: all of it comes late.
   world.push_back({.name = "courier", .address = "10.0.0.11", .cut = {{At(12, 6), At(12, 18)}}});
   // Without network for 84 hours: the first twelve come too late.
@@ -72,6 +72,9 @@ OrganizationScript SharedWorld() {
   world.push_back(
       {.name = "tended", .address = "10.0.0.13", .disk_bytes_a_day = 1'000'000'000, .disk_doubles = At(22, 9)});
   world.push_back({.name = "neglected", .address = "10.0.0.14", .disk_bytes_a_day = 1'000'000'000});
+  // Somebody clones its disk too, but runs the copy for an hour: a day later the identity is one machine's again.
+  world.push_back({.name = "lent", .address = "10.0.0.15"});
+  world.push_back({.name = "loan", .address = "10.0.0.16", .lives = {At(5, 10), At(5, 11)}, .clones = "lent"});
   return world;
 }
 

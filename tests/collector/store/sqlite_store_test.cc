@@ -266,8 +266,8 @@ TEST(SqliteStoreMigrationTest, AStoreOfTheReleasedSchemaIsTakenOver) {
   const AgentState& agent = state.tables().agents.begin()->second;
   EXPECT_EQ(agent.row.produced, 100u);
   EXPECT_EQ(agent.row.told_dropped, -1) << "what was lost before is not counted again";
-  EXPECT_EQ(agent.cursors.at(5).produced, 100u);
-  EXPECT_FALSE(agent.cursors.at(5).moved);
+  EXPECT_EQ(state.tables().cursors.at(5).produced, 100u);
+  EXPECT_FALSE(state.tables().cursors.at(5).moved);
   EXPECT_EQ(state.tables().counted_since_us, 1767312000000000);
   EXPECT_TRUE(DayBits::Decode(*(*store)->GetDayBits(20454, 1).value()).ok());
   EXPECT_TRUE((*store)->SamplesOf(20454).value().empty());

@@ -1,11 +1,14 @@
-"""Both daemons, two applications, each command: what was measured here reaches every place where it is read."""
+"""Both daemons, servers of Debian, a program and a script of ours, each command: what was measured here reaches every
+place where it is read."""
 
+import glob
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
-import urllib.request
 
 import rig as e2e
 from rig import check, wait_until
@@ -15,6 +18,21 @@ COMMANDS = (["rating"], ["applications"], ["hosts"], ["status"], ["explain", "MO
 REQUESTS = 50
 
 OWN_PROGRAM = """
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(int count, char** words) {
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(atoi(words[count - 1]))};
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int listener = socket(AF_INET, SOCK_STREAM, 0);
+  if (bind(listener, (struct sockaddr*)&at, sizeof at) != 0 || listen(listener, 64) != 0) return 1;
+  while (1) close(accept(listener, 0, 0));
+}
+"""
+
+OWN_SCRIPT = """
 import http.server, sys
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -44,35 +62,80 @@ http {{
 """
 
 
-def fetch(port):
+def touch(port):
+    """Whether a connection to `port` is taken; it carries nothing."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
-            return answer.status == 200
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+        return True
     except OSError:
         return False
 
 
+def find(program):
+    return shutil.which(program, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+
+
+def listens(rig, name, command, port, cwd=None):
+    """Starts a server; returns its port when it takes connections."""
+    rig.start(name, command, cwd)
+    wait_until(lambda: touch(port), 30, f"{name} listens")
+    return port
+
+
 def start_nginx(rig):
-    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    program, port, config = find("nginx"), e2e.free_port(), rig.folder / "nginx.conf"
     if program is None:
-        print("left out: nginx is not installed")
         return None
-    port = e2e.free_port()
-    config = rig.folder / "nginx.conf"
     config.write_text(NGINX.format(folder=rig.folder, port=port))
-    rig.start("nginx", [program, "-e", rig.folder / "nginx-start.log", "-c", config])
-    wait_until(lambda: fetch(port), 20, "nginx answers")
-    return port
+    return listens(rig, "nginx", [program, "-e", rig.folder / "nginx-start.log", "-c", config], port)
 
 
-def start_own_program(rig):
-    port = e2e.free_port()
-    folder = rig.folder / "orders"
+def start_redis(rig):
+    program, port = find("redis-server"), e2e.free_port()
+    return program and listens(rig, "redis", [program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir",
+                                              rig.folder], port)
+
+
+def start_postgresql(rig):
+    """One cluster, made here; PostgreSQL refuses to be root."""
+    programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+    if not programs:
+        return None
+    data, port = rig.folder / "postgresql", e2e.free_port()
+    data.mkdir()
+    user = []
+    if os.geteuid() == 0:
+        shutil.chown(data, "postgres", "postgres")
+        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    made = subprocess.run([*user, f"{programs[-1]}/initdb", "-D", data / "main", "-A", "trust", "-U", "tester",
+                           "--no-sync"], capture_output=True, text=True, timeout=60, check=False, cwd="/")
+    check(made.returncode == 0, f"initdb: {made.stderr}")
+    command = [*user, f"{programs[-1]}/postgres", "-D", data / "main", "-p", port, "-c", "listen_addresses=127.0.0.1",
+               "-c", f"unix_socket_directories={data}"]
+    return listens(rig, "postgresql", command, port, "/")
+
+
+def start_script(rig):
+    folder, port = rig.folder / "orders", e2e.free_port()
     folder.mkdir()
-    (folder / "orders_server.py").write_text(OWN_PROGRAM)
-    rig.start("orders", [sys.executable, folder / "orders_server.py", port], cwd=folder)
-    wait_until(lambda: fetch(port), 20, "our own program answers")
-    return port
+    (folder / "orders_server.py").write_text(OWN_SCRIPT)
+    return listens(rig, "orders", [sys.executable, folder / "orders_server.py", port], port, folder)
+
+
+def start_program(rig):
+    compiler, folder, port = find("cc"), rig.folder / "ledger", e2e.free_port()
+    if compiler is None:
+        return None
+    folder.mkdir()
+    (folder / "ledger.c").write_text(OWN_PROGRAM)
+    subprocess.run([compiler, "-o", folder / "ledger", folder / "ledger.c"], check=True, timeout=60)
+    return listens(rig, "ledger", [folder / "ledger", port], port)
+
+
+# What is started, the name it must get, and whose it is.
+SERVERS = ((start_script, "orders_server", "in_house"), (start_program, "ledger", "in_house"),
+           (start_nginx, "nginx", "off_the_shelf"), (start_redis, "redis", "off_the_shelf"),
+           (start_postgresql, "postgresql", "off_the_shelf"))
 
 
 def check_pages(rig):
@@ -106,45 +169,76 @@ def check_commands(rig):
         check(isinstance(json.loads(as_json.stdout), dict), f"ppmm --json {' '.join(words)} is one object")
 
 
-def application_at(rig, port):
-    found = rig.get_json("/api/v1/applications?window=60s") or {"applications": []}
-    for application in found["applications"]:
-        if port in [p["port"] if isinstance(p, dict) else p for p in application["ports"]]:
-            return application
-    return None
+def check_applications(rig, servers, began):
+    """Name, origin, version, port and throughput of each, as the command line tells them within a minute of `began`."""
+    def rows():
+        shown = rig.cli("--json", "applications")
+        found = json.loads(shown.stdout)["applications"] if shown.returncode == 0 else []
+        return {port: row for row in found for port in row["ports"]}
+
+    def missing():
+        for port in servers.values():
+            touch(port)
+        by_port, wrong = rows(), []
+        for (name, origin), port in servers.items():
+            row = by_port.get(port)
+            if row is None or row["name"] != name or row["origin"] != origin or not row["throughput_per_second"] or (
+                    origin == "off_the_shelf" and not row["version"]):
+                told = row and {key: row[key] for key in ("name", "origin", "version", "throughput_per_second",
+                                                          "origin_evidence", "name_evidence")}
+                wrong.append(f"{name} at {port}: {told}")
+        return wrong
+
+    try:
+        wait_until(lambda: not missing(), began + 60 - time.monotonic(), "")
+    except AssertionError:
+        check(False, "within a minute not known as they are: " + "; ".join(missing()))
+    for port, row in rows().items():
+        if port in servers.values():
+            print(f"{row['name']}: {row['origin']}, {row['version'] or 'no version'}, port {port}, "
+                  f"{row['throughput_per_second']:.1f} connections/s, {time.monotonic() - began:.0f} s after the start")
 
 
-def check_application(rig, port, origin):
-    application = wait_until(lambda: application_at(rig, port), 60, f"an application at port {port}")
-    wait_until(lambda: (application_at(rig, port) or {}).get("origin") == origin, 60,
-               f"the application at port {port} is {origin}: {json.dumps(application_at(rig, port))[:1500]}")
-    name = application["name"]
-
+def check_counts(rig, servers):
+    """Each connection is counted, and none twice."""
     def connections():
-        return sum(value for series, value in rig.series().items()
-                   if series.startswith("ppmm_application_connections_total{")
-                   and f'application="{name}"' in series)
+        return {name: sum(value for series, value in rig.series().items()
+                          if series.startswith("ppmm_application_connections_total{")
+                          and f'application="{name}"' in series) for name, _ in servers}
 
-    before = wait_until(lambda: [connections()], 10, "connections are counted")[0]
-    for _ in range(REQUESTS):
-        check(fetch(port), f"{name} answers")
-    wait_until(lambda: connections() >= before + REQUESTS, 30,
-               f"{REQUESTS} connections of {name} are counted, from {before} on")
-    print(f"{name}: {origin}, port {port}, {connections() - before:.0f} connections after {REQUESTS} requests")
+    time_of = [time.monotonic()]
+    before = [connections()]
+
+    def quiet():
+        now = connections()
+        if now != before[0]:
+            before[0], time_of[0] = now, time.monotonic()
+        return time.monotonic() - time_of[0] > 3
+
+    wait_until(quiet, 60, "what was connected before is counted")
+    for port in servers.values():
+        for _ in range(REQUESTS):
+            check(touch(port), f"port {port} takes connections")
+    wanted = {name: count + REQUESTS for name, count in before[0].items()}
+    wait_until(lambda: connections() == wanted, 30, f"{wanted} connections, not {connections()}")
 
 
 def test(rig):
     started = time.monotonic()
     rig.start_collector()
     rig.start_agent()
-    nginx = start_nginx(rig)
-    own = start_own_program(rig)
     wait_until(rig.ready, 60, "/-/ready is 200")
     check_pages(rig)
     check(time.monotonic() - started < 60, "within a minute of the start both pages hold this host")
-    check_application(rig, own, "in_house")
-    if nginx is not None:
-        check_application(rig, nginx, "off_the_shelf")
+    servers, began = {}, time.monotonic()
+    for start, name, origin in SERVERS:
+        port = start(rig)
+        if port is None:
+            print(f"left out: what {name} needs is not installed")
+        else:
+            servers[name, origin] = port
+    check_applications(rig, servers, began)
+    check_counts(rig, servers)
     check_commands(rig)
     check(rig.agent.stop() == 0, "the agent ends with 0 on SIGTERM")
     check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")

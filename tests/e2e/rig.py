@@ -66,6 +66,20 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def agent_status(path):
+    """What an agent's status socket says, or None."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(str(path))
+            text = b""
+            while piece := client.recv(65536):
+                text += piece
+        return json.loads(text)
+    except (OSError, ValueError):
+        return None
+
+
 class Process:
     """A program with its output in a file; leads its own process group."""
 
@@ -146,16 +160,16 @@ class Rig:
         self.processes.append(process)
         return process
 
-    def begin_collector(self, environment=None):
+    def begin_collector(self, environment=None, flags=()):
         """Does not wait. The first start is given its ports by the kernel, later ones keep them."""
         self.collector = self.start("collector", [
             self.collector_program, "--config", self.config, "--http-listen", f"127.0.0.1:{self.http_port}",
-            "--grpc-listen", f"127.0.0.1:{self.grpc_port}"], environment=environment)
+            "--grpc-listen", f"127.0.0.1:{self.grpc_port}", *flags], environment=environment)
         return self.collector
 
-    def start_collector(self, timeout=20):
+    def start_collector(self, timeout=20, flags=()):
         """Returns once it listens."""
-        collector = self.begin_collector()
+        collector = self.begin_collector(flags=flags)
 
         def ports():
             found = re.search(r"HTTP port (\d+), gRPC port (\d+)", collector.text())
@@ -200,17 +214,7 @@ class Rig:
         return {name: float(value) for name, value in lines}
 
     def agent_status(self):
-        """What the agent's status socket says, or None."""
-        try:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(10)
-                client.connect(str(self.agent_socket))
-                text = b""
-                while piece := client.recv(65536):
-                    text += piece
-            return json.loads(text)
-        except (OSError, ValueError):
-            return None
+        return agent_status(self.agent_socket)
 
     def host(self):
         """The only host's row of the API, or None."""

@@ -204,7 +204,7 @@ absl::Status Merger::TakeBatch(Tables& tables, Store& store, StreamId id, Stream
   }
   RETURN_IF_ERROR(BeginDay(tables, store, stream, batch.received));
   RETURN_IF_ERROR(MergeBatch(tables, store, stream, agent, ids, batch));
-  const bool moved = cursor.moved && cursor.produced > 0;
+  const bool moved = cursor.moved;
   const std::uint64_t dropped = agent.row.dropped;
   CountBatch(batch, agent.row, cursor);
   if (moved && agent.row.dropped > dropped) {

@@ -57,6 +57,7 @@ absl::StatusOr<SetBack> TakeAcknowledged(Tables& tables, Store& store, const Str
     cursor.number = acknowledged;
     cursor.newest_step = std::max(cursor.newest_step, now);
     cursor.moved = true;
+    cursor.lost = lost;
     RETURN_IF_ERROR(
         store.Put(CursorRow{epoch, cursor.agent_id, cursor.number, cursor.newest_step, cursor.produced, cursor.moved}));
   }

@@ -33,7 +33,7 @@ void CountBatch(const DecodedBatch& batch, AgentRow& agent, CursorState& cursor)
   std::uint64_t gap = Bounded(grown > own ? grown - own : 0);
   if (cursor.moved) {
     // Hello moved the cursor: what lies between reached another store, or this one before it was set back.
-    if (cursor.produced > 0) {
+    if (cursor.produced > 0 || cursor.lost) {
       agent.produced += gap;
       agent.dropped += gap;
     }
@@ -46,6 +46,7 @@ void CountBatch(const DecodedBatch& batch, AgentRow& agent, CursorState& cursor)
   agent.refused += batch.skipped;
   cursor.produced = std::max(cursor.produced, batch.produced);
   cursor.moved = false;
+  cursor.lost = false;
 }
 
 void CountReport(const wire::SpoolState& spool, AgentRow& agent) {

@@ -198,7 +198,7 @@ absl::Status Build(Store& store, Tables& tables) {
   for (const CursorRow& row : contents.cursors) {
     const auto [known, is_new] = tables.cursors.try_emplace(row.epoch);
     if (is_new || row.number > known->second.number) {
-      known->second = {row.agent_id, row.number, row.newest_step, row.produced, row.moved};
+      known->second = {row.agent_id, row.number, row.newest_step, row.produced, row.moved, false};
     }
   }
   for (ApplicationRow& row : contents.applications) {

@@ -104,6 +104,9 @@ struct CursorState {
   std::int64_t newest_step = 0;
   std::uint64_t produced = 0;  // samples of the epoch, as its newest batch says
   bool moved = false;          // by a Hello, and no batch since
+  // It moved over batches that this store had before a restore. Not kept over a restart: the samples of an epoch that
+  // began after the backup are then not counted.
+  bool lost = false;
 };
 
 struct AgentState {

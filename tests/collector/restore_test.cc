@@ -172,7 +172,13 @@ TEST_F(SetBackTest, AnAgentEnrolledAfterTheBackupTellsToo) {
 
 TEST_F(SetBackTest, AnAgentWhoseProcessIsNewerThanTheBackupTellsToo) {
   Sender restarted(1, 77);
+  for (int i = 0; i < 4; ++i) {
+    restarted.Batch(kRigStart + i);  // acknowledged after the backup
+  }
   EXPECT_NE(Connect(restarted, 4, before_).store_id, before_);
+  Send(restarted, 1);
+  EXPECT_EQ(Lost(), 4u);
+  EXPECT_EQ(Unaccounted(), 0);
 }
 
 TEST_F(SetBackTest, TheOperatorsWordComesBeforeTheFirstAgent) {

@@ -1,6 +1,7 @@
 #include "collector/duplicates.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -24,18 +25,21 @@ HostKey SharedHost(const Tables& tables, const std::string& agent_id) {
   return shared == tables.host_by_alias.end() ? 0 : shared->second;
 }
 
-// Whether it is one of a pair that both sent within a day before the newer of their steps.
-bool IsShared(const Tables& tables, HostKey host) {
-  return std::any_of(tables.agents.begin(), tables.agents.end(), [&](const auto& item) {
-    const AgentRow& agent = item.second.row;
-    const HostKey shared = agent.duplicate ? SharedHost(tables, agent.agent_id) : 0;
-    if (shared == 0 || (host != shared && host != agent.host)) {
-      return false;
+// The hosts of all pairs of which both sent within a day before the newer of their steps.
+std::set<HostKey> SharedHosts(const Tables& tables) {
+  std::set<HostKey> hosts;
+  for (const auto& [id, agent] : tables.agents) {
+    const HostKey shared = agent.row.duplicate ? SharedHost(tables, id) : 0;
+    if (shared == 0) {
+      continue;
     }
     const std::int64_t a = tables.hosts.at(shared).row.newest_step;
-    const std::int64_t b = tables.hosts.at(agent.host).row.newest_step;
-    return b == 0 || std::max(a, b) - std::min(a, b) < kSolvedAfter;
-  });
+    const std::int64_t b = tables.hosts.at(agent.row.host).row.newest_step;
+    if (b == 0 || std::max(a, b) - std::min(a, b) < kSolvedAfter) {
+      hosts.insert({shared, agent.row.host});
+    }
+  }
+  return hosts;
 }
 
 absl::Status Flag(Store& store, HostState& host, bool duplicate) {
@@ -87,6 +91,14 @@ absl::StatusOr<std::string> DuplicateFinder::Note(Tables& tables, Store& store, 
   return "";
 }
 
+absl::Status DuplicateFinder::Refresh(Tables& tables, Store& store, std::int64_t minute) {
+  if (minute <= refreshed_) {
+    return absl::OkStatus();
+  }
+  refreshed_ = minute;
+  return FlagPairs(tables, store);
+}
+
 absl::StatusOr<std::string> HostIdOf(Tables& tables, Store& store, const StreamHello& hello) {
   const auto found = tables.agents.find(hello.agent_id);
   if (found == tables.agents.end() || !found->second.row.duplicate) {
@@ -104,8 +116,9 @@ absl::StatusOr<std::string> HostIdOf(Tables& tables, Store& store, const StreamH
 }
 
 absl::Status FlagPairs(Tables& tables, Store& store) {
+  const std::set<HostKey> shared = SharedHosts(tables);
   for (auto& [key, host] : tables.hosts) {
-    RETURN_IF_ERROR(Flag(store, host, IsShared(tables, key)));
+    RETURN_IF_ERROR(Flag(store, host, shared.contains(key)));
   }
   return absl::OkStatus();
 }

@@ -25,7 +25,12 @@ class DuplicateFinder {
   // its stream is to be cut, so that it comes again. Empty: none. Errors: those of the store.
   absl::StatusOr<std::string> Note(Tables& tables, Store& store, HostKey host, const std::string& agent_id,
                                    std::int64_t minute);
-  void Reset() { deliveries_.clear(); }
+  // Flags the pairs that last, once a minute since 1970, however many hosts share an identity.
+  absl::Status Refresh(Tables& tables, Store& store, std::int64_t minute);
+  void Reset() {
+    deliveries_.clear();
+    refreshed_ = 0;
+  }
 
  private:
   struct Delivery {
@@ -34,6 +39,7 @@ class DuplicateFinder {
     int run = 0;  // successive minutes
   };
   absl::flat_hash_map<HostKey, std::vector<Delivery>> deliveries_;
+  std::int64_t refreshed_ = 0;  // the newest minute of which flags were set
 };
 
 // The host id that this Hello is to stand under. An agent that was a newcomer and now claims another host id is cured:

@@ -262,7 +262,7 @@ absl::Status Merger::MergeBatch(Tables& tables, Store& store, Stream& stream, Ag
   const bool next_minute = newest / 60 != host.row.newest_step / 60;
   host.row.newest_step = batch.live ? newest : std::max(host.row.newest_step, newest);
   if (next_minute && (host.row.duplicate || agent.row.duplicate)) {
-    RETURN_IF_ERROR(FlagPairs(tables, store));
+    RETURN_IF_ERROR(duplicates_.Refresh(tables, store, newest / 60));
   }
   if (batch.live) {
     host.last_receipt = std::max(host.last_receipt, batch.received);

@@ -64,10 +64,11 @@ absl::StatusOr<SetBack> TakeAcknowledged(Tables& tables, Store& store, const Str
   if (result.batches == 0 || former) {
     return result;
   }
-  // An agent that does not say which store it means was welcomed by the one before, unless it came since.
+  // Who was welcomed by this store under its name of now found it set back since. An agent that names no store, or one
+  // that went with a restore, means the one before, unless it came since.
   const auto agent = tables.agents.find(hello.agent_id);
   const std::int64_t last_hello_us = agent == tables.agents.end() ? 0 : agent->second.row.last_hello_us;
-  result.is_new = !hello.store_id.empty() || last_hello_us >= tables.restored_us;
+  result.is_new = hello.store_id == tables.store_id || last_hello_us >= tables.restored_us;
   return result;
 }
 

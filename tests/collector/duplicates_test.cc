@@ -122,6 +122,14 @@ TEST_F(DuplicatesTest, ADayWithoutOneOfThemCuresBoth) {
   EXPECT_EQ(rig_.Dump(), dump);
 }
 
+TEST_F(DuplicatesTest, WhichOfTheTwoFellSilentDoesNotMatter) {
+  MakePair();
+  Deliver(3, 1, {&one_, &two_});
+  Deliver(25 * 60, 1, {&two_});
+  EXPECT_FALSE(Flagged(1));
+  EXPECT_FALSE(Flagged(2));
+}
+
 TEST_F(DuplicatesTest, APairThatComesBackIsFlaggedAgain) {
   MakePair();
   Deliver(3, 1, {&one_, &two_});

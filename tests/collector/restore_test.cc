@@ -142,6 +142,20 @@ TEST_F(SetBackTest, ASecondRestoreOfTheSameBackupIsSeenToo) {
   EXPECT_EQ(Lost(), 4u);
 }
 
+TEST_F(SetBackTest, ASecondRestoreIsToldOnceThoughItTookTheNameThatTheFirstOneGave) {
+  const std::string renewed = Connect(one_, 5, before_).store_id;
+  EXPECT_EQ(Connect(two_, 5, before_).store_id, renewed);
+  rig_.Restore();
+  const std::string again = Connect(one_, 5, renewed).store_id;
+  EXPECT_NE(again, renewed);
+  EXPECT_EQ(Connect(two_, 5, renewed).store_id, again);
+  rig_.Restore();
+  ASSERT_TRUE(rig_.writer().BeginAnew().ok());
+  const std::string said = StoreId();
+  EXPECT_EQ(Connect(one_, 5, again).store_id, said);
+  EXPECT_EQ(Connect(two_, 5, again).store_id, said);
+}
+
 TEST_F(SetBackTest, ARestoreOfALaterBackupIsSeenToo) {
   const std::string renewed = Connect(one_, 5, before_).store_id;
   Send(one_, 1);
@@ -216,6 +230,21 @@ TEST_F(RestoreTest, ACursorDeletedForItsAgeIsNoRestore) {
   }
   rig_.clock().Advance(absl::Hours(80));
   EXPECT_EQ(Connect(one_, 2, store_id).store_id, store_id);
+}
+
+TEST_F(RestoreTest, AStoreFromBeforeKeepsTheHigherOfTwoCursorsOfAnEpoch) {
+  Connect(one_, 0, "");
+  Send(one_, 2);
+  Connect(two_, 0, "");
+  // As an older collector wrote it, which had one for each agent that sent the epoch.
+  ASSERT_TRUE(rig_.store().Begin().ok());
+  ASSERT_TRUE(rig_.store().Put(CursorRow{1, two_.agent.agent_id(), 5, kRigStart + 4, 5, false}).ok());
+  ASSERT_TRUE(rig_.store().Commit().ok());
+  rig_.Restart();
+  const std::string store_id = StoreId();
+  const StreamWelcome welcome = Connect(one_, 2, store_id);
+  EXPECT_THAT(welcome.durable, testing::ElementsAre(testing::Pair(1u, 5u)));
+  EXPECT_EQ(welcome.store_id, store_id);
 }
 
 TEST_F(RestoreTest, BatchesThatACopiedMachineBringsAreMergedOnceWhoeverSendsThem) {

@@ -288,10 +288,10 @@ class Agent::Impl {
   std::unique_ptr<Identifier> identifier_;
   std::unique_ptr<InstanceNames> names_;
   std::unique_ptr<Spool> spool_;
-  std::unique_ptr<SpoolSink> sink_;
+  std::unique_ptr<BatchSink> sink_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Sampler> sampler_;
-  std::unique_ptr<SamplerEpochs> epochs_;
+  std::unique_ptr<EpochOwner> epochs_;
   std::unique_ptr<Stream> stream_;
   std::thread sampling_;
 };

@@ -20,7 +20,7 @@ namespace ppmm {
 namespace {
 
 // The kernel hands out an iterator's output in pieces of eight pages; more buffer would stay empty.
-constexpr std::size_t kReadBytes = 32 * 1024;
+constexpr std::size_t kIteratorBytes = 32 * 1024;
 
 constexpr int kNotSupportedByKernel = 524;  // ENOTSUPP, not in <cerrno>
 
@@ -91,7 +91,7 @@ absl::Status RunIterator(const bpf_link* link, std::size_t record_size, std::vec
   if (iterator.get() < 0) {
     return BpfStatus(errno, "BPF iterator: create");
   }
-  buffer->resize(kReadBytes);
+  buffer->resize(kIteratorBytes);
   std::size_t filled = 0;
   while (true) {
     const ssize_t got = read(iterator.get(), buffer->data() + filled, buffer->size() - filled);

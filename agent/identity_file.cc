@@ -26,9 +26,9 @@
 namespace ppmm {
 namespace {
 
-constexpr absl::string_view kFileName = "identity";
+constexpr absl::string_view kIdentityFile = "identity";
 constexpr absl::string_view kFirstLine = "ppmm-agent-identity 1";
-constexpr std::size_t kMaxFileBytes = 4096;
+constexpr std::size_t kMaxIdentityBytes = 4096;
 constexpr std::size_t kIdBytes = 16;
 
 // The first 16 bytes of the SHA-256 of the parts with zero bytes between.
@@ -92,11 +92,11 @@ IdentityFile::IdentityFile(SpoolDirectory* directory, absl::string_view machine_
       random_(std::move(random)) {}
 
 absl::Status IdentityFile::Establish(absl::Time now) {
-  const absl::StatusOr<std::string> text = ReadWholeFile(directory_, kFileName, kMaxFileBytes);
+  const absl::StatusOr<std::string> text = ReadWholeFile(directory_, kIdentityFile, kMaxIdentityBytes);
   const bool found = text.ok() && Parse(*text);
   if (!found) {
     if (!absl::IsNotFound(text.status())) {
-      LogWarning(kFileName,
+      LogWarning(kIdentityFile,
                  "the file cannot be used, a new identity is made: ", text.ok() ? "damaged" : text.status().message());
     }
     MakeNew();
@@ -108,12 +108,12 @@ absl::Status IdentityFile::Establish(absl::Time now) {
     return absl::OkStatus();
   }
   if (kept_machine_id_.empty()) {
-    LogInfo(kFileName, "the machine has an id now; the host keeps the one it had");
+    LogInfo(kIdentityFile, "the machine has an id now; the host keeps the one it had");
     kept_machine_id_ = machine_id_;
     ApplyOverride();
     return Save();
   }
-  LogWarning(kFileName, "made on another machine (a cloned disk): a new identity is made, the spool is set aside");
+  LogWarning(kIdentityFile, "made on another machine (a cloned disk): a new identity is made, the spool is set aside");
   cloned_ = true;
   MakeNew();
   ApplyOverride();
@@ -162,7 +162,7 @@ absl::Status IdentityFile::Save() {
   std::string text = absl::StrCat(kFirstLine, "\nagent_id ", absl::BytesToHexString(identity_.agent_id), "\nhost_id ",
                                   absl::BytesToHexString(kept_host_id_), "\nmachine_id ", kept_machine_id_, "\n");
   absl::StrAppend(&text, "crc32c ", absl::Hex(Crc32c(text), absl::kZeroPad8), "\n");
-  const absl::Status status = WriteFileAtomically(directory_, kFileName, text);
+  const absl::Status status = WriteFileAtomically(directory_, kIdentityFile, text);
   unsaved_ = !status.ok();
   return status;
 }

@@ -13,18 +13,18 @@
 namespace ppmm {
 namespace {
 
-constexpr absl::string_view kFileName = "instances";
+constexpr absl::string_view kInstancesFile = "instances";
 constexpr std::size_t kMaxText = 4096;
-constexpr std::size_t kMaxFileBytes = 64ULL << 20U;  // far above what the bounds allow
+constexpr std::size_t kMaxInstancesBytes = 64ULL << 20U;  // far above what the bounds allow
 
 }  // namespace
 
 InstanceNames::InstanceNames(SpoolDirectory* directory, std::size_t max_entries)
     : directory_(directory), max_entries_(max_entries) {
-  const absl::StatusOr<std::string> text = ReadWholeFile(directory_, kFileName, kMaxFileBytes);
+  const absl::StatusOr<std::string> text = ReadWholeFile(directory_, kInstancesFile, kMaxInstancesBytes);
   if (!text.ok()) {
     if (!absl::IsNotFound(text.status())) {
-      LogWarning(kFileName, "names are found anew: ", text.status().message());
+      LogWarning(kInstancesFile, "names are found anew: ", text.status().message());
     }
     return;
   }
@@ -77,7 +77,7 @@ absl::Status InstanceNames::Save() {
   for (const Entry& entry : entries_) {
     absl::StrAppend(&text, absl::CEscape(entry.key), "\t", absl::CEscape(entry.name), "\n");
   }
-  RETURN_IF_ERROR(WriteFileAtomically(directory_, kFileName, text));
+  RETURN_IF_ERROR(WriteFileAtomically(directory_, kInstancesFile, text));
   changed_ = false;
   return absl::OkStatus();
 }

@@ -1,13 +1,11 @@
 #include "agent/proc_task_scanner.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -15,20 +13,15 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
+#include "agent/dir_handle.h"
 #include "common/status.h"
 
 namespace ppmm {
 namespace {
 
-constexpr std::uint64_t kTickNs = 10'000'000;  // USER_HZ is 100 on every architecture we build for
 constexpr std::uint64_t kIdentityScans = 30;
 constexpr std::uint64_t kKernelThreadFlag = 0x00200000;  // PF_KTHREAD, include/linux/sched.h
 constexpr std::size_t kMaxFileBytes = 64 * 1024;         // status with its longest list of groups is far below
-
-struct DirCloser {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
-using Dir = std::unique_ptr<DIR, DirCloser>;
 
 bool IsNumber(const char* name) {
   return *name >= '1' && *name <= '9';

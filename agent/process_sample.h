@@ -10,6 +10,8 @@
 
 namespace ppmm {
 
+inline constexpr std::uint64_t kTickNs = 10'000'000;  // USER_HZ is 100 on every architecture we build for
+
 struct ProcessSample {
   std::int32_t pid = 0;
   std::int32_t ppid = 0;

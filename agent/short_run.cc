@@ -6,18 +6,18 @@
 namespace ppmm {
 namespace {
 
-constexpr absl::string_view kFileName = "starting";
+constexpr absl::string_view kStartingFile = "starting";
 constexpr absl::Duration kShortRun = absl::Seconds(60);
 constexpr absl::Duration kDelay = absl::Seconds(10);
 
 }  // namespace
 
 ShortRun::ShortRun(SpoolDirectory* directory, absl::Duration since_boot) : directory_(directory), started_(since_boot) {
-  if (directory_->Open(kFileName, SpoolDirectory::Mode::kRead).ok()) {
+  if (directory_->Open(kStartingFile, SpoolDirectory::Mode::kRead).ok()) {
     first_batch_delay_ = kDelay;
   } else {
     // Not synced: a power cut is no crash loop.
-    marked_ = directory_->Open(kFileName, SpoolDirectory::Mode::kCreate).ok();
+    marked_ = directory_->Open(kStartingFile, SpoolDirectory::Mode::kCreate).ok();
   }
 }
 
@@ -29,7 +29,7 @@ void ShortRun::Tick(absl::Duration since_boot) {
 
 void ShortRun::End() {
   if (marked_) {
-    const absl::Status status = directory_->Remove(kFileName);
+    const absl::Status status = directory_->Remove(kStartingFile);
     marked_ = !status.ok() && !absl::IsNotFound(status);
   }
 }

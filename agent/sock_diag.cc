@@ -36,7 +36,7 @@ enum TcpState {
 constexpr std::uint32_t kStates = 1u << kEstablished | 1u << kFinWait1 | 1u << kFinWait2 | 1u << kCloseWait |
                                   1u << kLastAck | 1u << kListen | 1u << kClosing;
 
-constexpr std::size_t kReadBytes = 32 * 1024;  // the kernel fills at most this much of a dump at once
+constexpr std::size_t kDumpBytes = 32 * 1024;  // the kernel fills at most this much of a dump at once
 
 template <class Request>
 struct Message {
@@ -175,7 +175,7 @@ SockDiag::~SockDiag() {
 }
 
 absl::Status SockDiag::Dump(const void* request, std::size_t length, std::vector<DiagSocket>* out) {
-  buffer_.resize(kReadBytes);
+  buffer_.resize(kDumpBytes);
   while (recv(fd_, buffer_.data(), buffer_.size(), MSG_DONTWAIT) > 0) {
     // What an answer left behind that was given up halfway.
   }

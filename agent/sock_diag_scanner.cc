@@ -1,6 +1,5 @@
 #include "agent/sock_diag_scanner.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
+#include "agent/dir_handle.h"
 #include "common/status.h"
 
 namespace ppmm {
@@ -20,11 +20,6 @@ constexpr std::size_t kMaxConnections = 65536;
 constexpr std::size_t kMaxPeers = 8192;
 constexpr absl::Duration kWalkInterval = absl::Seconds(10);
 constexpr absl::Duration kPeerIdle = absl::Minutes(10);
-
-struct DirCloser {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
-using Dir = std::unique_ptr<DIR, DirCloser>;
 
 std::uint32_t OwnNetNs(const std::string& root) {
   struct stat info {};

@@ -17,8 +17,6 @@
 namespace ppmm {
 namespace {
 
-constexpr std::int64_t kTickNs = 10'000'000;  // USER_HZ is 100 on every architecture we build for
-
 // Splits the exact run time in the proportion of the sampled ticks, as the kernel does for /proc/PID/stat
 // (cputime_adjust in kernel/sched/cputime.c).
 void SplitCpuTime(const ppmm_task_record& record, ProcessSample* sample) {
@@ -38,7 +36,7 @@ ProcessSample ToSample(const ppmm_task_record& record, std::uint64_t page_bytes)
   ProcessSample sample;
   sample.pid = static_cast<std::int32_t>(record.pid);
   sample.ppid = static_cast<std::int32_t>(record.ppid);
-  sample.start_ns = static_cast<std::int64_t>(record.start_boottime_ns) / kTickNs * kTickNs;
+  sample.start_ns = static_cast<std::int64_t>(record.start_boottime_ns / kTickNs * kTickNs);
   SplitCpuTime(record, &sample);
   sample.run_delay_ns = record.run_delay_ns;
   sample.minor_faults = record.minor_faults;

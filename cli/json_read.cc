@@ -6,8 +6,11 @@
 #include "common/log.h"
 
 namespace ppmm {
+namespace {
 
 using Json = nlohmann::json;
+
+}  // namespace
 
 absl::StatusOr<Json> ParseJson(absl::string_view text) {
   Json json = Json::parse(text.begin(), text.end(), nullptr, false);

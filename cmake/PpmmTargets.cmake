@@ -24,6 +24,10 @@ function(ppmm_library name)
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link)  # what libFuzzer steers by
   endif()
   target_link_libraries(${name} PUBLIC ${ARG_LIBS})
+  if(UNITY)
+    # Names in unnamed namespaces must not repeat within a library.
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
 endfunction()
 
 # ppmm_test(NAME SOURCES a_test.cc [LIBS x] [LABELS unit threads bpf servers e2e world]

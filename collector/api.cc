@@ -201,8 +201,6 @@ absl::StatusOr<std::string> InventoryBody(const ViewContext& context) {
 
 constexpr absl::string_view kNoApplications = "no application was found yet; is an agent running?";
 constexpr absl::string_view kNoHosts = "no host was heard of yet: ppmm-agent --collector ADDR:7767";
-constexpr absl::string_view kNoResponseTimes = "response times are not measured yet";
-
 PageData::Application PageRowOf(const ApplicationView& view) {
   PageData::Application row;
   row.name = view.group == "default" ? view.name : view.key;

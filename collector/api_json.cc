@@ -14,8 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr absl::string_view kNoResponseTimes = "response times are not measured yet";
-
 std::string Dump(const Json& json) {
   // Names come from outside; what is not UTF-8 in them is replaced, never thrown.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

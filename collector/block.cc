@@ -9,9 +9,9 @@
 namespace ppmm {
 namespace {
 
-constexpr char kVersion = 1;
-constexpr int kZstdLevel = 3;  // written once, kept for weeks
-constexpr std::size_t kMaxBody = std::size_t{64} << 20;
+constexpr char kBlockVersion = 1;
+constexpr int kBlockZstdLevel = 3;  // written once, kept for weeks
+constexpr std::size_t kMaxBlockBody = std::size_t{64} << 20;
 
 std::uint64_t Difference(std::int64_t a, std::int64_t b) {
   return static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b);
@@ -140,20 +140,20 @@ std::string EncodeBlock(const std::vector<BlockSeries>& block) {
       body += bytes;
     }
   }
-  std::string out(1 + ZSTD_compressBound(body.size()), kVersion);
-  const std::size_t size = ZSTD_compress(out.data() + 1, out.size() - 1, body.data(), body.size(), kZstdLevel);
+  std::string out(1 + ZSTD_compressBound(body.size()), kBlockVersion);
+  const std::size_t size = ZSTD_compress(out.data() + 1, out.size() - 1, body.data(), body.size(), kBlockZstdLevel);
   out.resize(ZSTD_isError(size) != 0 ? 0 : 1 + size);  // an error, for want of memory, leaves what is no block
   return out;
 }
 
 absl::StatusOr<std::vector<BlockSeries>> DecodeBlock(absl::string_view bytes) {
   const absl::Status damaged = absl::DataLossError("block: damaged");
-  if (bytes.empty() || bytes[0] != kVersion) {
+  if (bytes.empty() || bytes[0] != kBlockVersion) {
     return damaged;
   }
   bytes.remove_prefix(1);
   const unsigned long long size = ZSTD_getFrameContentSize(bytes.data(), bytes.size());
-  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kMaxBody) {
+  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kMaxBlockBody) {
     return damaged;
   }
   std::string body(static_cast<std::size_t>(size), '\0');

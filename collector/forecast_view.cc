@@ -11,7 +11,6 @@ namespace ppmm {
 namespace {
 
 constexpr std::int64_t kYearDays = 365;
-constexpr double kMillion = 1e6;
 
 std::string NameOf(const Tables& tables, const ForecastRow& row) {
   if (row.series == 0) {
@@ -70,8 +69,8 @@ HostForecasts ForecastsOf(const Tables& tables, const HostState& host, absl::Tim
     forecast.used_ratio = row.capacity > 0 ? static_cast<double>(row.used) / static_cast<double>(row.capacity) : 0;
     forecast.reason = ReasonOf(row.refusal);
     if (row.refusal.empty()) {
-      forecast.level_ratio = static_cast<double>(row.level_millionths) / kMillion;
-      forecast.slope_ratio_per_day = static_cast<double>(row.slope_millionths) / kMillion;
+      forecast.level_ratio = static_cast<double>(row.level_millionths) / kMillionths;
+      forecast.slope_ratio_per_day = static_cast<double>(row.slope_millionths) / kMillionths;
       forecast.days = InSight(row.days);
       forecast.days_low = InSight(row.days_low);
       forecast.days_high = InSight(row.days_high);

@@ -13,9 +13,9 @@ namespace {
 // Format, version 2: byte 2, byte compressed (0 or 1), then the body, whole or as one zstd frame. The body is a list of
 // varints; lists begin with their length; ids are differences. Series are two streams, heads (id, shape, count, second)
 // and values, since alike next to alike compresses best. Version 1 ends before the clock's offset.
-constexpr char kVersion = 2;
-constexpr std::size_t kMaxBody = std::size_t{64} << 20;
-constexpr int kZstdLevel = 1;  // level 3 is 2 % smaller and takes twice the time
+constexpr char kRowVersion = 2;
+constexpr std::size_t kMaxRowBody = std::size_t{64} << 20;
+constexpr int kRowZstdLevel = 1;  // level 3 is 2 % smaller and takes twice the time
 
 // Shape bits of a series: what need not be written.
 constexpr std::uint64_t kConstant = 1;    // min = max = last, sum = count * min
@@ -298,14 +298,14 @@ std::string MinuteRow::Encode(bool compressed) const {
   AppendVarint(late_samples_total, &body);
   AppendVarint(clock_offset_us.has_value() ? ZigZag(*clock_offset_us) + 1 : 0, &body);
 
-  std::string out{kVersion, static_cast<char>(compressed)};
+  std::string out{kRowVersion, static_cast<char>(compressed)};
   if (!compressed) {
     return out + body;
   }
   out.resize(2 + ZSTD_compressBound(body.size()));
-  const std::size_t size = ZSTD_compress(out.data() + 2, out.size() - 2, body.data(), body.size(), kZstdLevel);
+  const std::size_t size = ZSTD_compress(out.data() + 2, out.size() - 2, body.data(), body.size(), kRowZstdLevel);
   if (ZSTD_isError(size) != 0) {  // only for want of memory
-    return std::string{kVersion, 0} + body;
+    return std::string{kRowVersion, 0} + body;
   }
   out.resize(2 + size);
   return out;
@@ -313,7 +313,7 @@ std::string MinuteRow::Encode(bool compressed) const {
 
 absl::StatusOr<MinuteRow> MinuteRow::Decode(absl::string_view bytes) {
   const absl::Status damaged = absl::DataLossError("minute row: damaged");
-  if (bytes.size() < 2 || bytes[0] < 1 || bytes[0] > kVersion || static_cast<unsigned char>(bytes[1]) > 1) {
+  if (bytes.size() < 2 || bytes[0] < 1 || bytes[0] > kRowVersion || static_cast<unsigned char>(bytes[1]) > 1) {
     return damaged;
   }
   const absl::string_view payload = bytes.substr(2);
@@ -322,7 +322,7 @@ absl::StatusOr<MinuteRow> MinuteRow::Decode(absl::string_view bytes) {
     return ReadBody(payload, bytes[0], &row) ? absl::StatusOr<MinuteRow>(std::move(row)) : damaged;
   }
   const unsigned long long size = ZSTD_getFrameContentSize(payload.data(), payload.size());
-  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kMaxBody) {
+  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kMaxRowBody) {
     return damaged;
   }
   std::string body(static_cast<std::size_t>(size), '\0');

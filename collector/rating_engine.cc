@@ -20,7 +20,7 @@ namespace {
 // A day is evaluated ten minutes after its end, with what was received by then.
 constexpr absl::Duration kAfterMidnight = absl::Minutes(10);
 constexpr absl::Duration kUntilTheFirstMinute = absl::Minutes(3);  // at most, from the start on
-constexpr int kLongestWindow = 90;
+constexpr int kLongestFactWindow = 90;
 
 absl::StatusOr<Rung> RungNamed(absl::string_view name) {
   for (const Rung rung : kRungs) {
@@ -154,7 +154,7 @@ absl::StatusOr<Facts> RatingEngine::FactsUpTo(Day day) {
   Facts facts(day);
   RETURN_IF_ERROR(SetScopes(facts));
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
-  RETURN_IF_ERROR(reader->ScanFactDays(day - kLongestWindow + 1, day + 1,
+  RETURN_IF_ERROR(reader->ScanFactDays(day - kLongestFactWindow + 1, day + 1,
                                        [&](Day of, ScopeId scope, const DayFacts& row) -> absl::Status {
                                          const absl::Status status = facts.Replace(scope, of, nullptr, row);
                                          // A scope that is no longer known is no longer rated.

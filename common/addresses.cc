@@ -23,7 +23,7 @@ constexpr absl::string_view kConnectForm =
     "write ADDRESS:PORT, as 10.0.0.7:7767, [fd00::7]:7767 or collector.example:7767";
 constexpr absl::string_view kListenForm = "write ADDRESS:PORT, as 127.0.0.1:7767, [::1]:7767 or 0.0.0.0:7767";
 
-absl::Status Refusal(absl::string_view text, absl::string_view what, absl::string_view form) {
+absl::Status NoAddress(absl::string_view text, absl::string_view what, absl::string_view form) {
   return absl::InvalidArgumentError(
       absl::StrCat("\"", EscapeForDisplay(text, 64), "\" ", what, form.empty() ? "" : "; ", form));
 }
@@ -42,29 +42,29 @@ bool LooksNumeric(absl::string_view text) {
 
 absl::StatusOr<HostPort> SplitHostPort(absl::string_view text, absl::string_view form, int smallest_port) {
   if (absl::StrContains(text, "://")) {
-    return Refusal(text, "is a URL", form);
+    return NoAddress(text, "is a URL", form);
   }
   const size_t colon = text.rfind(':');
   if (colon == absl::string_view::npos || absl::EndsWith(text, "]")) {
-    return Refusal(text, "has no port", form);
+    return NoAddress(text, "has no port", form);
   }
   absl::string_view host = text.substr(0, colon);
   const bool bracketed = absl::StartsWith(host, "[") && absl::EndsWith(host, "]");
   if (bracketed) {
     host = host.substr(1, host.size() - 2);
   } else if (absl::StrContains(host, ':')) {
-    return Refusal(text, "needs brackets around the IPv6 address", form);
+    return NoAddress(text, "needs brackets around the IPv6 address", form);
   }
   // Digits only: SimpleAtoi would take blanks and a sign.
   const absl::string_view digits = text.substr(colon + 1);
   int port = 0;
   if (digits.empty() || digits.size() > 5 || !LooksNumeric(digits) || !absl::SimpleAtoi(digits, &port) ||
       port < smallest_port || port > 65535) {
-    return Refusal(text, absl::StrCat("has no port from ", smallest_port, " to 65535"), form);
+    return NoAddress(text, absl::StrCat("has no port from ", smallest_port, " to 65535"), form);
   }
   const auto address = IpAddress::Parse(host);
   if (bracketed ? !address.ok() : !address.ok() && (!IsName(host) || LooksNumeric(host))) {
-    return Refusal(text, host.empty() ? "has no address before the port" : "has an address that is none", form);
+    return NoAddress(text, host.empty() ? "has no address before the port" : "has an address that is none", form);
   }
   return HostPort{std::string(host), static_cast<std::uint16_t>(port)};
 }
@@ -121,7 +121,7 @@ absl::StatusOr<IpAddress> IpAddress::Parse(absl::string_view text) {
       return V6(sixteen);
     }
   }
-  return Refusal(text, "is no IP address", "");
+  return NoAddress(text, "is no IP address", "");
 }
 
 bool IpAddress::is_v4() const {
@@ -166,7 +166,7 @@ absl::StatusOr<Network> Network::Parse(absl::string_view text) {
   const size_t slash = text.find('/');
   const auto address = IpAddress::Parse(text.substr(0, slash));
   if (!address.ok()) {
-    return Refusal(text, "is no network", kForm);
+    return NoAddress(text, "is no network", kForm);
   }
   const int longest = address->is_v4() ? 32 : 128;
   int prefix = longest;
@@ -174,14 +174,14 @@ absl::StatusOr<Network> Network::Parse(absl::string_view text) {
     const absl::string_view digits = text.substr(slash + 1);
     if (digits.empty() || digits.size() > 3 || !LooksNumeric(digits) || !absl::SimpleAtoi(digits, &prefix) ||
         prefix > longest) {
-      return Refusal(text, absl::StrCat("has no prefix from 0 to ", longest), kForm);
+      return NoAddress(text, absl::StrCat("has no prefix from 0 to ", longest), kForm);
     }
   }
   Network network;
   network.bits_ = prefix + 128 - longest;
   network.base_ = Masked(*address, network.bits_);
   if (network.base_ != *address) {
-    return Refusal(text, "has bits beyond its prefix", absl::StrCat("write ", network.ToString()));
+    return NoAddress(text, "has bits beyond its prefix", absl::StrCat("write ", network.ToString()));
   }
   return network;
 }
@@ -218,7 +218,7 @@ absl::StatusOr<HostPort> ParseListenAddress(absl::string_view text) {
   if (absl::EqualsIgnoreCase(result->host, "localhost")) {
     result->host = "127.0.0.1";
   } else if (!IpAddress::Parse(result->host).ok()) {
-    return Refusal(text, "names a host, and listening needs an address of this one", kListenForm);
+    return NoAddress(text, "names a host, and listening needs an address of this one", kListenForm);
   }
   return result;
 }

@@ -32,7 +32,7 @@ struct SizeUnit {
 constexpr SizeUnit kSizeUnits[] = {
     {"TiB", 1ULL << 40}, {"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}, {"B", 1}};
 
-absl::Status Refusal(absl::string_view text, absl::string_view what, absl::string_view form) {
+absl::Status NoMeasure(absl::string_view text, absl::string_view what, absl::string_view form) {
   return absl::InvalidArgumentError(absl::StrCat("\"", EscapeForDisplay(text, 64), "\" ", what, "; ", form));
 }
 
@@ -66,17 +66,17 @@ absl::string_view TakeWord(absl::string_view* text) {
 absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text) {
   absl::string_view rest = absl::StripAsciiWhitespace(text);
   if (rest.empty()) {
-    return Refusal(text, "is not a duration", kDurationForm);
+    return NoMeasure(text, "is not a duration", kDurationForm);
   }
   absl::Duration sum;
   while (!rest.empty()) {
     double number = 0;
     if (!TakeNumber(&rest, &number)) {
-      return Refusal(text, "is not a duration", kDurationForm);
+      return NoMeasure(text, "is not a duration", kDurationForm);
     }
     const absl::string_view name = TakeWord(&rest);
     if (name.empty()) {
-      return Refusal(text, rest.empty() ? "has no unit" : "is not a duration", kDurationForm);
+      return NoMeasure(text, rest.empty() ? "has no unit" : "is not a duration", kDurationForm);
     }
     const DurationUnit* unit = nullptr;
     for (const DurationUnit& candidate : kDurationUnits) {
@@ -85,11 +85,11 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text) {
       }
     }
     if (unit == nullptr) {
-      return Refusal(text, absl::StrCat("has the unknown unit \"", name, "\""), kDurationForm);
+      return NoMeasure(text, absl::StrCat("has the unknown unit \"", name, "\""), kDurationForm);
     }
     sum += number * unit->value;
     if (sum > kLongest) {
-      return Refusal(text, "is longer than 1000 years", kDurationForm);
+      return NoMeasure(text, "is longer than 1000 years", kDurationForm);
     }
   }
   return sum;
@@ -100,14 +100,14 @@ absl::StatusOr<std::uint64_t> ParseByteSize(absl::string_view text) {
   const absl::string_view digits = rest;
   double number = 0;
   if (!TakeNumber(&rest, &number)) {
-    return Refusal(text, "is not a size", kSizeForm);
+    return NoMeasure(text, "is not a size", kSizeForm);
   }
   const absl::string_view name = TakeWord(&rest);
   if (!rest.empty()) {
-    return Refusal(text, "is not a size", kSizeForm);
+    return NoMeasure(text, "is not a size", kSizeForm);
   }
   if (name.empty()) {
-    return Refusal(text, "has no unit", kSizeForm);
+    return NoMeasure(text, "has no unit", kSizeForm);
   }
   for (const SizeUnit& unit : kSizeUnits) {
     if (unit.name != name) {
@@ -121,14 +121,14 @@ absl::StatusOr<std::uint64_t> ParseByteSize(absl::string_view text) {
     }
     const double bytes = number * static_cast<double>(unit.value);
     if (bytes != std::floor(bytes)) {
-      return Refusal(text, "is no whole number of bytes", kSizeForm);
+      return NoMeasure(text, "is no whole number of bytes", kSizeForm);
     }
     if (bytes >= 18446744073709551616.0) {
-      return Refusal(text, "is larger than any file", kSizeForm);
+      return NoMeasure(text, "is larger than any file", kSizeForm);
     }
     return static_cast<std::uint64_t>(bytes);
   }
-  return Refusal(text, absl::StrCat("has the unknown unit \"", name, "\""), kSizeForm);
+  return NoMeasure(text, absl::StrCat("has the unknown unit \"", name, "\""), kSizeForm);
 }
 
 std::string FormatByteSize(std::uint64_t bytes) {

@@ -13,12 +13,12 @@ namespace ppmm {
 namespace {
 
 constexpr size_t kMaxState = size_t{4} << 20;  // bytes of one file
-constexpr size_t kMaxText = 256;
+constexpr size_t kMaxStateText = 256;
 constexpr size_t kMaxMounts = 64;
 
 using Json = nlohmann::json;
 
-Json ReadJson(const HostRoot& root, absl::string_view path) {
+Json ReadState(const HostRoot& root, absl::string_view path) {
   const auto text = root.Read(path, kMaxState);
   return text.ok() ? Json::parse(*text, nullptr, /*allow_exceptions=*/false) : Json(Json::value_t::discarded);
 }
@@ -34,7 +34,7 @@ const Json& Member(const Json& object, absl::string_view key) {
 }
 
 std::string Text(const Json& value) {
-  std::string out = value.is_string() ? value.get_ref<const std::string&>().substr(0, kMaxText) : std::string();
+  std::string out = value.is_string() ? value.get_ref<const std::string&>().substr(0, kMaxStateText) : std::string();
   out.erase(std::remove_if(out.begin(), out.end(), [](char c) { return c <= ' ' || c > '~'; }), out.end());
   return out;
 }
@@ -53,7 +53,7 @@ std::optional<Container> FindDocker(const HostRoot& root, const std::string& id)
   Container container;
   container.id = id;
   container.told_by = absl::StrCat("/var/lib/docker/containers/", id, "/config.v2.json");
-  const Json state = ReadJson(root, container.told_by);
+  const Json state = ReadState(root, container.told_by);
   if (!state.is_object()) {
     return std::nullopt;
   }
@@ -73,7 +73,7 @@ std::optional<Container> FindDocker(const HostRoot& root, const std::string& id)
   }
   const std::string image_id = Text(Member(state, "Image"));
   for (const std::string& driver : root.List("/var/lib/docker/image", 16)) {
-    const Json images = ReadJson(root, absl::StrCat("/var/lib/docker/image/", driver, "/repositories.json"));
+    const Json images = ReadState(root, absl::StrCat("/var/lib/docker/image/", driver, "/repositories.json"));
     const Json& repositories = Member(images, "Repositories");
     if (!repositories.is_object()) {
       continue;
@@ -94,7 +94,7 @@ std::optional<Container> FindDocker(const HostRoot& root, const std::string& id)
 
 std::optional<Container> FindPodman(const HostRoot& root, const std::string& id) {
   constexpr absl::string_view kFile = "/var/lib/containers/storage/overlay-containers/containers.json";
-  const Json all = ReadJson(root, kFile);
+  const Json all = ReadState(root, kFile);
   if (!all.is_array()) {
     return std::nullopt;
   }
@@ -125,7 +125,7 @@ std::optional<Container> FindBundle(const HostRoot& root, const std::string& id)
     Container container;
     container.id = id;
     container.told_by = absl::StrCat(kTasks, "/", group, "/", id, "/config.json");
-    const Json bundle = ReadJson(root, container.told_by);
+    const Json bundle = ReadState(root, container.told_by);
     if (!bundle.is_object()) {
       continue;
     }

@@ -15,7 +15,7 @@ namespace {
 
 constexpr absl::string_view kLists = "/var/lib/apt/lists";
 constexpr size_t kMaxRepositories = 64;
-constexpr size_t kMaxCached = 1'024;
+constexpr size_t kMaxSuppliers = 1'024;
 constexpr size_t kSmallFile = size_t{64} * 1024;
 
 std::string Lower(absl::string_view text) {
@@ -206,7 +206,7 @@ Supply PackageSuppliers::SupplierOf(const HostRoot& root, const Package& package
   if (const auto it = cache_.find(key); it != cache_.end()) {
     return it->second;
   }
-  if (cache_.size() >= kMaxCached) {
+  if (cache_.size() >= kMaxSuppliers) {
     cache_.clear();
   }
   Supply supply = Judge(root, package);

@@ -78,7 +78,7 @@ std::string JsonText(const nlohmann::json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get_ref<const std::string&>() : std::string();
 }
 
-nlohmann::json ReadJson(const HostRoot& root, absl::string_view path) {
+nlohmann::json ReadManifest(const HostRoot& root, absl::string_view path) {
   const auto text = root.Read(path, kMaxManifest);
   return text.ok() ? nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false)
                    : nlohmann::json(nlohmann::json::value_t::discarded);
@@ -138,7 +138,7 @@ std::optional<Project> ProjectAt(const HostRoot& root, const std::string& direct
   for (const absl::string_view manifest : {"package.json", "composer.json"}) {
     const std::string path = absl::StrCat(directory, "/", manifest);
     if (root.IsFile(path)) {
-      const nlohmann::json json = ReadJson(root, path);
+      const nlohmann::json json = ReadManifest(root, path);
       return json.is_object() ? named(manifest, JsonText(json, "name"), JsonText(json, "version"))
                               : named(manifest, "", "");
     }
@@ -231,7 +231,7 @@ std::optional<InstalledModule> NpmModule(const HostRoot& root, absl::string_view
     end = below.find('/', end + 1);
   }
   const std::string directory(path.substr(0, at + kModules.size() + std::min(end, below.size())));
-  const nlohmann::json manifest = ReadJson(root, absl::StrCat(directory, "/package.json"));
+  const nlohmann::json manifest = ReadManifest(root, absl::StrCat(directory, "/package.json"));
   if (!manifest.is_object()) {
     return std::nullopt;
   }

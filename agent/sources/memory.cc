@@ -8,12 +8,12 @@
 namespace ppmm {
 namespace {
 
-struct Field {
+struct MemoryField {
   absl::string_view name;
   absl::string_view metric;
 };
 
-constexpr Field kMeminfo[] = {
+constexpr MemoryField kMeminfo[] = {
     {"MemTotal", "ppmm_host_memory_mem_total_bytes"},
     {"MemFree", "ppmm_host_memory_mem_free_bytes"},
     {"MemAvailable", "ppmm_host_memory_mem_available_bytes"},
@@ -37,14 +37,14 @@ constexpr Field kMeminfo[] = {
     {"Committed_AS", "ppmm_host_memory_committed_as_bytes"},
 };
 
-constexpr Field kVmstat[] = {
+constexpr MemoryField kVmstat[] = {
     {"pgfault", "ppmm_host_vmstat_pgfault_total"},   {"pgmajfault", "ppmm_host_vmstat_pgmajfault_total"},
     {"pswpin", "ppmm_host_vmstat_pswpin_total"},     {"pswpout", "ppmm_host_vmstat_pswpout_total"},
     {"oom_kill", "ppmm_host_vmstat_oom_kill_total"},
 };
 
 template <std::size_t kCount>
-int IndexOf(const Field (&fields)[kCount], absl::string_view name) {
+int IndexOf(const MemoryField (&fields)[kCount], absl::string_view name) {
   for (std::size_t i = 0; i < kCount; ++i) {
     if (fields[i].name == name) {
       return static_cast<int>(i);
@@ -54,7 +54,7 @@ int IndexOf(const Field (&fields)[kCount], absl::string_view name) {
 }
 
 // A field that this kernel lacks gets no series.
-SeriesHandle& SeriesOf(std::vector<SeriesHandle>& series, int index, const Field* fields, Recorder& recorder) {
+SeriesHandle& SeriesOf(std::vector<SeriesHandle>& series, int index, const MemoryField* fields, Recorder& recorder) {
   SeriesHandle& handle = series[static_cast<std::size_t>(index)];
   if (handle == 0) {
     handle = recorder.AddSeries(recorder.host(), MetricNamed(fields[index].metric));

@@ -7,13 +7,13 @@
 namespace ppmm {
 namespace {
 
-struct Field {
+struct NetstatField {
   absl::string_view protocol;
   absl::string_view name;
   absl::string_view metric;
 };
 
-constexpr Field kFields[] = {
+constexpr NetstatField kFields[] = {
     {"Tcp", "ActiveOpens", "ppmm_host_netstat_tcp_active_opens_total"},
     {"Tcp", "PassiveOpens", "ppmm_host_netstat_tcp_passive_opens_total"},
     {"Tcp", "AttemptFails", "ppmm_host_netstat_tcp_attempt_fails_total"},

@@ -8,7 +8,7 @@
 namespace ppmm {
 namespace {
 
-constexpr char kVersion = 2;  // version 1 ends before the clocks
+constexpr char kBitsVersion = 2;  // version 1 ends before the clocks
 constexpr std::uint64_t kTenthUs = 100'000;
 
 // A set is the lengths of its runs, the first of zeros; the last run is left out. An empty set is one byte.
@@ -137,7 +137,7 @@ MinuteSet DayBits::Covered() const {
 }
 
 std::string DayBits::Encode() const {
-  std::string out{kVersion};
+  std::string out{kBitsVersion};
   const auto append = [&out](const MinuteSet& set) {
     AppendSet(set, &out);
     return true;
@@ -156,7 +156,7 @@ std::string DayBits::Encode() const {
 
 absl::StatusOr<DayBits> DayBits::Decode(absl::string_view bytes) {
   const absl::Status damaged = absl::DataLossError("day bits: damaged");
-  if (bytes.empty() || bytes[0] < 1 || bytes[0] > kVersion) {
+  if (bytes.empty() || bytes[0] < 1 || bytes[0] > kBitsVersion) {
     return damaged;
   }
   ByteReader reader(bytes.substr(1));

@@ -170,6 +170,9 @@ struct FactColumn {
 constexpr std::uint8_t ScopeBit(ScopeKind kind) {
   return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
 }
+inline constexpr std::uint8_t kOfOrganization = ScopeBit(ScopeKind::kOrganization);
+inline constexpr std::uint8_t kOfHost = ScopeBit(ScopeKind::kHost);
+inline constexpr std::uint8_t kOfApplication = ScopeBit(ScopeKind::kApplication);
 
 // Every column, in the order of the table. Names are lower_snake and unique.
 absl::Span<const FactColumn> FactColumns();

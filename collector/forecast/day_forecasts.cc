@@ -8,7 +8,6 @@
 namespace ppmm {
 namespace {
 
-constexpr double kMillion = 1e6;
 // Rounding of what a capacity is measured by is no growth.
 constexpr double kGrown = 1.01;
 
@@ -23,7 +22,7 @@ bool Before(const ForecastRow& row, const Key& key) {
 }
 
 std::int64_t Millionths(double share) {
-  return std::llround(std::clamp(share, -1e6, 1e6) * kMillion);
+  return std::llround(std::clamp(share, -1e6, 1e6) * kMillionths);
 }
 
 void SetForecast(const Forecast& forecast, ForecastRow& row) {

@@ -20,6 +20,8 @@ inline constexpr int kForecastMinValues = 5;
 inline constexpr std::int64_t kNotInSight = 3650;
 // Exhausted is what has 1 % left: nothing works well to the last byte, and saturated counters rarely read 100 %.
 inline constexpr double kExhaustedAt = 0.99;
+// Shares are kept in millionths.
+inline constexpr double kMillionths = 1e6;
 
 // What one day says of one resource: the mean of its busiest hour.
 struct DayUse {

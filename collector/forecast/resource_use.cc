@@ -15,7 +15,6 @@ using Measure = ResourceSeries::Measure;
 
 constexpr std::int64_t kMinutesOfAnHour = 60;
 constexpr std::int64_t kEnoughMinutes = 30;
-constexpr double kMillion = 1e6;
 constexpr double kMillisecondsOfAMinute = 60'000;
 constexpr double kSecondsOfAMinute = 60;
 
@@ -81,7 +80,7 @@ std::optional<Use> CpuUse(const ResourceSeries& resource, const MinuteRow& row) 
   if (cpus == 0 || all <= 0) {
     return std::nullopt;
   }
-  const double capacity = kMillion * static_cast<double>(cpus);
+  const double capacity = kMillionths * static_cast<double>(cpus);
   return Use{busy / all * capacity, capacity};
 }
 
@@ -119,7 +118,7 @@ std::optional<Use> UseOf(const ResourceSeries& resource, const MinuteRow& row, d
       const Rollup* const rollup = row.Find(resource.series[0]);
       return rollup != nullptr
                  ? std::optional<Use>(
-                       {static_cast<double>(rollup->sum) / (kMillisecondsOfAMinute * part) * kMillion, kMillion})
+                       {static_cast<double>(rollup->sum) / (kMillisecondsOfAMinute * part) * kMillionths, kMillionths})
                  : std::nullopt;
     }
     case Measure::kSpace: {

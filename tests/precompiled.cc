@@ -1,0 +1,1 @@
+// The program that the precompiled headers of all tests belong to; nobody runs it.

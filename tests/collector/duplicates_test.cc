@@ -100,7 +100,7 @@ TEST_F(DuplicatesTest, AHostIdOfItsOwnCuresBoth) {
   Connect(two_, two_.agent.host_id());
   EXPECT_EQ(two_.sink->welcomes().at(0).host_label, "image-686868");
   EXPECT_EQ(Hosts(), 3u);
-  for (const HostKey host : {1, 2, 3}) {
+  for (HostKey host = 1; host <= 3; ++host) {
     EXPECT_FALSE(Flagged(host)) << host;
   }
   Deliver(3, 4, {&one_, &two_});

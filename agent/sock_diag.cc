@@ -36,6 +36,7 @@ enum TcpState {
 constexpr std::uint32_t kStates = 1u << kEstablished | 1u << kFinWait1 | 1u << kFinWait2 | 1u << kCloseWait |
                                   1u << kLastAck | 1u << kListen | 1u << kClosing;
 
+constexpr int kLargestErrno = 4095;            // of the kernel, MAX_ERRNO
 constexpr std::size_t kDumpBytes = 32 * 1024;  // the kernel fills at most this much of a dump at once
 
 template <class Request>
@@ -148,7 +149,11 @@ absl::StatusOr<bool> ParseDiagDatagram(absl::Span<const char> datagram, std::vec
       return true;
     }
     if (header.nlmsg_type == NLMSG_ERROR) {
-      return ErrnoStatus(-Prefix<nlmsgerr>(body).error, "sock_diag");
+      const int error = Prefix<nlmsgerr>(body).error;
+      if (error >= 0 || error < -kLargestErrno) {
+        return absl::DataLossError(absl::StrCat("sock_diag: an error of number ", error));
+      }
+      return ErrnoStatus(-error, "sock_diag");
     }
     if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY || body.empty()) {
       continue;

@@ -184,7 +184,7 @@ class BeastSession final : public Session {
       }
       BeginPhase(Phase::kHeader, limits_->header);
       parser_.emplace();
-      parser_->eager(true);
+      parser_->eager(false);  // stops behind the header
       parser_->header_limit(limits_->header_bytes);
       parser_->body_limit(limits_->body_bytes);
     }
@@ -193,6 +193,14 @@ class BeastSession final : public Session {
     while (used < input_.size() && !parser_->is_done()) {
       const size_t n = parser_->put(boost::asio::buffer(input_.data() + used, input_.size() - used), error);
       used += n;
+      if (!error && parser_->is_header_done() && !parser_->eager()) {
+        // Beast 1.74 aborts on some chunked bodies, and no client of ours sends any.
+        if (parser_->chunked()) {
+          Fail(411, "a body needs Content-Length; Transfer-Encoding is not taken");
+          return;
+        }
+        parser_->eager(true);
+      }
       if (error == beast_http::error::need_more) {
         error = {};
         if (n == 0) {

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -152,6 +153,17 @@ TEST(ParseDiagDatagram, PassesOnTheErrorOfTheKernel) {
   error.error = -EPERM;
   EXPECT_EQ(ParseDiagDatagram(NetlinkMessage(NLMSG_ERROR, Bytes(error)), &sockets).status().code(),
             absl::StatusCode::kPermissionDenied);
+}
+
+TEST(ParseDiagDatagram, AnErrorWhoseNumberIsNoneIsDamage) {
+  for (const int number : {INT_MIN, -4096, 0, 1}) {
+    nlmsgerr error = {};
+    error.error = number;
+    std::vector<DiagSocket> sockets;
+    EXPECT_EQ(ParseDiagDatagram(NetlinkMessage(NLMSG_ERROR, Bytes(error)), &sockets).status().code(),
+              absl::StatusCode::kDataLoss)
+        << number;
+  }
 }
 
 TEST(ParseDiagDatagram, SurvivesEveryCutAndEveryWrongByte) {

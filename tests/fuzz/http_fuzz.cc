@@ -134,6 +134,8 @@ std::vector<std::string> Seeds() {
       std::string(1, '\0') +
           Piece("POST /ack/a%2Fb HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
       std::string(1, '\0') +
+          Piece("POST /ack/a%2Fb HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\nhello\r\n0/\r\n\r\n"),
+      std::string(1, '\0') +
           Piece("HEAD /api/v1/activities/RSP-101?at=1+2 HTTP/1.0\r\nOrigin: http://evil.example\r\n\r\n"),
       std::string(1, '\0') + Piece("/api/v1/activities/%41?at=a%20b&at=c"),
       std::string(1, '\0') + Piece("GET  / HTTP/9.9\r\nbad header\r\n\r\n"),

@@ -5,6 +5,8 @@
 #include <linux/unix_diag.h>
 #include <sys/socket.h>
 
+#include <climits>
+
 #include "agent/sock_diag.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -42,10 +44,12 @@ std::vector<std::string> Seeds() {
   nlattr name = {sizeof(nlattr) + 4, UNIX_DIAG_NAME};
   nlmsgerr error = {};
   error.error = -2;
+  nlmsgerr no_error = {};
+  no_error.error = INT_MIN;
   return {Message(SOCK_DIAG_BY_FAMILY, Bytes(inet) + Bytes(info) + std::string(240, '\7')) +
               Message(NLMSG_DONE, Bytes(std::uint32_t{0})),
           Message(SOCK_DIAG_BY_FAMILY, Bytes(local) + Bytes(name) + std::string("\0abc", 4)),
-          Message(NLMSG_ERROR, Bytes(error))};
+          Message(NLMSG_ERROR, Bytes(error)), Message(NLMSG_ERROR, Bytes(no_error))};
 }
 
 }  // namespace ppmm::fuzz

@@ -25,7 +25,8 @@ std::string Dump(const Json& json) {
 
 // Millionths as a ratio of four decimals.
 Json Ratio(std::int64_t millionths) {
-  return static_cast<double>((millionths + 50) / 100) / 10000.0;
+  const std::int64_t rounded = (millionths + 50) / 100;
+  return static_cast<double>(rounded) / 10000.0;
 }
 
 Json RatioOf(const Interval& interval) {

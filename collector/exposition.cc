@@ -59,6 +59,12 @@ class Family {
     family_.metric.push_back(std::move(metric));
     return *this;
   }
+  Family& Add(const SelfNumbers::ByReason& counts) {
+    for (const auto& [reason, count] : counts) {
+      Add({{"reason", reason}}, static_cast<double>(count));
+    }
+    return *this;
+  }
   Family& Add(const Labels& labels, const Sketch& sketch) {
     ClientMetric metric = Labelled(labels);
     metric.histogram.sample_count = sketch.count();
@@ -131,16 +137,10 @@ class SelfCollectable : public prometheus::Collectable {
     Counter("ppmm_ingest_unknown_series_samples_total", "Samples of metrics that this collector does not know.")
         .Add({}, AsDouble(in.unknown_series_samples))
         .MoveTo(out);
-    Family batches = Counter("ppmm_ingest_refused_batches_total", "Batches refused, by reason.");
-    for (const auto& [reason, count] : in.refused_batches) {
-      batches.Add({{"reason", reason}}, AsDouble(count));
-    }
-    batches.MoveTo(out);
-    Family samples = Counter("ppmm_ingest_refused_samples_total", "Samples in refused batches, by reason.");
-    for (const auto& [reason, count] : in.refused_samples) {
-      samples.Add({{"reason", reason}}, AsDouble(count));
-    }
-    samples.MoveTo(out);
+    Counter("ppmm_ingest_refused_batches_total", "Batches refused, by reason.").Add(in.refused_batches).MoveTo(out);
+    Counter("ppmm_ingest_refused_samples_total", "Samples in refused batches, by reason.")
+        .Add(in.refused_samples)
+        .MoveTo(out);
     Gauge("ppmm_ingest_streams", "Agents that are connected.").Add({}, static_cast<double>(in.streams)).MoveTo(out);
     Counter("ppmm_ingest_streams_opened_total", "Streams of agents that were taken.")
         .Add({}, AsDouble(in.streams_opened))
@@ -151,11 +151,9 @@ class SelfCollectable : public prometheus::Collectable {
     Counter("ppmm_ingest_connections_total", "Connections of agents that were accepted.")
         .Add({}, AsDouble(in.connections))
         .MoveTo(out);
-    Family shed = Counter("ppmm_ingest_shed_connections_total", "Connections of agents closed at once, by reason.");
-    for (const auto& [reason, count] : in.shed_connections) {
-      shed.Add({{"reason", reason}}, AsDouble(count));
-    }
-    shed.MoveTo(out);
+    Counter("ppmm_ingest_shed_connections_total", "Connections of agents closed at once, by reason.")
+        .Add(in.shed_connections)
+        .MoveTo(out);
     Counter("ppmm_ingest_repeated_batches_total", "Batches that came again and were not counted again.")
         .Add({}, AsDouble(in.repeated_batches))
         .MoveTo(out);

@@ -29,6 +29,7 @@
 #include "common/crc32c.h"
 #include "common/metrics.h"
 #include "proto/telemetry.pb.h"
+#include "tests/testing/frames.h"
 #include "tests/testing/temp_folder.h"
 #include "tests/world/collector.h"
 
@@ -198,17 +199,12 @@ class Fleet {
   void Connect(int hosts) {
     agents_.resize(static_cast<std::size_t>(hosts));
     for (int i = 0; i < hosts; ++i) {
-      wire::AgentFrame frame;
+      wire::AgentFrame frame = HelloFrame(EpochOf(i), clock_.Now());
       wire::Hello* hello = frame.mutable_hello();
-      hello->set_protocol(1);
-      hello->set_version("1.0");
       hello->set_agent_id(IdOf('a', i));
       hello->set_host_id(IdOf('h', i));
       hello->set_duplicate_host_id(IdOf('d', i));
       hello->set_host_name(absl::StrCat("host", i));
-      hello->set_group("default");
-      hello->set_current_epoch(EpochOf(i));
-      frame.set_sent_wall_us(absl::ToUnixMicros(clock_.Now()));
       Agent& agent = agents_[static_cast<std::size_t>(i)];
       agent.session = std::make_unique<IngestSession>(&clock_, &collector_->queue(), &collector_->counters());
       Check(agent.session->Open(frame.SerializeAsString(), sink_));

@@ -52,9 +52,34 @@ absl::StatusOr<std::string> ReadPem(const std::string& path) {
   return text;
 }
 
+// What to do about a connection that failed, as far as the words of gRPC and OpenSSL tell; empty where they do not.
+absl::string_view Cure(absl::string_view message, bool tls) {
+  struct Known {
+    bool tls;  // whether this side spoke TLS
+    absl::string_view words;
+    absl::string_view cure;
+  };
+  static constexpr Known kKnown[] = {
+      {false, "Socket closed", "; if the collector wants TLS, configure tls here"},
+      {true, "is not in peer certificate",
+       "; set tls.server_name to a name in the collector's certificate, or correct `collector`"},
+      {true, "wrong version number", "; the collector does not speak TLS: configure grpc.tls there"},
+      {true, "Ssl handshake failed", "; the collector's certificate is not of an authority in tls.ca, or over"},
+      {true, "Socket closed", "; see the collector's log: its grpc.tls.client_ca may not know tls.certificate"},
+  };
+  for (const Known& known : kKnown) {
+    if (known.tls == tls && absl::StrContains(message, known.words)) {
+      return known.cure;
+    }
+  }
+  return "";
+}
+
 // The codes are the same.
-absl::Status ToStatus(const grpc::Status& status) {
-  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+absl::Status ToStatus(const grpc::Status& status, bool tls) {
+  const bool connected = status.error_code() != grpc::StatusCode::UNAVAILABLE;
+  return {static_cast<absl::StatusCode>(status.error_code()),
+          absl::StrCat(status.error_message(), connected ? "" : Cure(status.error_message(), tls))};
 }
 
 // One stream.
@@ -71,6 +96,7 @@ class Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> 
   Call(const GrpcTransportOptions& options, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
        Transport::Listener* listener)
       : listener_(listener),
+        tls_(!options.ca_file.empty()),
         stub_(grpc::CreateCustomChannel(options.target, credentials, ChannelArguments(options.server_name))) {
     stub_.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(), this);
     AddHold();
@@ -132,7 +158,7 @@ class Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> 
     }
   }
   void OnDone(const grpc::Status& status) override {
-    listener_->OnClosed(ToStatus(status));
+    listener_->OnClosed(ToStatus(status, tls_));
     MutexLock lock(&mutex_);
     done_ = true;
     done_came_.NotifyAll();
@@ -147,6 +173,7 @@ class Call : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> 
   }
 
   Transport::Listener* const listener_;
+  const bool tls_;
   grpc::GenericStub stub_;
   grpc::ClientContext context_;
   grpc::ByteBuffer read_;

@@ -322,11 +322,14 @@ class MutualTlsTest : public ::testing::Test {
   }
   // Says Hello with these files. What became of it.
   absl::Status Hello(const std::string& root, const TestAuthority::Pair& agent, const std::string& server_name = "") {
-    const auto transport = MakeGrpcTransport({.target = collector_->address(),
-                                              .ca_file = File("ca.pem", root),
-                                              .certificate_file = File("agent.pem", agent.certificate),
-                                              .key_file = File("agent.key", agent.key),
-                                              .server_name = server_name});
+    return SayHello({.target = collector_->address(),
+                     .ca_file = File("ca.pem", root),
+                     .certificate_file = File("agent.pem", agent.certificate),
+                     .key_file = File("agent.key", agent.key),
+                     .server_name = server_name});
+  }
+  static absl::Status SayHello(const GrpcTransportOptions& options) {
+    const auto transport = MakeGrpcTransport(options);
     ClosedListener listener;
     (*transport)->Connect(&listener);
     (*transport)->Read();
@@ -350,20 +353,39 @@ TEST_F(MutualTlsTest, BothSidesAreKnown) {
 }
 
 TEST_F(MutualTlsTest, ACollectorOfAnotherAuthorityIsNotTalkedTo) {
-  EXPECT_TRUE(absl::IsUnavailable(Hello(TestAuthority().root(), authority_.Issue("agent", "DNS:agent"))));
+  const absl::Status status = Hello(TestAuthority().root(), authority_.Issue("agent", "DNS:agent"));
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("is not of an authority in tls.ca"));
   EXPECT_EQ(collector_->hellos, 0);
 }
 
 TEST_F(MutualTlsTest, AnAgentOfAnotherAuthorityIsNotLetIn) {
-  EXPECT_TRUE(absl::IsUnavailable(Hello(authority_.root(), TestAuthority().Issue("agent", "DNS:agent"))));
+  const absl::Status status = Hello(authority_.root(), TestAuthority().Issue("agent", "DNS:agent"));
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("grpc.tls.client_ca"));
   EXPECT_EQ(collector_->hellos, 0);
 }
 
 TEST_F(MutualTlsTest, TheNameInTheCollectorsCertificateIsTheOneGiven) {
   const TestAuthority::Pair agent = authority_.Issue("agent", "DNS:agent");
   EXPECT_EQ(Hello(authority_.root(), agent, "collector.test"), absl::OkStatus());
-  EXPECT_TRUE(absl::IsUnavailable(Hello(authority_.root(), agent, "other.test")));
+  const absl::Status status = Hello(authority_.root(), agent, "other.test");
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("set tls.server_name"));
   EXPECT_EQ(collector_->hellos, 1);
+}
+
+TEST_F(MutualTlsTest, PlainTextMeetsTlsAndTlsPlainText) {
+  const absl::Status without = SayHello({.target = collector_->address()});
+  EXPECT_TRUE(absl::IsUnavailable(without));
+  EXPECT_THAT(std::string(without.message()), HasSubstr("configure tls here"));
+  EXPECT_EQ(collector_->hellos, 0);
+
+  collector_ = std::make_unique<FakeCollector>();
+  const absl::Status with = Hello(authority_.root(), authority_.Issue("agent", "DNS:agent"));
+  EXPECT_TRUE(absl::IsUnavailable(with));
+  EXPECT_THAT(std::string(with.message()), HasSubstr("configure grpc.tls there"));
+  EXPECT_EQ(collector_->hellos, 0);
 }
 
 TEST(GrpcTransportTest, CertificatesThatCannotBeReadEndTheConnectionWithTheirName) {

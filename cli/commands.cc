@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -93,8 +94,8 @@ bool Knows(const CommandContext& context, absl::string_view what, const Json& ro
            std::initializer_list<absl::string_view> keys, const std::string& name) {
   std::vector<std::string> names;
   for (const Json& row : rows) {
-    for (const absl::string_view key : keys) {
-      names.push_back(TextAt(row, key));
+    for (std::string& one : NamesAt(row, keys)) {
+      names.push_back(std::move(one));
     }
   }
   if (std::find(names.begin(), names.end(), name) != names.end()) {
@@ -143,13 +144,18 @@ int ExplainCommand(const CommandContext& context, const std::string& activity) {
 
 int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only) {
   const Answer answer = Ask(context, absl::StrCat("/api/v1/applications?window=", UrlPart(window)));
-  return PrintOne(context, answer, "application", "applications", {"key", "name"}, only,
+  return PrintOne(context, answer, "application", "applications", {"key", "shown_as", "name"}, only,
                   [&](const Json& json) { return RenderApplications(json, only, context.screen); });
 }
 
 int HostsCommand(const CommandContext& context, const std::string& only) {
   return PrintOne(context, Ask(context, "/api/v1/hosts"), "host", "hosts", {"host"}, only,
                   [&](const Json& json) { return RenderHosts(json, only, context.screen); });
+}
+
+int InventoryShowCommand(const CommandContext& context) {
+  return Print(context, Ask(context, "/api/v1/inventory"),
+               [&](const Json& json) { return RenderInventory(json, context.screen); });
 }
 
 int StatusCommand(const CommandContext& context) {

@@ -37,6 +37,7 @@ int ExplainCommand(const CommandContext& context, const std::string& activity);
 // `only`: one of that name; empty: all.
 int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only);
 int HostsCommand(const CommandContext& context, const std::string& only);
+int InventoryShowCommand(const CommandContext& context);
 int StatusCommand(const CommandContext& context);
 // Asks nobody: reads the file.
 int CheckCommand(const CommandContext& context, const std::string& file);

@@ -1,6 +1,7 @@
 #include "cli/json_read.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
 
 #include "common/log.h"
@@ -55,6 +56,19 @@ std::optional<absl::Time> TimeAt(const Json& object, absl::string_view key) {
   std::string error;
   return absl::ParseTime(absl::RFC3339_full, TextAt(object, key), &time, &error) ? std::optional<absl::Time>(time)
                                                                                  : std::nullopt;
+}
+
+std::vector<std::string> NamesAt(const Json& row, std::initializer_list<absl::string_view> keys) {
+  std::vector<std::string> names;
+  for (const absl::string_view key : keys) {
+    const std::string name = TextAt(row, key);
+    absl::string_view rest = name;
+    if (key == "key" && absl::ConsumePrefix(&rest, "default/")) {
+      names.emplace_back(rest);
+    }
+    names.push_back(name);
+  }
+  return names;
 }
 
 std::string JoinedAt(const Json& object, absl::string_view key) {

@@ -1,8 +1,10 @@
 // Reads answers of the API without trusting their shape: what is missing or of another type is "unknown". Pure.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -22,6 +24,8 @@ std::optional<absl::Time> TimeAt(const nlohmann::json& object, absl::string_view
 // The member, or null; an array, or an empty one.
 const nlohmann::json& MemberAt(const nlohmann::json& object, absl::string_view key);
 const nlohmann::json& ArrayAt(const nlohmann::json& object, absl::string_view key);
+// What a row can be called by: its texts at these keys, and a "key" in group `default` without the group, too.
+std::vector<std::string> NamesAt(const nlohmann::json& row, std::initializer_list<absl::string_view> keys);
 // The texts of an array, joined by ", ".
 std::string JoinedAt(const nlohmann::json& object, absl::string_view key);
 

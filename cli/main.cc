@@ -2,12 +2,14 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "cli/commands.h"
 
 #include "common/default_paths.h"
@@ -53,14 +55,18 @@ ppmm::HostProbe ProbeThisHost() {
 // Commands that later releases have: known, so that they are answered with what they come with, but not listed.
 std::vector<CLI::App*> AddCommandsToCome(CLI::App& app) {
   std::vector<CLI::App*> added;
-  std::set<std::string> known;
-  for (const CLI::App* subcommand : app.get_subcommands([](const CLI::App*) { return true; })) {
-    known.insert(subcommand->get_name());
+  std::map<std::string, CLI::App*> groups;  // the built ones
+  for (CLI::App* subcommand : app.get_subcommands([](CLI::App*) { return true; })) {
+    groups[subcommand->get_name()] = subcommand;
   }
+  std::set<std::string> known;
   for (const ppmm::PpmmCommand& command : ppmm::PpmmCommands()) {
-    const std::string first(command.name.substr(0, command.name.find(' ')));
-    if (!command.built() && known.insert(first).second) {
-      CLI::App* const subcommand = app.add_subcommand(first)->group("");
+    const std::vector<std::string> words = absl::StrSplit(command.name, ' ');
+    const auto group = groups.find(words.front());
+    const bool of_built_group = group != groups.end() && words.size() > 1;
+    const std::string& name = of_built_group ? words[1] : words.front();
+    if (!command.built() && (of_built_group || known.insert(name).second)) {
+      CLI::App* const subcommand = (of_built_group ? group->second : &app)->add_subcommand(name)->group("");
       subcommand->allow_extras()->fallthrough(false)->set_help_flag();
       added.push_back(subcommand);
     }
@@ -70,7 +76,11 @@ std::vector<CLI::App*> AddCommandsToCome(CLI::App& app) {
 
 int NotInThisRelease(const CLI::App& command) {
   const std::vector<std::string> rest = command.remaining();
-  const std::string line = rest.empty() ? command.get_name() : command.get_name() + " " + rest.front();
+  const CLI::App* const parent = command.get_parent();
+  const bool of_group = parent->get_parent() != nullptr;
+  const std::string line = of_group       ? parent->get_name() + " " + command.get_name()
+                           : rest.empty() ? command.get_name()
+                                          : command.get_name() + " " + rest.front();
   const ppmm::PpmmCommand* found = ppmm::FindPpmmCommand(line);
   ppmm::PpmmCommand group;  // `ppmm alerts` alone
   for (const ppmm::PpmmCommand& other : ppmm::PpmmCommands()) {
@@ -125,6 +135,9 @@ int main(int argc, char** argv) {
   applications->add_option("--window", options.window, "over how long: 60s, 5m, 1h")->capture_default_str();
   CLI::App* const hosts = app.add_subcommand("hosts", "hosts: how they are heard of, their load, their sources");
   hosts->add_option("HOST", options.name, "one only, with its sources");
+  CLI::App* const inventory = app.add_subcommand("inventory", "what was found, and what people declare");
+  CLI::App* const inventory_show =
+      inventory->require_subcommand(1)->add_subcommand("show", "hosts, applications, and what people declare of them");
   CLI::App* const status = app.add_subcommand("status", "the collector itself");
   CLI::App* const check = app.add_subcommand("check", "every mistake in a file: configuration of agent or collector");
   check->add_option("FILE", options.name, "the kind is found by its content")->required();
@@ -160,6 +173,9 @@ int main(int argc, char** argv) {
   }
   if (hosts->parsed()) {
     return ppmm::HostsCommand(context, options.name);
+  }
+  if (inventory_show->parsed()) {
+    return ppmm::InventoryShowCommand(context);
   }
   if (status->parsed()) {
     return ppmm::StatusCommand(context);

@@ -21,11 +21,17 @@ std::string RenderExplain(const nlohmann::json& activity, const Screen& screen);
 // "ok", "fails", "waits until 29 Nov", "no source", ...
 std::string StatusWords(const nlohmann::json& row, const Screen& screen);
 
-// ---- /api/v1/applications, /hosts, /status --------------------------------------------------------------------------
+// ---- /api/v1/applications, /hosts, /inventory, /status --------------------------------------------------------------
 
 // `only`: rows of that key or name; empty: all.
 std::string RenderApplications(const nlohmann::json& applications, absl::string_view only, const Screen& screen);
 std::string RenderHosts(const nlohmann::json& hosts, absl::string_view only, const Screen& screen);
+std::string RenderInventory(const nlohmann::json& inventory, const Screen& screen);
 std::string RenderStatus(const nlohmann::json& status, const Screen& screen);
+
+// "in-house".
+std::string OriginWords(absl::string_view origin);
+// By what a person calls an application.
+std::string ShownAs(const nlohmann::json& application);
 
 }  // namespace ppmm

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -16,10 +18,6 @@ using Json = nlohmann::json;
 
 std::string OrDash(const std::optional<double>& number, std::string (*human)(double)) {
   return number.has_value() ? human(*number) : "-";
-}
-
-std::string OriginWords(absl::string_view origin) {
-  return origin == "off_the_shelf" ? "off the shelf" : origin == "in_house" ? "in-house" : "unknown";
 }
 
 // "38 conn/s", "196 KiB/s".
@@ -44,11 +42,8 @@ std::string EvidenceOf(const Json& row) {
 }
 
 bool IsMeant(const Json& row, absl::string_view only, std::initializer_list<absl::string_view> keys) {
-  bool meant = only.empty();
-  for (const absl::string_view key : keys) {
-    meant = meant || TextAt(row, key) == only;
-  }
-  return meant;
+  const std::vector<std::string> names = NamesAt(row, keys);
+  return only.empty() || std::find(names.begin(), names.end(), only) != names.end();
 }
 
 std::string ApplicationDetails(const Json& row, const Screen& screen) {
@@ -106,10 +101,6 @@ std::string ProblemsOf(const Json& host) {
     add(absl::StrCat("samples lost: ", HumanNumber(lost)));
   }
   return out;
-}
-
-std::string DashFor(const std::string& text) {
-  return text.empty() ? "-" : text;
 }
 
 std::string DaysOf(const Json& forecast, absl::string_view key) {
@@ -179,6 +170,18 @@ std::string HeardOf(const Json& host, const Screen& screen) {
 
 }  // namespace
 
+std::string OriginWords(absl::string_view origin) {
+  return origin == "off_the_shelf" ? "off the shelf" : origin == "in_house" ? "in-house" : "unknown";
+}
+
+std::string ShownAs(const Json& application) {
+  if (const std::string shown = TextAt(application, "shown_as"); !shown.empty()) {
+    return shown;
+  }
+  const std::string group = TextAt(application, "group");  // an older collector
+  return group == "default" || group.empty() ? TextAt(application, "name") : TextAt(application, "key");
+}
+
 std::string RenderApplications(const Json& applications, absl::string_view only, const Screen& screen) {
   Table table({{"application", false, true},
                {"origin"},
@@ -192,16 +195,14 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
   std::string reason;
   std::string details;
   for (const Json& row : ArrayAt(applications, "applications")) {
-    if (!IsMeant(row, only, {"key", "name"})) {
+    if (!IsMeant(row, only, {"key", "shown_as", "name"})) {
       continue;
     }
     const Json& time = MemberAt(row, "response_time");
     if (!NumberAt(time, "p50_seconds").has_value() && reason.empty()) {
       reason = TextAt(time, "reason");
     }
-    const std::string group = TextAt(row, "group");
-    table.AddRow({group == "default" || group.empty() ? TextAt(row, "name") : TextAt(row, "key"),
-                  OriginWords(TextAt(row, "origin")), ThroughputOf(row),
+    table.AddRow({ShownAs(row), OriginWords(TextAt(row, "origin")), ThroughputOf(row),
                   OrDash(NumberAt(time, "p50_seconds"), HumanSeconds),
                   OrDash(NumberAt(time, "p95_seconds"), HumanSeconds),
                   OrDash(NumberAt(time, "p99_seconds"), HumanSeconds), OrDash(NumberAt(row, "cpu_cores"), HumanCores),

@@ -24,6 +24,11 @@ struct Cell {
   Tone tone = Tone::kPlain;
 };
 
+// What a cell shows: the text, or "-" where there is none.
+inline std::string DashFor(std::string text) {
+  return text.empty() ? "-" : text;
+}
+
 inline constexpr int kReadableColumn = 32;
 inline constexpr int kNarrowestColumn = 12;
 

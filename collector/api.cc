@@ -139,9 +139,6 @@ void AddRating(http::Router& router, const ViewContext& context) {
 void ShowDeclared(const config::DeclaredApplication& said, const std::string& author, ApplicationView& view) {
   view.declared_by = author;
   view.owner = said.owner();
-  if (!said.name().empty()) {
-    view.name = said.name();
-  }
   if (said.tier() != 0) {
     view.tier = said.tier();
   }
@@ -196,14 +193,16 @@ absl::StatusOr<std::string> InventoryBody(const ViewContext& context) {
   const absl::Time now = context.clock->Now();
   ASSIGN_OR_RETURN(const ApplicationViews applications, ReadRated(context, kDefaultWindow, now));
   ASSIGN_OR_RETURN(const HostViews hosts, ReadHosts(*context.state, now));
-  return InventoryJson(context.organization, *context.inventory(), applications, hosts);
+  const absl::StatusOr<std::shared_ptr<const RatingSnapshot>> rating = context.rating->Current();
+  return InventoryJson(context.organization(), *context.inventory(), applications, hosts,
+                       rating.ok() ? (*rating)->hosts_without_agent : std::vector<std::string>());
 }
 
 constexpr absl::string_view kNoApplications = "no application was found yet; is an agent running?";
 constexpr absl::string_view kNoHosts = "no host was heard of yet: ppmm-agent --collector ADDR:7767";
 PageData::Application PageRowOf(const ApplicationView& view) {
   PageData::Application row;
-  row.name = view.group == "default" ? view.name : view.key;
+  row.name = view.shown_as;
   row.origin = view.origin;
   row.evidence = view.origin_evidence.empty() ? view.name_evidence : view.origin_evidence.front();
   row.throughput_per_second = view.throughput_per_second;
@@ -253,7 +252,7 @@ PageData ReadPage(const ViewContext& context) {
   PageData page;
   page.now = context.clock->Now();
   page.time_zone = absl::LocalTimeZone();
-  page.organization = context.organization;
+  page.organization = context.organization();
   page.version = context.self().version;
   const absl::StatusOr<std::shared_ptr<const RatingSnapshot>> rating = context.rating->Current();
   if (rating.ok()) {

@@ -28,9 +28,9 @@ struct ViewContext {
   State* state = nullptr;
   const Clock* clock = nullptr;
   const RatingSource* rating = nullptr;
-  std::function<SelfNumbers()> self;  // called at each request that shows them
-  ReaderFactory reader;               // for windows that the state does not hold
-  std::string organization;
+  std::function<SelfNumbers()> self;                            // called at each request that shows them
+  ReaderFactory reader;                                         // for windows that the state does not hold
+  std::function<std::string()> organization;                    // its name
   std::function<std::shared_ptr<const Inventory>()> inventory;  // what people declare, as of the last load
 };
 
@@ -41,8 +41,10 @@ void AddRoutes(http::Router& router, const ViewContext& context);
 
 std::string ApplicationsJson(const ApplicationViews& views);
 std::string HostsJson(const HostViews& views);
+// `without_agent`: addresses of hosts that monitored ones call.
 std::string InventoryJson(absl::string_view organization, const Inventory& inventory,
-                          const ApplicationViews& applications, const HostViews& hosts);
+                          const ApplicationViews& applications, const HostViews& hosts,
+                          const std::vector<std::string>& without_agent);
 
 // What /api/v1/status says besides the collector's own numbers.
 struct StatusNumbers {

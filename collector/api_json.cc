@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -66,6 +67,7 @@ Json CountedOf(const ApplicationView& view) {
 Json ApplicationOf(const ApplicationView& view) {
   return {{"key", view.key},
           {"name", view.name},
+          {"shown_as", view.shown_as},
           {"group", view.group},
           {"origin", view.origin},
           {"origin_confidence", OrNull(view.origin_confidence)},
@@ -188,7 +190,8 @@ Json ComponentsOf(const StatusNumbers& numbers, const SelfNumbers& self) {
 }
 
 // The inventory as it was declared, in the words of the file, and what of it nobody has seen.
-Json DeclaredOf(const Inventory& inventory, const ApplicationViews& applications, const HostViews& hosts) {
+Json DeclaredOf(const Inventory& inventory, const ApplicationViews& applications, const HostViews& hosts,
+                const std::vector<std::string>& without_agent) {
   Json declared = Json::parse(inventory.ToJson(), nullptr, /*allow_exceptions=*/false);
   declared["declared_by"] = TextOrNull(inventory.author());
   Json unseen = Json::array();
@@ -201,13 +204,22 @@ Json DeclaredOf(const Inventory& inventory, const ApplicationViews& applications
     }
   }
   for (const config::DeclaredHost& said : inventory.said().hosts()) {
-    if (std::none_of(hosts.hosts.begin(), hosts.hosts.end(),
-                     [&](const HostView& view) { return view.label == said.host(); })) {
+    const bool seen = std::any_of(hosts.hosts.begin(), hosts.hosts.end(),
+                                  [&](const HostView& view) { return view.label == said.host(); }) ||
+                      std::find(without_agent.begin(), without_agent.end(), said.host()) != without_agent.end();
+    if (!seen) {
       unseen.push_back(said.host());
     }
   }
   declared["not_seen"] = std::move(unseen);
   return declared;
+}
+
+// What people say of a host, by its name or address.
+void AddDeclared(const Inventory& inventory, absl::string_view host, Json& row) {
+  const config::DeclaredHost* const said = inventory.FindHost(host);
+  row["owner"] = said == nullptr ? Json(nullptr) : TextOrNull(said->owner());
+  row["declared_by"] = said == nullptr ? Json(nullptr) : TextOrNull(inventory.author());
 }
 
 }  // namespace
@@ -232,7 +244,8 @@ std::string HostsJson(const HostViews& views) {
 }
 
 std::string InventoryJson(absl::string_view organization, const Inventory& inventory,
-                          const ApplicationViews& applications, const HostViews& hosts) {
+                          const ApplicationViews& applications, const HostViews& hosts,
+                          const std::vector<std::string>& without_agent) {
   Json host_rows = Json::array();
   for (const HostView& view : hosts.hosts) {
     host_rows.push_back({{"host", view.label},
@@ -242,11 +255,18 @@ std::string InventoryJson(absl::string_view organization, const Inventory& inven
                          {"operating_system", TextOrNull(view.operating_system)},
                          {"first_seen", TimeOf(view.first_seen)},
                          {"duplicate", view.duplicate}});
+    AddDeclared(inventory, view.label, host_rows.back());
+  }
+  Json without_agent_rows = Json::array();
+  for (const std::string& address : without_agent) {
+    without_agent_rows.push_back({{"host", address}});
+    AddDeclared(inventory, address, without_agent_rows.back());
   }
   Json application_rows = Json::array();
   for (const ApplicationView& view : applications.applications) {
     application_rows.push_back({{"key", view.key},
                                 {"name", view.name},
+                                {"shown_as", view.shown_as},
                                 {"group", view.group},
                                 {"origin", view.origin},
                                 {"origin_confidence", OrNull(view.origin_confidence)},
@@ -267,8 +287,9 @@ std::string InventoryJson(absl::string_view organization, const Inventory& inven
   return Dump({{"organization", std::string(organization)},
                {"confirmed", false},
                {"confirmed_at", nullptr},
-               {"declared", DeclaredOf(inventory, applications, hosts)},
+               {"declared", DeclaredOf(inventory, applications, hosts, without_agent)},
                {"hosts", std::move(host_rows)},
+               {"hosts_without_agent", std::move(without_agent_rows)},
                {"applications", std::move(application_rows)},
                {"as_of_commit", applications.commit}});
 }

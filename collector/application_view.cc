@@ -81,7 +81,8 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
   ApplicationView view;
   view.id = application.row.id;
   view.key = application.row.key;
-  view.name = application.display_name.empty() ? application.row.name : application.display_name;
+  view.name = application.name();
+  view.shown_as = application.display_name.empty() ? application.label() : application.display_name;
   view.group = application.row.group;
   view.first_seen = absl::FromUnixMicros(application.row.first_seen_us);
   std::set<std::string> hosts;

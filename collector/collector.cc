@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "collector/api.h"
+#include "collector/declared_names.h"
 #include "collector/http/access.h"
 #include "collector/http/router.h"
 #include "collector/http/server.h"
@@ -21,7 +22,6 @@
 #include "collector/state.h"
 #include "collector/store/sqlite_store.h"
 #include "collector/writer.h"
-#include "common/addresses.h"
 #include "common/config_loader.h"
 #include "common/data_lock.h"
 #include "common/log.h"
@@ -54,17 +54,6 @@ absl::StatusOr<IngestOptions> IngestOptionsOf(const config::CollectorConfig& con
   return options;
 }
 
-// Of a configuration that was validated.
-std::vector<Network> NetworksOf(const config::CollectorConfig& config) {
-  std::vector<Network> networks;
-  for (const std::string& text : config.networks()) {
-    if (const absl::StatusOr<Network> network = Network::Parse(text); network.ok()) {
-      networks.push_back(*network);
-    }
-  }
-  return networks;
-}
-
 }  // namespace
 
 class Collector::Impl {
@@ -80,10 +69,6 @@ class Collector::Impl {
     }
     RETURN_IF_ERROR(lock_.Take(config_.data(), "collector"));
     ASSIGN_OR_RETURN(Inventory inventory, LoadInventory(config_.inventory()));
-    {
-      MutexLock lock(&mutex_);
-      inventory_ = std::make_shared<const Inventory>(std::move(inventory));
-    }
     ASSIGN_OR_RETURN(store_, OpenSqliteStore(DatabasePath()));
     writer_ = std::make_unique<Writer>(&state_, store_.get(), &queue_, clock_);
     RETURN_IF_ERROR(writer_->Load());
@@ -91,17 +76,12 @@ class Collector::Impl {
       RETURN_IF_ERROR(writer_->BeginAnew());
       LogInfo("collector", "the store was set back: it has a new id, and exposed totals begin at 0");
     }
-    RetentionOptions retention_options;
-    retention_options.minute_days = config_.retention().minutes_days();
-    retention_options.hour_days = config_.retention().hours_days();
-    retention_ = std::make_unique<Retention>(&state_, store_.get(), writer_.get(), retention_options);
+    retention_ = std::make_unique<Retention>(&state_, store_.get(), writer_.get());
     writer_->AddHousekeeping([this](absl::Time store_time) { return retention_->Slice(store_time); });
-    RatingEngineOptions rating_options;
-    rating_options.organization = config_.organization();
-    rating_options.retention_days = config_.retention().hours_days();
-    rating_ = std::make_unique<RatingEngine>(&state_, store_.get(), writer_.get(), clock_, std::move(rating_options));
+    rating_ = std::make_unique<RatingEngine>(&state_, store_.get(), writer_.get(), clock_, RatingEngineOptions{});
     RETURN_IF_ERROR(rating_->Load());
-    rating_->SetNetworks(NetworksOf(config_));
+    names_ = std::make_unique<DeclaredNames>(&state_, writer_.get());
+    Take(config_, std::move(inventory));
 
     ViewContext context;
     context.state = &state_;
@@ -109,7 +89,10 @@ class Collector::Impl {
     context.rating = rating_.get();
     context.self = [this] { return Self(); };
     context.reader = [this] { return store_->OpenReader(); };
-    context.organization = config_.organization();
+    context.organization = [this] {
+      MutexLock lock(&mutex_);
+      return organization_;
+    };
     context.inventory = [this] {
       MutexLock lock(&mutex_);
       return inventory_;
@@ -136,6 +119,7 @@ class Collector::Impl {
 
   void Tick(bool heard) {
     writer_->SetAgentOffset(counters_.clocks.Median());
+    names_->Keep();
     const std::int64_t minute = absl::ToUnixSeconds(clock_->Now()) / 60;
     if (heard && minute != watchdog_minute_) {
       watchdog_minute_ = minute;
@@ -154,11 +138,13 @@ class Collector::Impl {
 
   absl::StatusOr<std::vector<std::string>> Reload(const absl::StatusOr<config::CollectorConfig>& config) {
     absl::StatusOr<Inventory> inventory = config.ok() ? LoadInventory(config->inventory()) : config.status();
+    const absl::Status status = inventory.status();
+    if (status.ok()) {
+      Take(*config, *std::move(inventory));
+    }
     MutexLock lock(&mutex_);
-    reload_ = inventory.status();
-    RETURN_IF_ERROR(reload_);
-    inventory_ = std::make_shared<const Inventory>(*std::move(inventory));
-    rating_->SetNetworks(NetworksOf(*config));
+    reload_ = status;
+    RETURN_IF_ERROR(status);
     waits_for_restart_ = ChangesThatNeedRestart(config_, *config);
     return waits_for_restart_;
   }
@@ -173,6 +159,19 @@ class Collector::Impl {
   }
 
  private:
+  // What needs no restart.
+  void Take(const config::CollectorConfig& config, Inventory inventory) {
+    const auto shared = std::make_shared<const Inventory>(std::move(inventory));
+    retention_->Keep(config.retention().minutes_days(), config.retention().hours_days());
+    rating_->SetOrganization({.name = config.organization(),
+                              .retention_days = config.retention().hours_days(),
+                              .networks = OwnNetworks(config, *shared)});
+    names_->Set(shared);
+    MutexLock lock(&mutex_);
+    organization_ = config.organization();
+    inventory_ = shared;
+  }
+
   std::string DatabasePath() const { return absl::StrCat(config_.data(), "/ppmm.db"); }
 
   SelfNumbers Self() const {
@@ -249,12 +248,14 @@ class Collector::Impl {
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<RatingEngine> rating_;
+  std::unique_ptr<DeclaredNames> names_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<IngestServer> ingest_;
   std::int64_t watchdog_minute_ = 0;  // the last one noted
   mutable Mutex mutex_;
   absl::Status reload_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> waits_for_restart_ ABSL_GUARDED_BY(mutex_);
+  std::string organization_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Inventory> inventory_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -13,7 +13,7 @@
 
 namespace ppmm {
 
-// Start, Stop: one thread.
+// One thread, but for the ports and StatusLine().
 class Collector {
  public:
   // Opens the store, loads the state, listens. `clock` outlives the collector. `restored`: the store was set back; it
@@ -25,8 +25,8 @@ class Collector {
                                                           bool restored = false);
   ~Collector();
 
-  // Once a second: tells the writer what the agents' clocks say of ours, and whether the service manager's watchdog
-  // heard our sign of life.
+  // Once a second: tells the writer what the agents' clocks say of ours, which declared names are not kept yet, and
+  // whether the service manager's watchdog heard our sign of life.
   void Tick(bool heard);
 
   // Ends streams and answers under way within `timeout`, then commits what waits.

@@ -313,6 +313,7 @@ class StateCollectable : public prometheus::Collectable {
   // A copy of what one application exposes; filled under the lock.
   struct Application {
     std::string label;
+    std::string name;  // as displayed
     std::string origin;
     std::string product;
     bool alive = false;  // some instance has a fresh series
@@ -329,6 +330,7 @@ class StateCollectable : public prometheus::Collectable {
   Application Copy(const Tables& tables, const ApplicationState& application) const {
     Application copy;
     copy.label = application.label();
+    copy.name = application.name();
     OriginGuess origin;
     for (const EntityId id : application.instances) {
       const EntityState* const entity = tables.Entity(id);
@@ -388,7 +390,9 @@ class StateCollectable : public prometheus::Collectable {
         ids.push_back(id);
       }
     }
-    Family info = Gauge("ppmm_application_info", "1 for each application that is heard of.");
+    Family info =
+        Gauge("ppmm_application_info",
+              "1 for each application that is heard of; `name` is what people call it, else the name that was found.");
     Family resident = Gauge("ppmm_application_resident_memory_bytes",
                             "Resident memory, pages shared between processes counted in each.");
     std::map<absl::string_view, Family> counters;
@@ -404,7 +408,7 @@ class StateCollectable : public prometheus::Collectable {
         one = Copy(state_.tables(), found->second);
       }
       if (one.alive) {
-        info.Add({{"application", one.label}, {"origin", one.origin}, {"product", one.product}}, 1);
+        info.Add({{"application", one.label}, {"name", one.name}, {"origin", one.origin}, {"product", one.product}}, 1);
       }
       if (one.resident.has_value()) {
         resident.Add({{"application", one.label}}, *one.resident);

@@ -12,7 +12,6 @@
 #include "nlohmann/json.hpp"
 
 #include "collector/rating/catalogue.h"
-#include "common/addresses.h"
 #include "common/log.h"
 #include "common/nearest.h"
 
@@ -215,6 +214,18 @@ std::string Inventory::ToJson() const {
   UseWordsOfTheFile("applications", "origin", *config::DeclaredOrigin_descriptor(), json);
   UseWordsOfTheFile("exclusions", "kind", *config::ExclusionKind_descriptor(), json);
   return json.dump();
+}
+
+std::vector<Network> OwnNetworks(const config::CollectorConfig& config, const Inventory& inventory) {
+  std::vector<Network> networks;
+  for (const auto* texts : {&config.networks(), &inventory.said().networks()}) {
+    for (const std::string& text : *texts) {
+      if (const absl::StatusOr<Network> network = Network::Parse(text); network.ok()) {  // both were validated
+        networks.push_back(*network);
+      }
+    }
+  }
+  return networks;
 }
 
 void Validate(const config::Inventory& inventory, ConfigReport* report) {

@@ -4,11 +4,14 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "common/addresses.h"
 #include "common/config_loader.h"
+#include "proto/collector_config.pb.h"
 #include "proto/inventory.pb.h"
 
 namespace ppmm {
@@ -36,6 +39,9 @@ class Inventory {
 
 // Whether a name of the inventory, in which group `default` need not be written, is this key.
 bool NamesApplication(absl::string_view name, absl::string_view key);
+
+// The organization's own networks: those of the configuration, then those of the inventory.
+std::vector<Network> OwnNetworks(const config::CollectorConfig& config, const Inventory& inventory);
 
 // Checks what type and range don't tell: names given once, networks, dates, reasons, ids of activities.
 void Validate(const config::Inventory& inventory, ConfigReport* report);

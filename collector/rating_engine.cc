@@ -81,8 +81,9 @@ RatingEngine::RatingEngine(State* state, Store* store, Writer* writer, const Clo
       store_(store),
       writer_(writer),
       clock_(clock),
-      options_(std::move(options)),
-      keeper_(state, store, writer) {}
+      period_(options.period),
+      keeper_(state, store, writer),
+      organization_(std::move(options.organization)) {}
 
 RatingEngine::~RatingEngine() {
   Stop();
@@ -119,9 +120,9 @@ void RatingEngine::Stop() {
   }
 }
 
-void RatingEngine::SetNetworks(std::vector<Network> networks) {
+void RatingEngine::SetOrganization(OrganizationSettings organization) {
   MutexLock lock(&mutex_);
-  networks_ = std::move(networks);
+  organization_ = std::move(organization);
 }
 
 void RatingEngine::Loop() {
@@ -142,7 +143,7 @@ void RatingEngine::Loop() {
       const absl::StatusOr<std::shared_ptr<const RatingSnapshot>> latest = latest_.Current();
       const bool waiting =
           !latest.ok() || ((*latest)->provisional_minutes == 0 && clock_->Now() - begin < kUntilTheFirstMinute);
-      wake_.WaitFor(&mutex_, absl::ToChronoMilliseconds(waiting ? absl::Seconds(1) : options_.period));
+      wake_.WaitFor(&mutex_, absl::ToChronoMilliseconds(waiting ? absl::Seconds(1) : period_));
     }
     if (stop_) {
       return;
@@ -166,12 +167,12 @@ absl::StatusOr<Facts> RatingEngine::FactsUpTo(Day day) {
 absl::Status RatingEngine::SetScopes(Facts& facts) {
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
   const absl::Time as_of = std::min(clock_->Now(), StartOf(facts.day() + 1) - absl::Seconds(1));
-  std::vector<Network> networks;
+  OrganizationSettings settings;
   {
     MutexLock lock(&mutex_);
-    networks = networks_;
+    settings = organization_;
   }
-  ASSIGN_OR_RETURN(RatedScopes scopes, ReadScopes(*state_, *reader, as_of, networks));
+  ASSIGN_OR_RETURN(RatedScopes scopes, ReadScopes(*state_, *reader, as_of, settings.networks));
   for (Scope& scope : scopes.hosts) {
     facts.SetScope(std::move(scope));
   }
@@ -181,11 +182,11 @@ absl::Status RatingEngine::SetScopes(Facts& facts) {
   hosts_of_ = std::move(scopes.hosts_of);
   ApplyTiers(Tier1On(facts.day()), hosts_of_, facts);
   Organization& organization = facts.organization();
-  organization.name = options_.organization;
+  organization.name = std::move(settings.name);
   organization.started_s = scopes.started_s;
   organization.as_of_s = scopes.as_of_s;
   organization.history_from_s = scopes.started_s;
-  organization.retention_days = options_.retention_days;
+  organization.retention_days = settings.retention_days;
   const auto since = [&organization](Source source) -> std::int64_t& {
     return organization.source_since_s[static_cast<std::size_t>(source)];
   };

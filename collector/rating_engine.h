@@ -29,13 +29,19 @@
 
 namespace ppmm {
 
+// What people configure and declare of the organization.
+struct OrganizationSettings {
+  std::string name;
+  std::int64_t retention_days = 400;  // at an hour
+  std::vector<Network> networks;      // its addresses, besides the private ranges
+};
+
 struct RatingEngineOptions {
-  std::string organization;
-  std::int64_t retention_days = 400;  // configured, at an hour
+  OrganizationSettings organization;
   absl::Duration period = absl::Seconds(10);
 };
 
-// Current, SetNetworks: any thread. The rest: one thread.
+// Current, SetOrganization: any thread. The rest: one thread.
 class RatingEngine : public RatingSource {
  public:
   // All outlive the engine.
@@ -48,8 +54,8 @@ class RatingEngine : public RatingSource {
   void Start();
   void Stop();
 
-  // Addresses of the organization besides the private ranges, from the next turn on. Thread-safe.
-  void SetNetworks(std::vector<Network> networks);
+  // From the next turn on. Thread-safe.
+  void SetOrganization(OrganizationSettings organization);
 
   // One turn of the thread: days that are over, then today. For tests and simulation.
   absl::Status RunOnce();
@@ -75,7 +81,7 @@ class RatingEngine : public RatingSource {
   Store* const store_;
   Writer* const writer_;
   const Clock* const clock_;
-  const RatingEngineOptions options_;
+  const absl::Duration period_;
   Catalogue catalogue_;
   DayKeeper keeper_;
   LevelState level_;
@@ -87,7 +93,7 @@ class RatingEngine : public RatingSource {
   Mutex mutex_;
   CondVar wake_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<Network> networks_ ABSL_GUARDED_BY(mutex_);
+  OrganizationSettings organization_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

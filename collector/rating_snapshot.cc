@@ -133,6 +133,11 @@ std::shared_ptr<const RatingSnapshot> TakeSnapshot(const Catalogue& catalogue, F
   for (const Scope& scope : evaluation->facts.Scopes(ScopeKind::kApplication)) {
     snapshot->applications[scope.id.number] = {scope.tier, scope.line_of_business && !scope.excluded};
   }
+  for (const Scope& scope : evaluation->facts.Scopes(ScopeKind::kHost)) {
+    if (!scope.monitored && scope.seen_as_peer && !scope.excluded) {
+      snapshot->hosts_without_agent.push_back(scope.label);
+    }
+  }
   snapshot->rating_json = RatingJson(result);
   snapshot->activities_json = ActivitiesJson(result);
   snapshot->next_steps_json = NextStepsJson(result);

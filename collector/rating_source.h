@@ -43,6 +43,7 @@ struct RatingSnapshot {
     bool line_of_business = false;
   };
   std::map<std::uint32_t, Application> applications;  // by number, as rated
+  std::vector<std::string> hosts_without_agent;       // addresses that monitored hosts call
 
   // Bodies of the API.
   std::string rating_json;

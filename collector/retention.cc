@@ -23,6 +23,8 @@ constexpr int kMinuteSeconds = 60;
 constexpr int kHourSeconds = 3600;
 // A line looks back 28 days, and so do warnings, to the day before each.
 constexpr std::int64_t kForecastKeptDays = 60;
+// Facts are a few hundred bytes a day and scope; past days are rated again from them.
+constexpr std::int64_t kFactsKeptDays = 400;
 
 std::int64_t DayNumber(absl::Time time) {
   return absl::ToUnixSeconds(time) / 86400;
@@ -30,8 +32,18 @@ std::int64_t DayNumber(absl::Time time) {
 
 }  // namespace
 
+void Retention::Keep(std::int64_t minute_days, std::int64_t hour_days) {
+  MutexLock lock(&mutex_);
+  kept_ = {minute_days, hour_days};
+}
+
 absl::Status Retention::Slice(absl::Time store_time) {
   ForgetOldCursors(store_time);
+  Kept kept;
+  {
+    MutexLock lock(&mutex_);
+    kept = kept_;
+  }
   std::int64_t sealed_day = 0;
   std::int64_t first_day = DayNumber(store_time);
   {
@@ -44,20 +56,21 @@ absl::Status Retention::Slice(absl::Time store_time) {
   }
   const std::int64_t next = std::max(sealed_day, first_day);
   if (absl::FromUnixSeconds((next + 1) * 86400) + kSealAfter <= store_time) {
-    return SealNext(next);
+    return SealNext(next, kept);
   }
   const std::int64_t today = DayNumber(store_time);
-  if (clean_for_ == today + sealed_day) {
+  if (clean_for_ == today + sealed_day && clean_kept_ == kept) {
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(store_->Begin());
-  ASSIGN_OR_RETURN(const int deleted, DeleteSlice(sealed_day, today));
+  ASSIGN_OR_RETURN(const int deleted, DeleteSlice(sealed_day, today, kept));
   RETURN_IF_ERROR(store_->Commit());
   clean_for_ = deleted == 0 ? today + sealed_day : 0;
+  clean_kept_ = kept;
   return absl::OkStatus();
 }
 
-absl::Status Retention::SealNext(std::int64_t day) {
+absl::Status Retention::SealNext(std::int64_t day, const Kept& kept) {
   if (sealing_day_ != day) {
     sealing_day_ = day;
     sealed_host_ = 0;
@@ -70,7 +83,7 @@ absl::Status Retention::SealNext(std::int64_t day) {
     host = next == state_->tables().hosts.end() ? 0 : next->first;
   }
   if (host != 0) {
-    RETURN_IF_ERROR(SealHost(day, host));
+    RETURN_IF_ERROR(SealHost(day, host, kept));
     sealed_host_ = host;
     return absl::OkStatus();
   }
@@ -86,7 +99,7 @@ absl::Status Retention::SealNext(std::int64_t day) {
   return absl::OkStatus();
 }
 
-absl::Status Retention::SealHost(std::int64_t day, HostKey host) {
+absl::Status Retention::SealHost(std::int64_t day, HostKey host, const Kept& kept) {
   std::map<SeriesId, BlockSeries> series;
   const std::int64_t begin = day * kMinutesPerDay;
   RETURN_IF_ERROR(store_->ScanMinutes(begin, begin + kMinutesPerDay, host,
@@ -121,7 +134,7 @@ absl::Status Retention::SealHost(std::int64_t day, HostKey host) {
       if (blob.empty()) {
         return absl::ResourceExhaustedError("no memory to seal a day");
       }
-      const std::int64_t keep = step == kMinuteSeconds ? options_.minute_days : options_.hour_days;
+      const std::int64_t keep = step == kMinuteSeconds ? kept.minute_days : kept.hour_days;
       RETURN_IF_ERROR(store_->Put(BlockRow{day, entity, step, day + keep, std::move(blob)}));
     }
   }
@@ -129,7 +142,7 @@ absl::Status Retention::SealHost(std::int64_t day, HostKey host) {
   return store_->Commit();
 }
 
-absl::StatusOr<int> Retention::DeleteSlice(std::int64_t sealed_day, std::int64_t today) {
+absl::StatusOr<int> Retention::DeleteSlice(std::int64_t sealed_day, std::int64_t today, const Kept& kept) {
   std::vector<std::pair<std::int64_t, HostKey>> open;
   {
     ReaderLock lock(&state_->mutex());
@@ -137,19 +150,20 @@ absl::StatusOr<int> Retention::DeleteSlice(std::int64_t sealed_day, std::int64_t
       open.emplace_back(host.row.open_minute, key);
     }
   }
-  int left = options_.slice;
+  int left = slice_;
   ASSIGN_OR_RETURN(const int minutes, store_->DeleteMinutesBefore(sealed_day * kMinutesPerDay, open, left));
   left -= minutes;
   ASSIGN_OR_RETURN(const int pooled,
-                   store_->DeleteApplicationMinutesBefore((today - options_.minute_days) * kMinutesPerDay, left));
+                   store_->DeleteApplicationMinutesBefore((today - kept.minute_days) * kMinutesPerDay, left));
   left -= pooled;
-  ASSIGN_OR_RETURN(const int days, store_->DeleteDayRowsBefore(today - options_.minute_days, left));
+  ASSIGN_OR_RETURN(const int days, store_->DeleteDayRowsBefore(today - kept.minute_days, left));
   left -= days;
   ASSIGN_OR_RETURN(const int blocks, store_->DeleteBlocksKeptUntil(today, left));
   left -= blocks;
   ASSIGN_OR_RETURN(const int forecasts, store_->DeleteForecastsBefore(today - kForecastKeptDays, left));
   left -= forecasts;
-  ASSIGN_OR_RETURN(const int facts, store_->DeleteFactDaysBefore(today - options_.hour_days, left));
+  ASSIGN_OR_RETURN(const int facts,
+                   store_->DeleteFactDaysBefore(today - std::max(kFactsKeptDays, kept.hour_days), left));
   return minutes + pooled + days + blocks + forecasts + facts;
 }
 

@@ -93,7 +93,9 @@ struct ApplicationState {
   // By metric and label values; node-based, since SeriesState points into it.
   std::map<std::pair<absl::string_view, std::string>, PooledTotal> totals;
 
-  // The label `application`: the name, or the whole key outside group `default`.
+  // What people call it, else the name that was found.
+  const std::string& name() const { return display_name.empty() ? row.name : display_name; }
+  // The label `application`: the name that was found, or the whole key outside group `default`.
   const std::string& label() const { return row.group == "default" ? row.name : row.key; }
 };
 

@@ -16,7 +16,7 @@ constexpr PpmmCommand kCommands[] = {
     {"status", "", ""},
     {"doctor", "", ""},
     {"check", "", ""},
-    {"inventory show", "confirmations", "ppmm applications"},
+    {"inventory show", "", ""},
     {"inventory confirm", "confirmations", "declare in inventory.yaml"},
     {"deployed", "deployments", ""},
     {"incident", "incidents", ""},

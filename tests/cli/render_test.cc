@@ -62,6 +62,8 @@ std::vector<std::pair<std::string, std::string>> AllViews(const Screen& screen) 
           {"application", RenderApplications(Load("applications.json"), "default/nginx", screen)},
           {"hosts", RenderHosts(Load("hosts.json"), "", screen)},
           {"host", RenderHosts(Load("hosts.json"), "web1", screen)},
+          {"inventory", RenderInventory(Load("inventory.json"), screen)},
+          {"inventory_declared", RenderInventory(Load("inventory_declared.json"), screen)},
           {"status", RenderStatus(Load("status.json"), screen)},
           {"doctor", RenderDoctor(Findings(), {"web2"}, screen)}};
 }

@@ -74,7 +74,7 @@ class ApiTest : public testing::Test {
     context.rating = &rating_;
     context.self = &ViewWorld::Self;
     context.reader = [] { return std::make_unique<MinutesReader>(); };
-    context.organization = "Example";
+    context.organization = [] { return "Example"; };
     context.inventory = [this] { return inventory_; };
     AddRoutes(router_, context);
   }
@@ -310,9 +310,39 @@ TEST_F(ApiTest, WhatIsDeclaredIsShownWithItsAuthorAndDoesNotCount) {
   nginx->set_tier(1);
   nginx->set_line_of_business(true);
   said.add_applications()->set_application("nowhere");
+  said.add_applications()->set_application("shop/checkout\"d\"");
+  said.mutable_applications(2)->set_name("Checkout");
+  for (const char* const host : {"web1", "10.0.0.9", "db9"}) {
+    config::DeclaredHost* declared_host = said.add_hosts();
+    declared_host->set_host(host);
+    declared_host->set_owner("operations");
+  }
+  said.add_networks("192.0.2.0/24");
+  config::Maintenance* maintenance = said.add_maintenance();
+  maintenance->set_from("2025-12-24 02:00");
+  maintenance->set_to("2025-12-24 04:00");
+  *said.add_maintenance() = *maintenance;
+  said.mutable_maintenance(1)->set_application("nginx");
+  said.mutable_maintenance(1)->set_to("2026-02-24 04:00");
+  said.mutable_maintenance(1)->set_reason("a new database");
   config::Exclusion* exclusion = said.add_exclusions();
   exclusion->set_host("10.0.0.9");
   exclusion->set_kind(config::EXCLUSION_KIND_AGENTLESS);
+  exclusion->set_reason("storage appliance");
+  exclusion->set_until("2027-05-31");
+  config::DeclaredExemption* exemption = said.add_exemptions();
+  exemption->set_application("nginx");
+  exemption->set_activity("RSP-101");
+  exemption->set_reason("replaced in spring");
+  exemption->set_until("2025-12-31");
+  {  // as the collector keeps them
+    WriterLock lock(&world_.state().mutex());
+    world_.state().mutable_tables().applications[1].display_name = "Front door";
+    world_.state().mutable_tables().applications[2].display_name = "Checkout";
+  }
+  auto rating = std::make_shared<RatingSnapshot>(ViewWorld::Rating());
+  rating->hosts_without_agent = {"10.0.0.9", "10.0.0.77"};
+  rating_.snapshot = rating;
   inventory_ = std::make_shared<const Inventory>(said, "/etc/ppmm/inventory.yaml");
 
   const auto find = [](const nlohmann::json& rows, absl::string_view key) {
@@ -326,6 +356,7 @@ TEST_F(ApiTest, WhatIsDeclaredIsShownWithItsAuthorAndDoesNotCount) {
   const auto applications = nlohmann::json::parse(Get("/api/v1/applications").body)["applications"];
   const nlohmann::json declared = find(applications, "default/nginx");
   EXPECT_EQ(declared["name"], "Front door");
+  EXPECT_EQ(find(applications, "shop/checkout\"d\"")["shown_as"], "Checkout");
   EXPECT_EQ(declared["owner"], "anna@example.org");
   EXPECT_EQ(declared["origin"], "in_house");
   EXPECT_EQ(declared["origin_confidence"], nullptr);
@@ -347,11 +378,17 @@ TEST_F(ApiTest, WhatIsDeclaredIsShownWithItsAuthorAndDoesNotCount) {
   EXPECT_EQ(inventory["declared"]["declared_by"], "/etc/ppmm/inventory.yaml");
   EXPECT_EQ(inventory["declared"]["applications"][0]["origin"], "in_house");
   EXPECT_EQ(inventory["declared"]["exclusions"][0]["kind"], "agentless");
-  EXPECT_EQ(inventory["declared"]["not_seen"], nlohmann::json({"nowhere"}));
+  EXPECT_EQ(inventory["declared"]["not_seen"], nlohmann::json({"nowhere", "db9"}));
   EXPECT_EQ(find(inventory["applications"], "default/nginx")["owner"], "anna@example.org");
+  EXPECT_EQ(Find(inventory["hosts"], "host", "web1")["owner"], "operations");
+  EXPECT_EQ(Find(inventory["hosts"], "host", "db1")["declared_by"], nullptr);
+  EXPECT_EQ(Find(inventory["hosts_without_agent"], "host", "10.0.0.9")["owner"], "operations");
+  EXPECT_EQ(Find(inventory["hosts_without_agent"], "host", "10.0.0.77")["declared_by"], nullptr);
+  ExpectGolden("../api/inventory_declared.json", inventory.dump(1) + "\n");
 
   const std::string page = Get("/").body;
   EXPECT_NE(page.find("Front door"), std::string::npos);
+  EXPECT_NE(page.find("Checkout"), std::string::npos) << "no key of another group";
   EXPECT_NE(page.find("declared in /etc/ppmm/inventory.yaml, not confirmed"), std::string::npos);
 }
 

@@ -152,11 +152,12 @@ TEST(CollectorConfigTest, WantsCertificateKeyAndCaTogether) {
 
 TEST(CollectorConfigTest, NeedsARestartForWhatAReloadDoesNotTake) {
   EXPECT_TRUE(ChangesThatNeedRestart(Load("").config, Load("log_level: debug\nnetworks: [192.0.2.0/24]\n"
-                                                           "inventory: /i\nhttp: {external_url: \"https://a\"}\n")
+                                                           "inventory: /i\nhttp: {external_url: \"https://a\"}\n"
+                                                           "organization: x\nretention: {minutes_days: 40}\n")
                                                           .config)
                   .empty());
-  EXPECT_EQ(ChangesThatNeedRestart(Load("").config, Load("organization: x\nretention: {minutes_days: 40}\n").config),
-            (std::vector<std::string>{"organization", "retention.minutes_days"}));
+  EXPECT_EQ(ChangesThatNeedRestart(Load("").config, Load("socket: /s\norganization: x\n").config),
+            (std::vector<std::string>{"socket"}));
   EXPECT_EQ(ChangesThatNeedRestart(Load("").config, Load("data: /d\nhttp: {listen: \"127.0.0.1:1\", names: [a]}\n"
                                                          "grpc: {tls: {certificate: /c, key: /k, client_ca: /a}}\n")
                                                         .config),

@@ -1,5 +1,6 @@
 #include "collector/inventory.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -92,6 +93,25 @@ TEST(InventoryTest, JsonHasTheWordsOfTheFileAndTextAsItWasWritten) {
             R"("origin":"off_the_shelf"}],"exclusions":[{"host":"a","kind":"non_production",)"
             R"("reason":"EXCLUSION_KIND_NON_PRODUCTION","until":"2027-05-31"}]})");
   EXPECT_EQ(Inventory().ToJson(), "{}");
+}
+
+TEST(InventoryTest, NetworksCountBesideThoseOfTheConfiguration) {
+  const TempFolder folder;
+  const absl::StatusOr<Inventory> inventory =
+      LoadInventory(folder.Write("inventory.yaml", "networks: [192.0.2.0/24, \"2001:db8::/32\"]\n"));
+  ASSERT_TRUE(inventory.ok()) << inventory.status();
+  config::CollectorConfig config;
+  config.add_networks("198.51.100.0/24");
+  const std::vector<Network> networks = OwnNetworks(config, *inventory);
+  const auto contains = [&networks](const char* address) {
+    return std::any_of(networks.begin(), networks.end(),
+                       [address](const Network& network) { return network.Contains(*IpAddress::Parse(address)); });
+  };
+  EXPECT_TRUE(contains("192.0.2.9"));
+  EXPECT_TRUE(contains("2001:db8::9"));
+  EXPECT_TRUE(contains("198.51.100.9"));
+  EXPECT_FALSE(contains("203.0.113.9"));
+  EXPECT_TRUE(OwnNetworks(config::CollectorConfig(), Inventory()).empty());
 }
 
 TEST(InventoryTest, EveryMistakeIsToldWithItsPlace) {

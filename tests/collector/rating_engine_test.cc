@@ -13,6 +13,7 @@ namespace ppmm {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr Day kDay = kRigStart / 86400;  // 1 January 2026
@@ -32,7 +33,7 @@ class RatingEngineTest : public ::testing::Test {
 
   void StartEngine() {
     engine_ = std::make_unique<RatingEngine>(&rig_.state(), &rig_.store(), &rig_.writer(), &rig_.clock(),
-                                             RatingEngineOptions{.organization = "test"});
+                                             RatingEngineOptions{.organization = {.name = "test", .networks = {}}});
     ASSERT_TRUE(engine_->Load().ok());
   }
   // Two minutes of samples from that many minutes after the start on, and a turn of the engine after them.
@@ -83,6 +84,15 @@ TEST_F(RatingEngineTest, ShowsTier1BeforeTheFirstEvaluationWithoutKeepingIt) {
   EXPECT_EQ(TierOf(busy_), 1);
   EXPECT_EQ(TierOf(quiet_), 2);
   EXPECT_TRUE((*engine_->Current())->applications.at(busy_ - 1).line_of_business);
+}
+
+TEST_F(RatingEngineTest, ANewNameAndRetentionShowWithTheNextTurn) {
+  LiveAt(absl::Minutes(10));
+  EXPECT_THAT((*engine_->Current())->rating_json, HasSubstr("\"organization\":\"test\""));
+  engine_->SetOrganization({.name = "Example", .retention_days = 399, .networks = {}});
+  LiveAt(absl::Minutes(20));
+  EXPECT_THAT((*engine_->Current())->rating_json, HasSubstr("\"organization\":\"Example\""));
+  EXPECT_THAT(*(*engine_->Current())->activity_json("MON-005"), HasSubstr("399 d"));
 }
 
 TEST_F(RatingEngineTest, DrawsTier1AtTheFirstEvaluationAndKeepsIt) {

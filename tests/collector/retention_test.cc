@@ -128,6 +128,40 @@ TEST_F(RetentionTest, ADayIsSealedAfter73HoursAndItsMinutesGo) {
   EXPECT_EQ((*DecodeBlock((*hours)[0].blob))[0].points.size(), 5u);
 }
 
+TEST_F(RetentionTest, WhatIsKeptChangesWithTheNextSlice) {
+  constexpr std::int64_t kToday = kDay + 40;
+  ASSERT_TRUE(rig_.store().Begin().ok());
+  for (std::int64_t day = kToday - 500; day < kToday; ++day) {
+    ASSERT_TRUE(rig_.store().Add(ApplicationMinuteRow{.minute = day * 1440, .application = 1}).ok());
+    ASSERT_TRUE(rig_.store().PutFactDay(static_cast<Day>(day), kOrganizationScope, DayFacts()).ok());
+  }
+  ASSERT_TRUE(rig_.store().Commit().ok());
+  const auto kept = [&] {
+    std::int64_t facts = 0;
+    EXPECT_TRUE(rig_.store()
+                    .ScanFactDays(0, kToday + 1,
+                                  [&facts](Day, ScopeId, const DayFacts&) {
+                                    ++facts;
+                                    return absl::OkStatus();
+                                  })
+                    .ok());
+    return std::pair<std::size_t, std::int64_t>(rig_.store().ApplicationMinutes(1, 0, kToday * 1440)->size(), facts);
+  };
+  Retention retention(&rig_.state(), &rig_.store(), &rig_.writer());
+  const auto slices = [&] {
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(retention.Slice(absl::FromUnixSeconds(kToday * 86400)).ok());
+      rig_.Commit();
+    }
+  };
+  retention.Keep(50, 450);
+  slices();
+  EXPECT_EQ(kept(), (std::pair<std::size_t, std::int64_t>(50, 450)));
+  retention.Keep(40, 60);
+  slices();
+  EXPECT_EQ(kept(), (std::pair<std::size_t, std::int64_t>(40, 400))) << "facts are never kept for less";
+}
+
 TEST_F(RetentionTest, TheOpenMinuteOfASilentHostStays) {
   auto [stream, sink] = rig_.Connect(agent_);
   rig_.Push(stream, agent_.Batch(kRigStart, 1, {{cpu_, 0, 5}}));

@@ -17,8 +17,7 @@ absl::StatusOr<std::unique_ptr<WorldCollector>> WorldCollector::Open(const std::
   it->retention_ = std::make_unique<Retention>(&it->state_, it->store_.get(), it->writer_.get());
   it->writer_->AddHousekeeping([it](absl::Time store_time) { return it->retention_->Slice(store_time); });
   RatingEngineOptions options;
-  options.organization = "Example Ltd";
-  options.retention_days = retention_days;
+  options.organization = {.name = "Example Ltd", .retention_days = retention_days, .networks = {}};
   it->engine_ =
       std::make_unique<RatingEngine>(&it->state_, it->store_.get(), it->writer_.get(), clock, std::move(options));
   RETURN_IF_ERROR(it->engine_->Load());

@@ -1,0 +1,242 @@
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "cli/json_read.h"
+#include "cli/render.h"
+#include "cli/table.h"
+#include "nlohmann/json.hpp"
+
+#include "common/human.h"
+
+namespace ppmm {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kMark[] = "*";  // behind what is declared and counts otherwise
+
+std::string Many(std::size_t count, absl::string_view one, absl::string_view many) {
+  return absl::StrCat(count, " ", count == 1 ? one : many);
+}
+
+// "yes", "no", or why not.
+std::string RatedWords(const Json& row) {
+  const Json& line_of_business = MemberAt(row, "line_of_business");
+  if (!line_of_business.is_boolean()) {
+    return "-";
+  }
+  return line_of_business.get<bool>() ? "yes" : TrueAt(row, "plumbing") ? "plumbing" : "no";
+}
+
+std::string TierWords(const Json& row) {
+  const std::optional<double> tier = NumberAt(row, "tier");
+  return tier.has_value() ? HumanNumber(*tier) : "-";
+}
+
+// What of an application is declared and counts otherwise until it is confirmed: "origin off the shelf, tier 2".
+std::string CountsOtherwise(const Json& row) {
+  const Json& counted = MemberAt(row, "counted");
+  std::vector<std::string> words;
+  if (TextAt(counted, "origin") != TextAt(row, "origin")) {
+    words.push_back(absl::StrCat("origin ", OriginWords(TextAt(counted, "origin"))));
+  }
+  if (NumberAt(counted, "tier") != NumberAt(row, "tier")) {
+    words.push_back(absl::StrCat("tier ", TierWords(counted)));
+  }
+  if (MemberAt(counted, "line_of_business") != MemberAt(row, "line_of_business")) {
+    words.emplace_back(TrueAt(counted, "line_of_business") ? "rated" : "not rated");
+  }
+  return absl::StrJoin(words, ", ");
+}
+
+std::string MarkedIf(bool otherwise, const std::string& text) {
+  return absl::StrCat(text, otherwise ? kMark : "");
+}
+
+std::string ApplicationTable(const Json& inventory, const Screen& screen) {
+  Table table({{"application", false, true},
+               {"origin"},
+               {"tier", true},
+               {"rated"},
+               {"owner", false, true},
+               {"hosts", false, true, true},
+               {"evidence", false, true, true}});
+  std::vector<std::string> otherwise;
+  for (const Json& row : ArrayAt(inventory, "applications")) {
+    const Json& counted = MemberAt(row, "counted");
+    table.AddRow({ShownAs(row),
+                  MarkedIf(TextAt(counted, "origin") != TextAt(row, "origin"), OriginWords(TextAt(row, "origin"))),
+                  MarkedIf(NumberAt(counted, "tier") != NumberAt(row, "tier"), TierWords(row)),
+                  MarkedIf(MemberAt(counted, "line_of_business") != MemberAt(row, "line_of_business"), RatedWords(row)),
+                  DashFor(TextAt(row, "owner")), DashFor(JoinedAt(row, "hosts")), JoinedAt(row, "origin_evidence")});
+    if (const std::string words = CountsOtherwise(row); !words.empty()) {
+      otherwise.push_back(absl::StrCat(ShownAs(row), ": ", words));
+    }
+  }
+  if (table.empty()) {
+    return "No application was found yet. Is an agent running? (ppmm hosts, ppmm doctor)\n";
+  }
+  std::string out = table.Render(screen);
+  if (!otherwise.empty()) {
+    const std::string note =
+        absl::StrCat(kMark, " declared, not confirmed. The rating counts ", absl::StrJoin(otherwise, "; "));
+    absl::StrAppend(&out, Wrap(note, screen.width, 2, 0), "\n");
+  }
+  return out;
+}
+
+std::string HostTable(const Json& inventory, const Screen& screen) {
+  Table table({{"host", false, true},
+               {"agent"},
+               {"owner", false, true},
+               {"first seen", true},
+               {"addresses", false, true, true},
+               {"system", false, true, true}});
+  for (const Json& row : ArrayAt(inventory, "hosts")) {
+    const std::optional<absl::Time> first_seen = TimeAt(row, "first_seen");
+    table.AddRow({TextAt(row, "host"),
+                  {"yes", Tone::kGood},
+                  DashFor(TextAt(row, "owner")),
+                  first_seen.has_value() ? HumanAge(*first_seen, screen.now) : "-",
+                  DashFor(JoinedAt(row, "addresses")),
+                  DashFor(TextAt(row, "operating_system"))});
+  }
+  for (const Json& row : ArrayAt(inventory, "hosts_without_agent")) {
+    table.AddRow({TextAt(row, "host"),
+                  {"none", Tone::kWarning},
+                  DashFor(TextAt(row, "owner")),
+                  "-",
+                  "-",
+                  "called by monitored hosts"});
+  }
+  return table.empty() ? "No host was heard of yet. Start an agent: ppmm-agent --collector ADDR:7767\n"
+                       : table.Render(screen);
+}
+
+// What an entry of maintenance, exclusions or exemptions is about.
+std::string ScopeOf(const Json& row) {
+  const std::string application = TextAt(row, "application");
+  const std::string host = TextAt(row, "host");
+  return !application.empty() ? application : host.empty() ? "everything" : absl::StrCat("host ", host);
+}
+
+// ": reason".
+std::string ReasonOf(const Json& row) {
+  const std::string reason = TextAt(row, "reason");
+  return reason.empty() ? "" : absl::StrCat(": ", reason);
+}
+
+// As the file writes times, in UTC.
+std::optional<absl::Time> FileTime(const char* format, const std::string& text) {
+  absl::Time time;
+  std::string ignored;
+  return absl::ParseTime(format, text, absl::UTCTimeZone(), &time, &ignored) ? std::optional<absl::Time>(time)
+                                                                             : std::nullopt;
+}
+
+std::string MaintenanceWords(const Json& row, absl::Time now) {
+  constexpr char kFormat[] = "%Y-%m-%d %H:%M";
+  const std::optional<absl::Time> from = FileTime(kFormat, TextAt(row, "from"));
+  const std::optional<absl::Time> to = FileTime(kFormat, TextAt(row, "to"));
+  const bool over = to.has_value() && *to <= now;
+  const bool running = !over && from.has_value() && *from <= now;
+  return absl::StrCat(ScopeOf(row), " ", TextAt(row, "from"), " to ", TextAt(row, "to"), " UTC",
+                      over      ? ", over"
+                      : running ? ", now"
+                                : "",
+                      ReasonOf(row));
+}
+
+// An exclusion or an exemption. A date holds to its end.
+std::string EasedWords(const Json& row, absl::string_view how, absl::Time now) {
+  const std::optional<absl::Time> until = FileTime("%Y-%m-%d", TextAt(row, "until"));
+  const bool over = until.has_value() && *until + absl::Hours(24) <= now;
+  return absl::StrCat(ScopeOf(row), how, " until ", TextAt(row, "until"), over ? ", over" : ", not confirmed",
+                      ReasonOf(row));
+}
+
+std::string KindWords(absl::string_view kind) {
+  return kind == "not_ours" ? "not ours" : kind == "non_production" ? "non-production" : std::string(kind);
+}
+
+// The lists of the file that are no columns of a table.
+std::string DeclaredLists(const Json& declared, const Screen& screen) {
+  std::string out;
+  const auto add = [&](absl::string_view heading, const std::string& text) {
+    constexpr int kIndent = 15;
+    absl::StrAppend(&out, "  ", heading,
+                    std::string(static_cast<std::size_t>(kIndent - 2 - DisplayWidth(heading)), ' '),
+                    Wrap(text, screen.width, kIndent, kIndent), "\n");
+  };
+  if (const std::string networks = JoinedAt(declared, "networks"); !networks.empty()) {
+    add("networks", networks);
+  }
+  for (const Json& row : ArrayAt(declared, "maintenance")) {
+    add("maintenance", MaintenanceWords(row, screen.now));
+  }
+  for (const Json& row : ArrayAt(declared, "exclusions")) {
+    add("exclusion", EasedWords(row, absl::StrCat(" as ", KindWords(TextAt(row, "kind"))), screen.now));
+  }
+  for (const Json& row : ArrayAt(declared, "exemptions")) {
+    add("exemption", EasedWords(row, absl::StrCat(" from ", TextAt(row, "activity")), screen.now));
+  }
+  if (const std::string unseen = JoinedAt(declared, "not_seen"); !unseen.empty()) {
+    add("nobody sees", absl::StrCat(unseen, " (names that exist: ppmm applications, ppmm hosts)"));
+  }
+  return out;
+}
+
+bool DeclaresAnything(const Json& declared) {
+  for (const char* const list : {"applications", "hosts", "networks", "maintenance", "exclusions", "exemptions"}) {
+    if (!ArrayAt(declared, list).empty()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string RenderInventory(const Json& inventory, const Screen& screen) {
+  const Json& applications = ArrayAt(inventory, "applications");
+  const auto rated =
+      static_cast<std::size_t>(std::count_if(applications.begin(), applications.end(), [](const Json& row) {
+        return TrueAt(MemberAt(row, "counted"), "line_of_business");
+      }));
+  const std::size_t without_agent = ArrayAt(inventory, "hosts_without_agent").size();
+  const Json& declared = MemberAt(inventory, "declared");
+  const std::string file = TextAt(declared, "declared_by");
+  std::string out =
+      TrueAt(inventory, "confirmed")
+          ? Toned(screen, Tone::kGood, "confirmed")
+          : absl::StrCat(Toned(screen, Tone::kWarning, "NOT CONFIRMED"),
+                         Wrap(": INV-001 and INV-002 wait for a confirmation, which is not in this release",
+                              screen.width, 0, 13));
+  absl::StrAppend(
+      &out, "\n",
+      Wrap(absl::StrCat(TextAt(inventory, "organization"), ": ",
+                        Many(ArrayAt(inventory, "hosts").size(), "host with an agent", "hosts with an agent"),
+                        without_agent == 0 ? "" : absl::StrCat(", ", without_agent, " without"), "; ",
+                        Many(applications.size(), "application", "applications"), ", ", rated, " of them rated"),
+           screen.width, 0, 0),
+      "\n\n", ApplicationTable(inventory, screen), "\n", HostTable(inventory, screen), "\n");
+  if (!DeclaresAnything(declared)) {
+    const std::string where = file.empty() ? "inventory.yaml" : file;
+    return absl::StrCat(
+        out, Wrap(absl::StrCat("Nothing is declared: ", where, " says nothing, or is not there."), screen.width, 0, 0),
+        "\n");
+  }
+  absl::StrAppend(&out,
+                  Wrap(absl::StrCat("Declared in ", file,
+                                    ". Names and networks act at once; the rest is shown, and "
+                                    "counts when it is confirmed."),
+                       screen.width, 0, 0),
+                  "\n", DeclaredLists(declared, screen));
+  return out;
+}
+
+}  // namespace ppmm

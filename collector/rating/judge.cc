@@ -491,6 +491,22 @@ Judgement Judge(const Catalogue& catalogue, const Facts& facts, absl::Time now, 
   return judgement;
 }
 
+namespace {
+
+// Why, and the value as far as it says more.
+std::string Detail(const Criterion& criterion, const Measured& measured) {
+  std::string value = InWords(criterion, measured);
+  if (measured.reason.empty()) {
+    return value;
+  }
+  if (value.empty() || value == "yes" || value == "no") {
+    return std::string(measured.reason);
+  }
+  return absl::StrCat(measured.reason, measured.state == State::kUndecided ? ", so far " : ", ", value);
+}
+
+}  // namespace
+
 std::string ReasonOf(const CriterionFinding& finding, const Facts& facts) {
   const Criterion& criterion = *finding.criterion;
   if (finding.empty) {
@@ -510,9 +526,7 @@ std::string ReasonOf(const CriterionFinding& finding, const Facts& facts) {
   if (finding.status == Status::kSatisfied) {
     return finding.quiet ? "quiet: none happened" : "";
   }
-  const std::string value = InWords(criterion, finding.worst.measured);
-  const absl::string_view why = finding.worst.measured.reason;
-  const std::string detail = why.empty() ? value : value.empty() ? std::string(why) : absl::StrCat(why, ", ", value);
+  const std::string detail = Detail(criterion, finding.worst.measured);
   if (criterion.scope == ScopeKind::kOrganization) {
     return detail;
   }

@@ -273,10 +273,23 @@ void RenderThroughput(HtmlWriter& html, const PageData::Application& application
   html.Raw("</td>");
 }
 
-void RenderResponseTime(HtmlWriter& html, const PageData::Application& application) {
-  if (!application.p50_seconds && !application.p95_seconds && !application.p99_seconds) {
+bool HasResponseTime(const PageData::Application& application) {
+  return application.p50_seconds || application.p95_seconds || application.p99_seconds;
+}
+
+// Why no application has a response time, if it is the same for all: then it is said once, not in each row.
+absl::string_view SharedReason(const std::vector<PageData::Application>& applications) {
+  const std::string& reason = applications.front().response_time_reason;
+  const bool shared = std::all_of(applications.begin(), applications.end(), [&](const PageData::Application& other) {
+    return !HasResponseTime(other) && other.response_time_reason == reason;
+  });
+  return shared ? absl::string_view(reason) : absl::string_view();
+}
+
+void RenderResponseTime(HtmlWriter& html, const PageData::Application& application, bool with_reason) {
+  if (!HasResponseTime(application)) {
     html.Raw("<td class=\"num\" colspan=\"3\">");
-    Unknown(html, application.response_time_reason);
+    Unknown(html, with_reason ? absl::string_view(application.response_time_reason) : absl::string_view());
     html.Raw("</td>");
     return;
   }
@@ -302,7 +315,13 @@ void RenderHostList(HtmlWriter& html, const std::vector<std::string>& hosts) {
 void RenderApplications(HtmlWriter& html, const PageData& data) {
   html.Raw(
       "<section id=\"applications\">\n<h2>Applications</h2>\n<p class=\"note\">Rates and response times of the last ");
-  html.Text(HumanSeconds(data.window_seconds)).Raw(".</p>\n");
+  html.Text(HumanSeconds(data.window_seconds)).Raw(".");
+  const absl::string_view shared_reason =
+      data.applications.empty() ? absl::string_view() : SharedReason(data.applications);
+  if (!shared_reason.empty()) {
+    html.Raw(" \u2013: ").Text(shared_reason, 120).Raw(".");
+  }
+  html.Raw("</p>\n");
   if (data.applications.empty()) {
     html.Raw("<p class=\"card empty\">No application is known yet. ").Text(data.applications_reason, 300).Raw("</p>\n");
   } else {
@@ -320,7 +339,7 @@ void RenderApplications(HtmlWriter& html, const PageData& data) {
       html.Raw("<tr><th scope=\"row\" class=\"name\">").Name(application.name).Raw("</th>");
       RenderOrigin(html, application);
       RenderThroughput(html, application);
-      RenderResponseTime(html, application);
+      RenderResponseTime(html, application, shared_reason.empty());
       NumberCell(html, application.cpu_cores, HumanCores, application.usage_reason);
       NumberCell(html, application.resident_memory_bytes, HumanBytes, application.usage_reason);
       RenderHostList(html, application.hosts);

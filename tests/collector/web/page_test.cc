@@ -77,6 +77,18 @@ TEST(Page, ShowsTheAnswerFirst) {
   EXPECT_LT(html.find("Published level"), html.find("What stops you</h2>"));
 }
 
+TEST(Page, WhyNoResponseTimeIsKnownIsSaidOnceIfItIsTheSameForAll) {
+  PageData data = Sample();
+  data.applications = {data.applications[1], data.applications[1]};
+  std::string html = RenderPage(data);
+  EXPECT_THAT(html, HasSubstr("of the last 60 s. –: no request in this minute.</p>"));
+  EXPECT_THAT(html, Not(HasSubstr("<small>no request in this minute</small>")));
+  data.applications[1].response_time_reason = "not seen";
+  html = RenderPage(data);
+  EXPECT_THAT(html, AllOf(HasSubstr("<small>no request in this minute</small>"), HasSubstr("<small>not seen</small>")));
+  EXPECT_THAT(html, Not(HasSubstr("–: no request")));
+}
+
 TEST(Page, GroupsWhatBlocksByRoleWithItsWork) {
   const std::string html = RenderPage(Sample());
   EXPECT_THAT(html, AllOf(HasSubstr("management <span>2 acts, 12 min</span>"),
@@ -96,7 +108,6 @@ TEST(Page, ShowsFiguresInNaturalUnits) {
 
 TEST(Page, WhatIsUnknownIsADashWithItsReasonAndNeverZero) {
   PageData data = Sample();
-  data.applications.erase(data.applications.begin());
   data.hosts.clear();
   const std::string html = RenderPage(data);
   EXPECT_THAT(html, AllOf(HasSubstr("–</span><small>no listener</small>"),

@@ -31,6 +31,17 @@ std::string RenderStatus(const nlohmann::json& status, const Screen& screen);
 
 // "in-house".
 std::string OriginWords(absl::string_view origin);
+// What an exclusion or an exemption says after its kind: " until 2027-05-31, not confirmed: storage appliance".
+std::string EasedWords(const nlohmann::json& row, const Screen& screen);
+// "not ours".
+std::string ExclusionKindWords(absl::string_view kind);
+// "* declared, not confirmed. The rating counts Checkout: origin off the shelf, tier 2"; empty: nothing counts
+// otherwise. `origins_only`: what the table does not show is left out.
+std::string CountsOtherwiseNote(const nlohmann::json& applications, bool origins_only, const Screen& screen);
+// "in-house", or "in-house*" where something else counts.
+std::string MarkedOrigin(const nlohmann::json& application);
+// "yes", "no", "plumbing" or "-".
+std::string RatedWords(const nlohmann::json& row);
 // By what a person calls an application.
 std::string ShownAs(const nlohmann::json& application);
 

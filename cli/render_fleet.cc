@@ -58,23 +58,38 @@ std::string ApplicationDetails(const Json& row, const Screen& screen) {
   };
   add("key", TextAt(row, "key"));
   const std::string declared_by = TextAt(row, "declared_by");
-  add("origin", absl::StrCat(OriginWords(TextAt(row, "origin")),
-                             TrueAt(row, "confirmed")                                                ? ", confirmed"
-                             : declared_by.empty() || NumberAt(row, "origin_confidence").has_value() ? ", a guess"
-                                                                                                     : "",
-                             NumberAt(row, "origin_confidence").has_value()
-                                 ? absl::StrCat(" (", HumanPercent(*NumberAt(row, "origin_confidence")), " sure)")
-                                 : ""));
+  const std::optional<double> confidence = NumberAt(row, "origin_confidence");
+  const std::string origin = TextAt(row, "origin");
+  const std::string counted_origin = TextAt(MemberAt(row, "counted"), "origin");
+  const bool guessed = declared_by.empty() || confidence.has_value() || origin == "unknown";
+  add("origin", absl::StrCat(OriginWords(origin),
+                             TrueAt(row, "confirmed") ? ", confirmed"
+                             : guessed                ? ", a guess"
+                                                      : ", declared, not confirmed",
+                             confidence.has_value() ? absl::StrCat(" (", HumanPercent(*confidence), " sure)") : "",
+                             guessed || counted_origin == origin
+                                 ? ""
+                                 : absl::StrCat("; the rating counts ", OriginWords(counted_origin))));
   add("evidence", JoinedAt(row, "origin_evidence"));
   add("owner", TextAt(row, "owner"));
   const std::optional<double> tier = NumberAt(row, "tier");
-  const std::optional<double> counted_tier = NumberAt(MemberAt(row, "counted"), "tier");
-  add("tier",
-      !tier.has_value() ? ""
-      : tier == counted_tier || !counted_tier.has_value()
-          ? HumanNumber(*tier)
-          : absl::StrCat(HumanNumber(*tier), ", not confirmed; the rating counts ", HumanNumber(*counted_tier)));
-  add("declared by", declared_by);
+  const Json& counted = MemberAt(row, "counted");  // null: an older collector
+  const std::optional<double> counted_tier = NumberAt(counted, "tier");
+  add("tier", !tier.has_value() ? ""
+              : tier == counted_tier || counted.is_null()
+                  ? HumanNumber(*tier)
+                  : absl::StrCat(HumanNumber(*tier), ", not confirmed; the rating counts ",
+                                 counted_tier.has_value() ? HumanNumber(*counted_tier) : "none yet"));
+  if (!MemberAt(row, "line_of_business").is_null()) {
+    const bool only_declared =
+        !counted.is_null() && TrueAt(row, "line_of_business") && !TrueAt(counted, "line_of_business");
+    add("rated", only_declared ? "yes, not confirmed; the rating counts no" : RatedWords(row));
+  }
+  if (const Json& exclusion = MemberAt(row, "exclusion"); !exclusion.is_null()) {
+    add("excluded", absl::StrCat("as ", ExclusionKindWords(TextAt(exclusion, "kind")), EasedWords(exclusion, screen)));
+  }
+  add("declared by",
+      declared_by.empty() || TrueAt(row, "confirmed") ? declared_by : absl::StrCat(declared_by, ", not confirmed"));
   add("named by", absl::StrCat(TextAt(row, "name_source"), " ", TextAt(row, "name_evidence")));
   add("product", absl::StrCat(TextAt(row, "product"), " ", TextAt(row, "version")));
   add("hosts", JoinedAt(row, "hosts"));
@@ -194,6 +209,7 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
                {"evidence", false, true, true}});
   std::string reason;
   std::string details;
+  Json shown = Json::array();
   for (const Json& row : ArrayAt(applications, "applications")) {
     if (!IsMeant(row, only, {"key", "shown_as", "name"})) {
       continue;
@@ -202,11 +218,12 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
     if (!NumberAt(time, "p50_seconds").has_value() && reason.empty()) {
       reason = TextAt(time, "reason");
     }
-    table.AddRow({ShownAs(row), OriginWords(TextAt(row, "origin")), ThroughputOf(row),
+    table.AddRow({ShownAs(row), MarkedOrigin(row), ThroughputOf(row),
                   OrDash(NumberAt(time, "p50_seconds"), HumanSeconds),
                   OrDash(NumberAt(time, "p95_seconds"), HumanSeconds),
                   OrDash(NumberAt(time, "p99_seconds"), HumanSeconds), OrDash(NumberAt(row, "cpu_cores"), HumanCores),
                   OrDash(NumberAt(row, "resident_memory_bytes"), HumanBytes), EvidenceOf(row)});
+    shown.push_back(row);
     if (!only.empty()) {
       absl::StrAppend(&details, "\n", ApplicationDetails(row, screen));
     }
@@ -214,7 +231,7 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
   if (table.empty()) {
     return "No application was found yet. Is an agent running? (ppmm hosts, ppmm doctor)\n";
   }
-  std::string out = table.Render(screen);
+  std::string out = absl::StrCat(table.Render(screen), CountsOtherwiseNote(shown, /*origins_only=*/true, screen));
   const std::optional<absl::Time> from = TimeAt(applications, "from");
   const std::optional<absl::Time> to = TimeAt(applications, "to");
   if (from.has_value() && to.has_value()) {

@@ -23,26 +23,26 @@ std::string Many(std::size_t count, absl::string_view one, absl::string_view man
   return absl::StrCat(count, " ", count == 1 ? one : many);
 }
 
-// "yes", "no", or why not.
-std::string RatedWords(const Json& row) {
-  const Json& line_of_business = MemberAt(row, "line_of_business");
-  if (!line_of_business.is_boolean()) {
-    return "-";
-  }
-  return line_of_business.get<bool>() ? "yes" : TrueAt(row, "plumbing") ? "plumbing" : "no";
-}
-
 std::string TierWords(const Json& row) {
   const std::optional<double> tier = NumberAt(row, "tier");
   return tier.has_value() ? HumanNumber(*tier) : "-";
 }
 
+// An older collector does not say what counts.
+bool OriginCountsOtherwise(const Json& row) {
+  const std::string counted = TextAt(MemberAt(row, "counted"), "origin");
+  return !counted.empty() && counted != TextAt(row, "origin");
+}
+
 // What of an application is declared and counts otherwise until it is confirmed: "origin off the shelf, tier 2".
-std::string CountsOtherwise(const Json& row) {
+std::string CountsOtherwise(const Json& row, bool origins_only) {
   const Json& counted = MemberAt(row, "counted");
   std::vector<std::string> words;
-  if (TextAt(counted, "origin") != TextAt(row, "origin")) {
+  if (OriginCountsOtherwise(row)) {
     words.push_back(absl::StrCat("origin ", OriginWords(TextAt(counted, "origin"))));
+  }
+  if (origins_only) {
+    return absl::StrJoin(words, ", ");
   }
   if (NumberAt(counted, "tier") != NumberAt(row, "tier")) {
     words.push_back(absl::StrCat("tier ", TierWords(counted)));
@@ -65,28 +65,18 @@ std::string ApplicationTable(const Json& inventory, const Screen& screen) {
                {"owner", false, true},
                {"hosts", false, true, true},
                {"evidence", false, true, true}});
-  std::vector<std::string> otherwise;
   for (const Json& row : ArrayAt(inventory, "applications")) {
     const Json& counted = MemberAt(row, "counted");
-    table.AddRow({ShownAs(row),
-                  MarkedIf(TextAt(counted, "origin") != TextAt(row, "origin"), OriginWords(TextAt(row, "origin"))),
+    table.AddRow({ShownAs(row), MarkedOrigin(row),
                   MarkedIf(NumberAt(counted, "tier") != NumberAt(row, "tier"), TierWords(row)),
                   MarkedIf(MemberAt(counted, "line_of_business") != MemberAt(row, "line_of_business"), RatedWords(row)),
                   DashFor(TextAt(row, "owner")), DashFor(JoinedAt(row, "hosts")), JoinedAt(row, "origin_evidence")});
-    if (const std::string words = CountsOtherwise(row); !words.empty()) {
-      otherwise.push_back(absl::StrCat(ShownAs(row), ": ", words));
-    }
   }
   if (table.empty()) {
     return "No application was found yet. Is an agent running? (ppmm hosts, ppmm doctor)\n";
   }
-  std::string out = table.Render(screen);
-  if (!otherwise.empty()) {
-    const std::string note =
-        absl::StrCat(kMark, " declared, not confirmed. The rating counts ", absl::StrJoin(otherwise, "; "));
-    absl::StrAppend(&out, Wrap(note, screen.width, 2, 0), "\n");
-  }
-  return out;
+  return absl::StrCat(table.Render(screen),
+                      CountsOtherwiseNote(ArrayAt(inventory, "applications"), /*origins_only=*/false, screen));
 }
 
 std::string HostTable(const Json& inventory, const Screen& screen) {
@@ -151,18 +141,6 @@ std::string MaintenanceWords(const Json& row, absl::Time now) {
                       ReasonOf(row));
 }
 
-// An exclusion or an exemption. A date holds to its end.
-std::string EasedWords(const Json& row, absl::string_view how, absl::Time now) {
-  const std::optional<absl::Time> until = FileTime("%Y-%m-%d", TextAt(row, "until"));
-  const bool over = until.has_value() && *until + absl::Hours(24) <= now;
-  return absl::StrCat(ScopeOf(row), how, " until ", TextAt(row, "until"), over ? ", over" : ", not confirmed",
-                      ReasonOf(row));
-}
-
-std::string KindWords(absl::string_view kind) {
-  return kind == "not_ours" ? "not ours" : kind == "non_production" ? "non-production" : std::string(kind);
-}
-
 // The lists of the file that are no columns of a table.
 std::string DeclaredLists(const Json& declared, const Screen& screen) {
   std::string out;
@@ -179,10 +157,11 @@ std::string DeclaredLists(const Json& declared, const Screen& screen) {
     add("maintenance", MaintenanceWords(row, screen.now));
   }
   for (const Json& row : ArrayAt(declared, "exclusions")) {
-    add("exclusion", EasedWords(row, absl::StrCat(" as ", KindWords(TextAt(row, "kind"))), screen.now));
+    add("exclusion",
+        absl::StrCat(ScopeOf(row), " as ", ExclusionKindWords(TextAt(row, "kind")), EasedWords(row, screen)));
   }
   for (const Json& row : ArrayAt(declared, "exemptions")) {
-    add("exemption", EasedWords(row, absl::StrCat(" from ", TextAt(row, "activity")), screen.now));
+    add("exemption", absl::StrCat(ScopeOf(row), " from ", TextAt(row, "activity"), EasedWords(row, screen)));
   }
   if (const std::string unseen = JoinedAt(declared, "not_seen"); !unseen.empty()) {
     add("nobody sees", absl::StrCat(unseen, " (names that exist: ppmm applications, ppmm hosts)"));
@@ -200,6 +179,44 @@ bool DeclaresAnything(const Json& declared) {
 }
 
 }  // namespace
+
+std::string RatedWords(const Json& row) {
+  const Json& line_of_business = MemberAt(row, "line_of_business");
+  if (!line_of_business.is_boolean()) {
+    return "-";
+  }
+  return line_of_business.get<bool>() ? "yes" : TrueAt(row, "plumbing") ? "plumbing" : "no";
+}
+
+std::string MarkedOrigin(const Json& application) {
+  return MarkedIf(OriginCountsOtherwise(application), OriginWords(TextAt(application, "origin")));
+}
+
+std::string CountsOtherwiseNote(const Json& applications, bool origins_only, const Screen& screen) {
+  std::vector<std::string> otherwise;
+  for (const Json& row : applications) {
+    if (const std::string words = CountsOtherwise(row, origins_only); !words.empty()) {
+      otherwise.push_back(absl::StrCat(ShownAs(row), ": ", words));
+    }
+  }
+  if (otherwise.empty()) {
+    return "";
+  }
+  const std::string note =
+      absl::StrCat(kMark, " declared, not confirmed. The rating counts ", absl::StrJoin(otherwise, "; "));
+  return absl::StrCat(Wrap(note, screen.width, 2, 0), "\n");
+}
+
+// A date holds to its end.
+std::string EasedWords(const Json& row, const Screen& screen) {
+  const std::optional<absl::Time> until = FileTime("%Y-%m-%d", TextAt(row, "until"));
+  const bool over = until.has_value() && *until + absl::Hours(24) <= screen.now;
+  return absl::StrCat(" until ", TextAt(row, "until"), over ? ", over" : ", not confirmed", ReasonOf(row));
+}
+
+std::string ExclusionKindWords(absl::string_view kind) {
+  return kind == "not_ours" ? "not ours" : kind == "non_production" ? "non-production" : std::string(kind);
+}
 
 std::string RenderInventory(const Json& inventory, const Screen& screen) {
   const Json& applications = ArrayAt(inventory, "applications");

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 
+#include "collector/declared_view.h"
 #include "collector/exposition.h"
 #include "collector/http/message.h"
 #include "collector/origin_guess.h"
@@ -136,27 +137,6 @@ void AddRating(http::Router& router, const ViewContext& context) {
                  [](const RatingSnapshot& rating, const Request&) -> Text { return rating.next_steps_json; });
 }
 
-void ShowDeclared(const config::DeclaredApplication& said, const std::string& author, ApplicationView& view) {
-  view.declared_by = author;
-  view.owner = said.owner();
-  if (said.tier() != 0) {
-    view.tier = said.tier();
-  }
-  if (said.line_of_business()) {
-    view.line_of_business = true;
-  }
-  if (said.origin() == config::DECLARED_ORIGIN_UNSPECIFIED) {
-    return;
-  }
-  const bool in_house = said.origin() == config::DECLARED_ORIGIN_IN_HOUSE;
-  view.origin = std::string(OriginName(in_house ? Origin::kInHouse : Origin::kOffTheShelf));
-  view.origin_confidence.reset();
-  const bool agrees = view.origin == view.counted.origin;
-  view.origin_evidence.insert(view.origin_evidence.begin(),
-                              absl::StrCat("declared in ", author, ", not confirmed",
-                                           agrees ? "" : absl::StrCat("; the agents say ", view.counted.origin)));
-}
-
 // What the agents saw, with what the rating makes of it and what people say.
 absl::StatusOr<ApplicationViews> ReadRated(const ViewContext& context, absl::Duration window, absl::Time now) {
   ASSIGN_OR_RETURN(ApplicationViews views, ReadApplications(*context.state, context.reader, window, now));
@@ -171,9 +151,7 @@ absl::StatusOr<ApplicationViews> ReadRated(const ViewContext& context, absl::Dur
       }
     }
     view.counted = {view.origin, view.tier, view.line_of_business};
-    if (const config::DeclaredApplication* said = inventory->FindApplication(view.key); said != nullptr) {
-      ShowDeclared(*said, inventory->author(), view);
-    }
+    ShowDeclared(*inventory, view);
   }
   return views;
 }
@@ -186,7 +164,7 @@ absl::StatusOr<std::string> ApplicationsBody(const ViewContext& context, const R
 
 absl::StatusOr<std::string> HostsBody(const ViewContext& context) {
   ASSIGN_OR_RETURN(const HostViews views, ReadHosts(*context.state, context.clock->Now()));
-  return HostsJson(views);
+  return HostsJson(views, *context.inventory());
 }
 
 absl::StatusOr<std::string> InventoryBody(const ViewContext& context) {
@@ -204,6 +182,7 @@ PageData::Application PageRowOf(const ApplicationView& view) {
   PageData::Application row;
   row.name = view.shown_as;
   row.origin = view.origin;
+  row.declared = view.origin_declared;
   row.evidence = view.origin_evidence.empty() ? view.name_evidence : view.origin_evidence.front();
   row.throughput_per_second = view.throughput_per_second;
   row.throughput_of = view.throughput_of;
@@ -268,6 +247,9 @@ PageData ReadPage(const ViewContext& context) {
     for (std::size_t i = 0; i < std::min(page.applications_total, kMaxPageRows); ++i) {
       page.applications.push_back(PageRowOf(applications->applications[i]));
     }
+    const std::shared_ptr<const Inventory> inventory = context.inventory();
+    page.declared_by = inventory->author();
+    page.declarations = DeclarationsOf(*inventory, *applications, page.now);
   }
   const absl::StatusOr<HostViews> hosts = ReadHosts(*context.state, page.now);
   page.hosts_reason = std::string(hosts.ok() ? kNoHosts : hosts.status().message());

@@ -40,7 +40,7 @@ void AddRoutes(http::Router& router, const ViewContext& context);
 // ---- bodies; pure --------------------------------------------------------------------------------------------------
 
 std::string ApplicationsJson(const ApplicationViews& views);
-std::string HostsJson(const HostViews& views);
+std::string HostsJson(const HostViews& views, const Inventory& inventory);
 // `without_agent`: addresses of hosts that monitored ones call.
 std::string InventoryJson(absl::string_view organization, const Inventory& inventory,
                           const ApplicationViews& applications, const HostViews& hosts,

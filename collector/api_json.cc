@@ -64,6 +64,18 @@ Json CountedOf(const ApplicationView& view) {
           {"line_of_business", OrNull(view.counted.line_of_business)}};
 }
 
+// A declared exclusion: what it is of is rated like any other until it is confirmed.
+Json ExclusionOf(absl::string_view kind, absl::string_view reason, absl::string_view until) {
+  return {{"kind", std::string(kind)},
+          {"reason", std::string(reason)},
+          {"until", std::string(until)},
+          {"confirmed", false}};
+}
+Json ExclusionOf(const ApplicationView& view) {
+  return view.exclusion.has_value() ? ExclusionOf(view.exclusion->kind, view.exclusion->reason, view.exclusion->until)
+                                    : Json(nullptr);
+}
+
 Json ApplicationOf(const ApplicationView& view) {
   return {{"key", view.key},
           {"name", view.name},
@@ -80,6 +92,7 @@ Json ApplicationOf(const ApplicationView& view) {
           {"line_of_business", OrNull(view.line_of_business)},
           {"declared_by", TextOrNull(view.declared_by)},
           {"counted", CountedOf(view)},
+          {"exclusion", ExclusionOf(view)},
           {"hosts", view.hosts},
           {"instances", view.instances},
           {"ports", view.ports},
@@ -218,8 +231,12 @@ Json DeclaredOf(const Inventory& inventory, const ApplicationViews& applications
 // What people say of a host, by its name or address.
 void AddDeclared(const Inventory& inventory, absl::string_view host, Json& row) {
   const config::DeclaredHost* const said = inventory.FindHost(host);
+  const config::Exclusion* const excluded = inventory.FindHostExclusion(host);
   row["owner"] = said == nullptr ? Json(nullptr) : TextOrNull(said->owner());
-  row["declared_by"] = said == nullptr ? Json(nullptr) : TextOrNull(inventory.author());
+  row["declared_by"] = said == nullptr && excluded == nullptr ? Json(nullptr) : TextOrNull(inventory.author());
+  row["exclusion"] = excluded == nullptr
+                         ? Json(nullptr)
+                         : ExclusionOf(ExclusionWord(excluded->kind()), excluded->reason(), excluded->until());
 }
 
 }  // namespace
@@ -235,10 +252,11 @@ std::string ApplicationsJson(const ApplicationViews& views) {
                {"as_of_commit", views.commit}});
 }
 
-std::string HostsJson(const HostViews& views) {
+std::string HostsJson(const HostViews& views, const Inventory& inventory) {
   Json hosts = Json::array();
   for (const HostView& view : views.hosts) {
     hosts.push_back(HostOf(view));
+    AddDeclared(inventory, view.label, hosts.back());
   }
   return Dump({{"hosts", std::move(hosts)}, {"as_of_commit", views.commit}});
 }
@@ -281,6 +299,7 @@ std::string InventoryJson(absl::string_view organization, const Inventory& inven
                                 {"line_of_business", OrNull(view.line_of_business)},
                                 {"declared_by", TextOrNull(view.declared_by)},
                                 {"counted", CountedOf(view)},
+                                {"exclusion", ExclusionOf(view)},
                                 {"hosts", view.hosts},
                                 {"first_seen", TimeOf(view.first_seen)}});
   }

@@ -43,12 +43,19 @@ struct ApplicationView {
   // What people say, shown in place of what was found; nothing of it counts before it is confirmed.
   std::string owner;
   std::string declared_by;  // who says it; empty: nobody says anything
-  struct Counted {          // what the rating uses instead
+  bool origin_declared = false;
+  struct Counted {  // what the rating uses instead
     std::string origin;
     std::optional<int> tier;
     std::optional<bool> line_of_business;
   };
   Counted counted;
+  struct Exclusion {  // declared; rated like any other until it is confirmed
+    std::string kind;
+    std::string reason;
+    std::string until;
+  };
+  std::optional<Exclusion> exclusion;
 
   // Over the window; nothing where nothing was measured in it.
   std::string throughput_of = "none";  // requests | connections | bytes | none

@@ -7,7 +7,6 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "absl/time/time.h"
 #include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
 
@@ -203,6 +202,24 @@ const config::DeclaredHost* Inventory::FindHost(absl::string_view label) const {
   return nullptr;
 }
 
+const config::Exclusion* Inventory::FindApplicationExclusion(absl::string_view key) const {
+  for (const config::Exclusion& one : said_.exclusions()) {
+    if (!one.application().empty() && NamesApplication(one.application(), key)) {
+      return &one;
+    }
+  }
+  return nullptr;
+}
+
+const config::Exclusion* Inventory::FindHostExclusion(absl::string_view label) const {
+  for (const config::Exclusion& one : said_.exclusions()) {
+    if (!one.host().empty() && one.host() == label) {
+      return &one;
+    }
+  }
+  return nullptr;
+}
+
 std::string Inventory::ToJson() const {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
@@ -214,6 +231,15 @@ std::string Inventory::ToJson() const {
   UseWordsOfTheFile("applications", "origin", *config::DeclaredOrigin_descriptor(), json);
   UseWordsOfTheFile("exclusions", "kind", *config::ExclusionKind_descriptor(), json);
   return json.dump();
+}
+
+std::string ExclusionWord(config::ExclusionKind kind) {
+  return ConfigWord(*config::ExclusionKind_descriptor()->FindValueByNumber(kind));
+}
+
+bool IsOver(const std::string& date, absl::Time now) {
+  const std::optional<absl::Time> begin = Parse("%Y-%m-%d", date);
+  return begin.has_value() && *begin + absl::Hours(24) <= now;
 }
 
 std::vector<Network> OwnNetworks(const config::CollectorConfig& config, const Inventory& inventory) {

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 #include "common/addresses.h"
 #include "common/config_loader.h"
@@ -31,6 +32,8 @@ class Inventory {
   // Null: nothing is said. `key` is "group/name".
   const config::DeclaredApplication* FindApplication(absl::string_view key) const;
   const config::DeclaredHost* FindHost(absl::string_view label) const;
+  const config::Exclusion* FindApplicationExclusion(absl::string_view key) const;
+  const config::Exclusion* FindHostExclusion(absl::string_view label) const;
 
  private:
   config::Inventory said_;
@@ -39,6 +42,12 @@ class Inventory {
 
 // Whether a name of the inventory, in which group `default` need not be written, is this key.
 bool NamesApplication(absl::string_view name, absl::string_view key);
+
+// As the file writes it: "not_ours".
+std::string ExclusionWord(config::ExclusionKind kind);
+
+// Whether a date of the inventory is over. It holds to its end, in UTC.
+bool IsOver(const std::string& date, absl::Time now);
 
 // The organization's own networks: those of the configuration, then those of the inventory.
 std::vector<Network> OwnNetworks(const config::CollectorConfig& config, const Inventory& inventory);

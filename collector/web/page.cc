@@ -256,6 +256,8 @@ void RenderOrigin(HtmlWriter& html, const PageData::Application& application) {
   }
   if (application.confirmed) {
     html.Raw("<small>confirmed</small>");
+  } else if (application.declared) {
+    html.Raw("<small>declared, not confirmed</small>");
   }
   html.Raw("</td>");
 }
@@ -426,6 +428,29 @@ void RenderHosts(HtmlWriter& html, const PageData& data) {
   html.Raw("</section>\n");
 }
 
+void RenderDeclarations(HtmlWriter& html, const PageData& data) {
+  if (data.declarations.empty()) {
+    return;
+  }
+  html.Raw("<section id=\"declared\">\n<h2>What people declare</h2>\n<p class=\"note\">Said in ");
+  html.Name(data.declared_by, 120);
+  html.Raw(
+      ", not confirmed. Names and networks act at once; the rest is shown, and counts when it is confirmed, which "
+      "comes with a later release.</p>\n<div class=\"card scroll\" tabindex=\"0\" role=\"region\" "
+      "aria-label=\"What people declare\"><table class=\"list\">\n<thead><tr><th scope=\"col\">Of</th><th "
+      "scope=\"col\">Declared</th><th scope=\"col\">The rating uses</th></tr></thead>\n<tbody>\n");
+  const size_t shown = std::min(data.declarations.size(), kMaxPageRows);
+  for (size_t i = 0; i < shown; ++i) {
+    const PageData::Declaration& one = data.declarations[i];
+    html.Raw("<tr><th scope=\"row\" class=\"name\">").Name(one.about).Raw("</th><td class=\"wide\">");
+    html.Name(one.said, 200).Raw("</td><td class=\"mid\">");
+    html.Text(one.counted.empty() ? "the same" : one.counted, 120).Raw("</td></tr>\n");
+  }
+  html.Raw("</tbody></table></div>\n");
+  MoreRows(html, shown, data.declarations.size(), "declarations", "/api/v1/inventory");
+  html.Raw("</section>\n");
+}
+
 // ---- all activities
 
 void RenderIcon(HtmlWriter& html, const Status& status) {
@@ -555,6 +580,7 @@ std::string RenderPage(const PageData& data) {
   RenderBlockers(html, data);
   RenderApplications(html, data);
   RenderHosts(html, data);
+  RenderDeclarations(html, data);
   RenderActivities(html, data);
   html.Raw("</main>\n");
   RenderFoot(html, data);

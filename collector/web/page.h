@@ -50,7 +50,8 @@ struct PageData {
     std::string name;
     std::string origin;  // off_the_shelf, in_house, unknown
     bool confirmed = false;
-    std::string evidence;  // what the origin rests on: "Debian package nginx 1.22.1"
+    bool declared = false;  // the origin is what people say
+    std::string evidence;   // what the origin rests on: "Debian package nginx 1.22.1"
     std::optional<double> throughput_per_second;
     std::string throughput_of = "none";  // requests, connections, bytes, runs
     std::string throughput_reason;
@@ -76,6 +77,13 @@ struct PageData {
     std::string capture;         // "tracepoints", "/proc only", ...
     std::string capture_reason;  // why not all: "no BTF in this kernel"
     std::optional<absl::Time> last_seen;
+  };
+
+  // What people declare of one thing, and what the rating uses until it is confirmed.
+  struct Declaration {
+    std::string about;    // "checkout", "host 10.0.0.9"
+    std::string said;     // "in house, tier 1, rated"
+    std::string counted;  // "off the shelf, tier 2, not rated"; empty: the same
   };
 
   std::string organization;
@@ -107,6 +115,8 @@ struct PageData {
   size_t hosts_total = 0;
   std::string hosts_reason;
   std::vector<Activity> activities;
+  std::string declared_by;  // the author of all declarations
+  std::vector<Declaration> declarations;
 };
 
 // At most this many rows a table; the page says how many there are more, and where.

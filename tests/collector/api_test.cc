@@ -330,6 +330,11 @@ TEST_F(ApiTest, WhatIsDeclaredIsShownWithItsAuthorAndDoesNotCount) {
   exclusion->set_kind(config::EXCLUSION_KIND_AGENTLESS);
   exclusion->set_reason("storage appliance");
   exclusion->set_until("2027-05-31");
+  *said.add_exclusions() = *exclusion;
+  said.mutable_exclusions(1)->clear_host();
+  said.mutable_exclusions(1)->set_application("default/postgresql");
+  said.mutable_exclusions(1)->set_kind(config::EXCLUSION_KIND_NOT_OURS);
+  said.mutable_exclusions(1)->set_reason("of <the> landlord");
   config::DeclaredExemption* exemption = said.add_exemptions();
   exemption->set_application("nginx");
   exemption->set_activity("RSP-101");
@@ -353,7 +358,9 @@ TEST_F(ApiTest, WhatIsDeclaredIsShownWithItsAuthorAndDoesNotCount) {
     }
     return nlohmann::json();
   };
-  const auto applications = nlohmann::json::parse(Get("/api/v1/applications").body)["applications"];
+  const auto answer = nlohmann::json::parse(Get("/api/v1/applications").body);
+  ExpectGolden("../api/applications_declared.json", answer.dump(1) + "\n");
+  const auto& applications = answer["applications"];
   const nlohmann::json declared = find(applications, "default/nginx");
   EXPECT_EQ(declared["name"], "Front door");
   EXPECT_EQ(find(applications, "shop/checkout\"d\"")["shown_as"], "Checkout");
@@ -370,7 +377,10 @@ TEST_F(ApiTest, WhatIsDeclaredIsShownWithItsAuthorAndDoesNotCount) {
   EXPECT_EQ(declared["counted"]["origin"], "off_the_shelf");
   EXPECT_EQ(declared["counted"]["tier"], nullptr) << "this rating knows no tiers";
   const nlohmann::json other = find(applications, "default/postgresql");
-  EXPECT_EQ(other["declared_by"], nullptr);
+  EXPECT_EQ(other["declared_by"], "/etc/ppmm/inventory.yaml") << "an exclusion is declared, too";
+  EXPECT_EQ(other["exclusion"]["kind"], "not_ours");
+  EXPECT_EQ(other["exclusion"]["confirmed"], false);
+  EXPECT_EQ(declared["exclusion"], nullptr);
   EXPECT_EQ(other["counted"]["origin"], other["origin"]);
 
   const auto inventory = nlohmann::json::parse(Get("/api/v1/inventory").body);
@@ -386,8 +396,23 @@ TEST_F(ApiTest, WhatIsDeclaredIsShownWithItsAuthorAndDoesNotCount) {
   EXPECT_EQ(Find(inventory["hosts_without_agent"], "host", "10.0.0.77")["declared_by"], nullptr);
   ExpectGolden("../api/inventory_declared.json", inventory.dump(1) + "\n");
 
+  const auto hosts = nlohmann::json::parse(Get("/api/v1/hosts").body)["hosts"];
+  EXPECT_EQ(Find(hosts, "host", "web1")["owner"], "operations");
+  EXPECT_EQ(Find(hosts, "host", "web1")["declared_by"], "/etc/ppmm/inventory.yaml");
+  EXPECT_EQ(Find(hosts, "host", "db1")["declared_by"], nullptr);
+  EXPECT_EQ(Find(inventory["hosts_without_agent"], "host", "10.0.0.9")["exclusion"]["reason"], "storage appliance");
+
   const std::string page = Get("/").body;
   EXPECT_NE(page.find("Front door"), std::string::npos);
+  EXPECT_NE(page.find("<small>declared, not confirmed</small>"), std::string::npos);
+  for (const char* const text :
+       {"shown as Front door, in house, tier 1, rated, owner anna@example.org",
+        "off the shelf, no tier yet, not rated, no owner", "nothing: nobody sees it", "host 10.0.0.9",
+        "excluded as agentless until 2027-05-31: storage appliance", "of &lt;the&gt; landlord", "not excluded",
+        "exempt from RSP-101 until 2025-12-31 (over): replaced in spring", "not exempt", "network 192.0.2.0/24",
+        "maintenance from 2025-12-24 02:00 to 2026-02-24 04:00 UTC: a new database", "host web1", "owner operations"}) {
+    EXPECT_NE(page.find(text), std::string::npos) << text;
+  }
   EXPECT_NE(page.find("Checkout"), std::string::npos) << "no key of another group";
   EXPECT_NE(page.find("declared in /etc/ppmm/inventory.yaml, not confirmed"), std::string::npos);
 }

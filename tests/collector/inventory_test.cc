@@ -95,6 +95,27 @@ TEST(InventoryTest, JsonHasTheWordsOfTheFileAndTextAsItWasWritten) {
   EXPECT_EQ(Inventory().ToJson(), "{}");
 }
 
+TEST(InventoryTest, ExclusionsAreFoundByWhatTheyAreOfAndHoldToTheEndOfTheirDay) {
+  const TempFolder folder;
+  const absl::StatusOr<Inventory> inventory = LoadInventory(
+      folder.Write("inventory.yaml",
+                   "exclusions:\n- {application: nginx, kind: not_ours, reason: rented, until: 2027-05-31}\n"
+                   "- {host: 10.0.0.9, kind: non_production, reason: tests, until: 2027-05-31}\n"));
+  ASSERT_TRUE(inventory.ok()) << inventory.status();
+  ASSERT_NE(inventory->FindApplicationExclusion("default/nginx"), nullptr);
+  EXPECT_EQ(ExclusionWord(inventory->FindApplicationExclusion("default/nginx")->kind()), "not_ours");
+  EXPECT_EQ(inventory->FindApplicationExclusion("shop/nginx"), nullptr);
+  EXPECT_EQ(inventory->FindApplicationExclusion(""), nullptr);
+  ASSERT_NE(inventory->FindHostExclusion("10.0.0.9"), nullptr);
+  EXPECT_EQ(ExclusionWord(inventory->FindHostExclusion("10.0.0.9")->kind()), "non_production");
+  EXPECT_EQ(inventory->FindHostExclusion(""), nullptr) << "the one of an application has no host";
+
+  const absl::Time end = absl::FromCivil(absl::CivilDay(2027, 6, 1), absl::UTCTimeZone());
+  EXPECT_FALSE(IsOver("2027-05-31", end - absl::Seconds(1)));
+  EXPECT_TRUE(IsOver("2027-05-31", end));
+  EXPECT_FALSE(IsOver("soon", end));
+}
+
 TEST(InventoryTest, NetworksCountBesideThoseOfTheConfiguration) {
   const TempFolder folder;
   const absl::StatusOr<Inventory> inventory =

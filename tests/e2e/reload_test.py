@@ -49,6 +49,24 @@ def names_shown(rig):
     return {name.split('name="')[1].split('"')[0] for name in rig.series() if name.startswith("ppmm_application_info{")}
 
 
+def declared_is_shown_not_counted(rig, inventory, key, counted):
+    """Origin, line of business and exclusion stand everywhere with the file as author, and the rating uses others."""
+    origin = "off_the_shelf" if counted["origin"] == "in_house" else "in_house"
+    inventory.write_text(f"applications:\n- application: {json.dumps(key)}\n  origin: {origin}\n"
+                         "  line_of_business: true\nexclusions:\n"
+                         f"- {{application: {json.dumps(key)}, kind: not_ours, reason: rented, until: 2099-01-01}}\n")
+    reload(rig)
+    wait_until(lambda: application(rig, key).get("origin") == origin, 10, "the declared origin")
+    row = application(rig, key)
+    check(row["declared_by"] == str(inventory) and not row["confirmed"], row)
+    check(row["line_of_business"] and row["counted"]["origin"] == counted["origin"], row)
+    check(row["exclusion"]["kind"] == "not_ours" and not row["exclusion"]["confirmed"], row)
+    page = rig.get("/")[1]
+    check("declared, not confirmed" in page and "excluded as not ours until 2099-01-01: rented" in page, page)
+    shown = rig.cli("applications", key).stdout
+    check("declared, not confirmed" in shown and "as not ours until 2099-01-01, not confirmed" in shown, shown)
+
+
 def names_of_applications(rig, inventory):
     """A declared name is shown everywhere, is a row of the store, survives a restart, and goes when it is taken out."""
     rig.start_agent()
@@ -69,6 +87,7 @@ def names_of_applications(rig, inventory):
     check(rig.rows(query) == [("The Till",)], rig.rows(query))
     rig.start_collector()
     wait_until(lambda: application(rig, key).get("name") == "The Till", 10, "the name after a restart")
+    declared_is_shown_not_counted(rig, inventory, key, found["counted"])
     inventory.write_text(GOOD)
     reload(rig)
     wait_until(lambda: application(rig, key).get("name") == name, 10, "the name that was found")

@@ -171,6 +171,8 @@ TEST(Page, HostileNamesStayTextWhereverTheyStand) {
     application.hosts = {name, name};
     data.applications = {application};
     PageData::Host host;
+    data.declared_by = name;
+    data.declarations = {{name, name, name}};
     host.label = host.state = host.usage_reason = host.capture = host.capture_reason = name;
     data.hosts = {host};
     const std::string html = RenderPage(data);
@@ -186,13 +188,28 @@ TEST(Page, HostileNamesStayTextWhereverTheyStand) {
   }
 }
 
+TEST(Page, WhatIsDeclaredStandsWithItsAuthorBesideWhatCounts) {
+  EXPECT_THAT(RenderPage(Sample()), Not(HasSubstr("What people declare")));
+  PageData data = Sample();
+  data.applications[0].declared = true;
+  data.declared_by = "/etc/ppmm/inventory.yaml";
+  data.declarations = {{"nginx", "in house", "off the shelf"}, {"network 192.0.2.0/24", "own", ""}};
+  const std::string html = RenderPage(data);
+  EXPECT_THAT(html,
+              AllOf(HasSubstr("/etc/ppmm/inventory.yaml"), HasSubstr(", not confirmed."), HasSubstr("in house"),
+                    HasSubstr("<td class=\"mid\">off the shelf</td>"), HasSubstr("<td class=\"mid\">the same</td>"),
+                    HasSubstr("off the shelf<small>declared, not confirmed</small>")));
+}
+
 TEST(Page, LongListsAreCutAndTheRestIsNamed) {
   PageData data = Sample();
   data.applications.assign(5'000, data.applications[0]);
   data.applications_total = 100'000;
   data.hosts.assign(300, data.hosts[0]);
+  data.declarations.assign(250, {"a", "tier 1", "tier 2"});
   const std::string html = RenderPage(data);
-  EXPECT_THAT(html, AllOf(HasSubstr("99,800 more applications"), HasSubstr("100 more hosts")));
+  EXPECT_THAT(html, AllOf(HasSubstr("99,800 more applications"), HasSubstr("100 more hosts"),
+                          HasSubstr("50 more declarations")));
   EXPECT_LT(html.size(), 400'000u);
 }
 

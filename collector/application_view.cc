@@ -123,6 +123,9 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
       }
     }
   }
+  for (const auto& [key, pooled] : application.totals) {
+    view.newest_step = std::max(view.newest_step, pooled.newest_step);  // of series that are dormant, too
+  }
   view.origin = std::string(OriginName(origin.origin()));
   view.origin_confidence = origin.confidence();
   view.origin_evidence = origin.evidence();

@@ -10,6 +10,7 @@
 
 #include "collector/api.h"
 #include "collector/declared_names.h"
+#include "collector/forgetter.h"
 #include "collector/http/access.h"
 #include "collector/http/router.h"
 #include "collector/http/server.h"
@@ -78,6 +79,8 @@ class Collector::Impl {
     }
     retention_ = std::make_unique<Retention>(&state_, store_.get(), writer_.get());
     writer_->AddHousekeeping([this](absl::Time store_time) { return retention_->Slice(store_time); });
+    forgetter_ = std::make_unique<Forgetter>(&state_, writer_.get());
+    writer_->AddHousekeeping([this](absl::Time store_time) { return forgetter_->Slice(store_time); });
     rating_ = std::make_unique<RatingEngine>(&state_, store_.get(), writer_.get(), clock_, RatingEngineOptions{});
     RETURN_IF_ERROR(rating_->Load());
     names_ = std::make_unique<DeclaredNames>(&state_, writer_.get());
@@ -247,6 +250,7 @@ class Collector::Impl {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Retention> retention_;
+  std::unique_ptr<Forgetter> forgetter_;
   std::unique_ptr<RatingEngine> rating_;
   std::unique_ptr<DeclaredNames> names_;
   std::unique_ptr<http::Server> http_;

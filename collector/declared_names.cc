@@ -52,7 +52,7 @@ std::vector<ApplicationAliasRow> MissingAliases(const Tables& tables, const Inve
 
 void DeclaredNames::Set(std::shared_ptr<const Inventory> inventory) {
   inventory_ = std::move(inventory);
-  gone_is_done_ = false;
+  gone_is_done_of_.reset();
 }
 
 void DeclaredNames::Keep() {
@@ -63,8 +63,10 @@ void DeclaredNames::Keep() {
   const std::int64_t now_us = absl::ToUnixMicros(writer_->status().store_time);
   {
     ReaderLock lock(&state_->mutex());
-    if (MissingAliases(state_->tables(), *inventory_, !gone_is_done_, now_us).empty()) {
-      gone_is_done_ = true;  // nothing but an inventory takes a name away
+    const std::size_t applications = state_->tables().applications.size();
+    if (MissingAliases(state_->tables(), *inventory_, applications != gone_is_done_of_, now_us).empty()) {
+      // An inventory takes names away; one that was dormant meanwhile comes back with its own.
+      gone_is_done_of_ = applications;
       return;
     }
   }

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "collector/inventory.h"
@@ -37,7 +39,7 @@ class DeclaredNames {
   State* const state_;
   Writer* const writer_;
   std::shared_ptr<const Inventory> inventory_ = std::make_shared<const Inventory>();
-  bool gone_is_done_ = false;  // since Set()
+  std::optional<std::size_t> gone_is_done_of_;  // so many applications, since Set()
   // What was asked for is not committed yet. Shared with the writer, which may answer after this is gone.
   const std::shared_ptr<std::atomic<bool>> asked_ = std::make_shared<std::atomic<bool>>(false);
 };

@@ -498,7 +498,9 @@ class StateCollectable : public prometheus::Collectable {
             "not in the counters exposed here.")
         .Add({}, AsDouble(late))
         .MoveTo(out);
-    Gauge("ppmm_store_series", "Series that the store knows.").Add({}, AsDouble(series)).MoveTo(out);
+    Gauge("ppmm_store_series", "Series in memory: heard of within the last days.")
+        .Add({}, AsDouble(series))
+        .MoveTo(out);
   }
 
   State& state_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -51,9 +52,14 @@ void Grow(std::int64_t& total, std::int64_t by) {
   }
 }
 
-SeriesMeaning MeaningOf(const Tables& tables, SeriesId id) {
-  const SeriesState* series = tables.Series(id);
-  return series == nullptr ? SeriesMeaning{} : SeriesMeaning{series->metric, series->entity};
+// The minute that a host left open when it fell silent may name series that are dormant since.
+SeriesMeaning MeaningOf(const Tables& tables, Store& store, SeriesId id, absl::Status* read) {
+  if (const SeriesState* series = tables.Series(id); series != nullptr) {
+    return {series->metric, series->entity};
+  }
+  const absl::StatusOr<std::optional<SeriesRow>> row = store.GetSeries(id);
+  read->Update(row.status());
+  return row.ok() && row->has_value() ? SeriesMeaning{FindMetric((*row)->metric), (*row)->entity} : SeriesMeaning{};
 }
 
 }  // namespace
@@ -109,6 +115,7 @@ absl::Status Merger::Apply(Tables& tables, Store& store, QueuedEvent event) {
   }
   Stream& stream = found->second;
   if (const auto* update = std::get_if<DictionaryUpdate>(&event.event)) {
+    hosts_.insert(stream.host);  // totals of series that wake ride with it
     return registry_.Apply(tables, store, stream.host, *update, stream.epochs[update->epoch]);
   }
   if (const auto* batch = std::get_if<DecodedBatch>(&event.event)) {
@@ -191,12 +198,9 @@ absl::Status Merger::TakeBatch(Tables& tables, Store& store, StreamId id, Stream
     return absl::OkStatus();
   }
   const EpochIds& ids = stream.epochs[batch.epoch];
-  const auto refused = [&ids](const auto& sample) {
-    const auto series = ids.series.find(sample.series);
-    return series == ids.series.end() || series->second == 0;
-  };
-  if (std::any_of(batch.samples.begin(), batch.samples.end(), refused) ||
-      std::any_of(batch.sketches.begin(), batch.sketches.end(), refused)) {
+  hosts_.insert(stream.host);
+  ASSIGN_OR_RETURN(const bool all_known, HasSeriesOf(tables, store, ids, batch));
+  if (!all_known) {
     counters_.samples_refused += batch.samples.size() + batch.sketches.size();
     ++counters_.batches_refused;  // its agent counts the samples when it hears of it, and tells us
     reply.ack.refused.emplace_back(batch.epoch, batch.seq);
@@ -220,6 +224,27 @@ absl::Status Merger::TakeBatch(Tables& tables, Store& store, StreamId id, Stream
     return NoteDelivery(tables, store, stream.host, stream.agent_id, batch.t0 / 60);
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Merger::HasSeriesOf(Tables& tables, Store& store, const EpochIds& ids, const DecodedBatch& batch) {
+  const auto all_of = [&](const auto& samples) -> absl::StatusOr<bool> {
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (i > 0 && samples[i].series == samples[i - 1].series) {
+        continue;
+      }
+      const auto id = ids.series.find(samples[i].series);
+      if (id == ids.series.end() || id->second == 0) {
+        return false;
+      }
+      ASSIGN_OR_RETURN(const SeriesState* series, registry_.Series(tables, store, id->second));
+      if (series == nullptr) {
+        return false;
+      }
+    }
+    return true;
+  };
+  ASSIGN_OR_RETURN(const bool samples, all_of(batch.samples));
+  return samples ? all_of(batch.sketches) : false;
 }
 
 // Keeps the counters as they are before the first event of a day, and marks the agent's row as changed.
@@ -417,12 +442,12 @@ absl::Status Merger::MarkTwice(Store& store, HostState& host, std::int64_t from_
 absl::Status Merger::TakeEvents(Tables& tables, Store& store, HostState& host, const EpochIds& ids,
                                 const DecodedBatch& batch) {
   const wire::Batch& message = *batch.message;
-  const auto entity_of = [&](std::uint32_t wire_id) -> EntityState* {
+  const auto id_of = [&ids](std::uint32_t wire_id) {
     const auto id = ids.entities.find(wire_id);
-    return id == ids.entities.end() ? nullptr : tables.Entity(id->second);
+    return id == ids.entities.end() ? EntityId{0} : id->second;
   };
   for (const wire::InstanceEnd& end : message.ended()) {
-    EntityState* entity = entity_of(end.entity());
+    ASSIGN_OR_RETURN(EntityState * entity, registry_.Entity(tables, store, id_of(end.entity())));
     const std::int64_t minute = MinuteOfUs(end.at_us());
     if (entity == nullptr) {
       continue;
@@ -439,19 +464,18 @@ absl::Status Merger::TakeEvents(Tables& tables, Store& store, HostState& host, c
     }
   }
   for (const wire::ReleaseSeen& release : message.releases()) {
-    EntityState* entity = entity_of(release.entity());
+    ASSIGN_OR_RETURN(const EntityState* entity, registry_.Entity(tables, store, id_of(release.entity())));
     if (entity == nullptr || entity->instance.application == 0) {
       continue;
     }
-    tables.releases.push_back({entity->row.id, release.at_us(), entity->instance.application, release.version(),
-                               release.code_digest(), release.previous_version(), release.previous_code_digest()});
-    RETURN_IF_ERROR(store.Put(tables.releases.back()));
+    RETURN_IF_ERROR(
+        store.Put(ReleaseRow{entity->row.id, release.at_us(), entity->instance.application, release.version(),
+                             release.code_digest(), release.previous_version(), release.previous_code_digest()}));
   }
   for (const wire::Peer& peer : message.peers()) {
-    const EntityState* entity = entity_of(peer.entity());
-    RETURN_IF_ERROR(store.Add(PeerDayRow{batch.t0 / 86400, host.row.key, entity == nullptr ? 0 : entity->row.id,
-                                         peer.direction(), peer.unix_path().empty() ? peer.address() : peer.unix_path(),
-                                         peer.port(), peer.connections(), peer.bytes()}));
+    RETURN_IF_ERROR(store.Add(PeerDayRow{batch.t0 / 86400, host.row.key, id_of(peer.entity()), peer.direction(),
+                                         peer.unix_path().empty() ? peer.address() : peer.unix_path(), peer.port(),
+                                         peer.connections(), peer.bytes()}));
   }
   if (message.has_clock() && message.clock().to_us() < message.clock().from_us()) {
     RETURN_IF_ERROR(MarkTwice(store, host, MinuteOfUs(message.clock().to_us()), MinuteOfUs(message.clock().from_us())));
@@ -501,7 +525,9 @@ absl::Status Merger::FlushRows(Tables& tables, Store& store) {
         ASSIGN_OR_RETURN(bits->second, DayBits::Decode(*blob));
       }
     }
-    SetBits(bits->second, minute, changed.row, [&tables](SeriesId id) { return MeaningOf(tables, id); });
+    absl::Status read;
+    SetBits(bits->second, minute, changed.row, [&](SeriesId id) { return MeaningOf(tables, store, id, &read); });
+    RETURN_IF_ERROR(read);
     if (changed.closed_now) {
       const auto at = static_cast<std::size_t>(minute % kMinutesPerDay);
       bits->second.covered_when_closed.set(at, bits->second.Covered()[at]);
@@ -560,12 +586,17 @@ absl::Status Merger::Flush(Tables& tables, Store& store) {
     RETURN_IF_ERROR(store.Add(row));
   }
   application_minutes_.clear();
+  // What fell dormant in this commit wrote its totals and lives itself.
   for (const ApplicationId id : totals_) {
-    RETURN_IF_ERROR(store.Put(TotalRow{id, EncodePooledTotals(*tables.Application(id))}));
+    if (const ApplicationState* application = tables.Application(id); application != nullptr) {
+      RETURN_IF_ERROR(store.Put(TotalRow{id, EncodePooledTotals(*application)}));
+    }
   }
   totals_.clear();
   for (const EntityId id : lives_) {
-    RETURN_IF_ERROR(store.PutInstanceLives(id, tables.Entity(id)->lives));
+    if (const EntityState* entity = tables.Entity(id); entity != nullptr) {
+      RETURN_IF_ERROR(store.PutInstanceLives(id, entity->lives));
+    }
   }
   lives_.clear();
   return absl::OkStatus();

@@ -45,7 +45,7 @@ struct MergeCounters {
 
 class Merger {
  public:
-  explicit Merger(RegistryLimits limits = {}) : registry_(limits) {}
+  explicit Merger(StoreLimits limits = {}) : registry_(limits) {}
 
   // Forgets all streams and all that is not written: after a commit that failed.
   void Reset();
@@ -88,6 +88,8 @@ class Merger {
   // Merges the steps of one minute into its row.
   absl::Status MergeMinute(Tables& tables, Store& store, HostState& host, const EpochIds& ids,
                            const DecodedBatch& batch, std::int64_t minute);
+  // Whether each series of the batch is in the tables now; wakes those that are dormant.
+  absl::StatusOr<bool> HasSeriesOf(Tables& tables, Store& store, const EpochIds& ids, const DecodedBatch& batch);
   absl::Status TakeEvents(Tables& tables, Store& store, HostState& host, const EpochIds& ids,
                           const DecodedBatch& batch);
   // Closes the open minute and opens this one, earlier or later.

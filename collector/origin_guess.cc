@@ -16,12 +16,12 @@ Origin OriginOf(wire::Origin origin) {
 
 }  // namespace
 
-void OriginGuess::Take(const wire::Instance& instance) {
+bool OriginGuess::Take(const wire::Instance& instance) {
   const Origin origin = OriginOf(instance.origin_guess());
   const bool knows = origin != Origin::kUnknown;
   if (knows ? confidence_.value_or(-1) >= instance.origin_confidence()
             : origin_ != Origin::kUnknown || !evidence_.empty()) {
-    return;
+    return false;
   }
   origin_ = origin;
   confidence_.reset();
@@ -32,6 +32,7 @@ void OriginGuess::Take(const wire::Instance& instance) {
   for (const wire::Evidence& evidence : instance.origin_evidence()) {
     evidence_.push_back(evidence.text());
   }
+  return true;
 }
 
 absl::string_view OriginName(Origin origin) {

@@ -17,7 +17,8 @@ namespace ppmm {
 // other is there, for its evidence.
 class OriginGuess {
  public:
-  void Take(const wire::Instance& instance);
+  // True: it is the one that counts now.
+  bool Take(const wire::Instance& instance);
 
   Origin origin() const { return origin_; }
   // Nothing while the origin is unknown.

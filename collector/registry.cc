@@ -19,7 +19,8 @@ constexpr std::size_t kMaxPastEpochs = 64;
 constexpr std::size_t kMaxLabelBytes = 64;
 constexpr std::int64_t kUsPerDay = 86'400'000'000;
 constexpr std::int64_t kDaysWrittenAgain = 27;  // before today: minutes are kept, and windows of minutes are, 28 days
-constexpr absl::string_view kLabelAlias = "label:";  // of host_alias: labels that a host ever had
+constexpr ApplicationId kLargestApplication = (1U << 24U) - 1;  // the key of application_minute has 24 bits for it
+constexpr absl::string_view kLabelAlias = "label:";             // of host_alias: labels that a host ever had
 
 std::string EpochBytes(std::uint64_t epoch) {
   std::string bytes;
@@ -148,48 +149,6 @@ absl::Status TakeSources(Store& store, const wire::Dictionary& dictionary, std::
   return absl::OkStatus();
 }
 
-// Listeners that a complete record does not name are gone.
-absl::Status TakeListeners(Tables& tables, Store& store, const wire::Dictionary& dictionary, const EpochIds& ids,
-                           std::int64_t now_us) {
-  absl::flat_hash_map<EntityId, std::set<std::pair<std::string, std::uint32_t>>> named;
-  for (const wire::Listener& listener : dictionary.listeners()) {
-    const auto id = ids.entities.find(listener.entity());
-    EntityState* entity = id == ids.entities.end() ? nullptr : tables.Entity(id->second);
-    if (entity == nullptr) {
-      continue;
-    }
-    named[id->second].emplace(listener.address(), listener.port());
-    auto known = std::find_if(entity->listeners.begin(), entity->listeners.end(), [&](const ListenerRow& row) {
-      return row.address == listener.address() && row.port == listener.port() && row.protocol == listener.protocol();
-    });
-    if (known != entity->listeners.end() && known->gone_us == 0) {
-      continue;
-    }
-    if (known == entity->listeners.end()) {
-      known = entity->listeners.insert(
-          known, {id->second, listener.address(), listener.port(), listener.protocol(), now_us, 0});
-    }
-    known->gone_us = 0;
-    RETURN_IF_ERROR(store.Put(*known));
-  }
-  if (!dictionary.complete()) {
-    return absl::OkStatus();
-  }
-  for (const auto& [wire_id, id] : ids.entities) {
-    EntityState* entity = tables.Entity(id);
-    if (entity == nullptr) {
-      continue;  // refused: the store holds as many as it may
-    }
-    for (ListenerRow& row : entity->listeners) {
-      if (row.gone_us == 0 && !named[id].contains({row.address, row.port})) {
-        row.gone_us = now_us;
-        RETURN_IF_ERROR(store.Put(row));
-      }
-    }
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> Registry::GiveLabel(Tables& tables, Store& store, const StreamHello& hello,
@@ -279,6 +238,18 @@ absl::StatusOr<HelloResult> Registry::Hello(Tables& tables, Store& store, const 
   return result;
 }
 
+absl::StatusOr<SeriesState*> Registry::Series(Tables& tables, Store& store, SeriesId id) {
+  ASSIGN_OR_RETURN(SeriesState * series, WakeSeries(tables, store, limits_, id));
+  refused_ += series == nullptr && id != 0 ? 1 : 0;
+  return series;
+}
+
+absl::StatusOr<EntityState*> Registry::Entity(Tables& tables, Store& store, EntityId id) {
+  ASSIGN_OR_RETURN(EntityState * entity, WakeEntity(tables, store, limits_, id));
+  refused_ += entity == nullptr && id != 0 ? 1 : 0;
+  return entity;
+}
+
 absl::StatusOr<ApplicationId> Registry::FindOrMakeApplication(Tables& tables, Store& store, const HostState& host,
                                                               const std::string& name, std::int64_t now_us) {
   const std::string key = absl::StrCat(host.row.group, "/", name);
@@ -286,34 +257,42 @@ absl::StatusOr<ApplicationId> Registry::FindOrMakeApplication(Tables& tables, St
   if (known != tables.application_by_key.end()) {
     return known->second;
   }
-  if (tables.applications.size() >= limits_.applications) {
+  ASSIGN_OR_RETURN(const ApplicationId dormant, store.FindApplication(key));
+  if (dormant != 0) {
+    ASSIGN_OR_RETURN(const ApplicationState* woken, WakeApplication(tables, store, limits_, dormant));
+    return woken == nullptr ? 0 : dormant;
+  }
+  if (tables.applications.size() >= limits_.applications || tables.last_application >= kLargestApplication) {
     return 0;
   }
-  const ApplicationId id = tables.applications.empty() ? 1 : tables.applications.rbegin()->first + 1;
-  ApplicationRow row{id, key, host.row.group, name, now_us};
+  ApplicationRow row{tables.last_application + 1, key, host.row.group, name, now_us};
   RETURN_IF_ERROR(store.Put(row));
-  tables.application_by_key[key] = id;
-  tables.applications[id].row = std::move(row);
-  return id;
+  return tables.Add(std::move(row)).row.id;
 }
 
 absl::StatusOr<EntityId> Registry::FindOrMakeEntity(Tables& tables, Store& store, HostState& host,
                                                     const wire::Entity& entity, std::int64_t now_us) {
   const auto [kind, key] = KeyOf(entity, host);
-  const std::string lookup = EntityLookupKey(host.row.key, kind, key);
-  const auto known = tables.entity_by_key.find(lookup);
-  if (known != tables.entity_by_key.end()) {
-    EntityState& state = *tables.Entity(known->second);
+  const auto in_memory = tables.entity_by_key.find(EntityLookupKey(host.row.key, kind, key));
+  EntityId known = in_memory == tables.entity_by_key.end() ? 0 : in_memory->second;
+  if (known == 0) {
+    ASSIGN_OR_RETURN(known, store.FindEntity(host.row.key, kind, key));
+  }
+  if (known != 0) {
+    ASSIGN_OR_RETURN(EntityState * state, Entity(tables, store, known));
+    if (state == nullptr) {
+      return 0;
+    }
     std::string attributes = AttributesOf(entity);
-    if (attributes != state.row.attributes) {
-      state.row.attributes = std::move(attributes);
-      state.row.started_us = entity.started_us();
-      RETURN_IF_ERROR(store.Put(state.row));
+    if (attributes != state->row.attributes) {
+      state->row.attributes = std::move(attributes);
+      state->row.started_us = entity.started_us();
+      RETURN_IF_ERROR(store.Put(state->row));
     }
     if (kind == EntityKind::kInstance) {
-      RETURN_IF_ERROR(TakeInstance(store, entity.instance(), state));
+      RETURN_IF_ERROR(TakeInstance(store, entity.instance(), *state));
     }
-    return known->second;
+    return known;
   }
   ApplicationId application = 0;
   if (kind == EntityKind::kInstance) {
@@ -325,7 +304,7 @@ absl::StatusOr<EntityId> Registry::FindOrMakeEntity(Tables& tables, Store& store
     return 0;
   }
   auto state = std::make_unique<EntityState>();
-  const auto id = static_cast<EntityId>(tables.entities.size() + 1);
+  const EntityId id = tables.last_entity + 1;
   state->row = {id, host.row.key, kind, key, now_us, entity.started_us(), AttributesOf(entity)};
   RETURN_IF_ERROR(store.Put(state->row));
   if (application != 0) {
@@ -333,11 +312,8 @@ absl::StatusOr<EntityId> Registry::FindOrMakeEntity(Tables& tables, Store& store
     state->instance = {
         id, application, host.row.key, instance.slot(), instance.product(), instance.version(), instance.code_digest()};
     RETURN_IF_ERROR(store.Put(state->instance));
-    tables.applications[application].instances.push_back(id);
   }
-  tables.entity_by_key[lookup] = id;
-  host.entities.push_back(id);
-  tables.entities.push_back(std::move(state));
+  tables.Add(std::move(state));
   return id;
 }
 
@@ -347,28 +323,74 @@ absl::StatusOr<SeriesId> Registry::FindOrMakeSeries(Tables& tables, Store& store
   for (const std::string& value : wire_series.labels()) {
     absl::StrAppend(&labels, value, "\x1f");
   }
-  const std::string lookup = SeriesLookupKey(entity_id, metric.name, labels);
-  const auto known = tables.series_by_key.find(lookup);
-  if (known != tables.series_by_key.end()) {
-    return known->second;
+  const auto in_memory = tables.series_by_key.find(SeriesLookupKey(entity_id, metric.name, labels));
+  if (in_memory != tables.series_by_key.end()) {
+    return in_memory->second;
+  }
+  ASSIGN_OR_RETURN(const SeriesId dormant, store.FindSeries(entity_id, metric.name, labels));
+  if (dormant != 0) {
+    ASSIGN_OR_RETURN(const SeriesState* woken, Series(tables, store, dormant));
+    return woken == nullptr ? 0 : dormant;
+  }
+  // Also for a new series of an entity that fell dormant since the stream named it.
+  ASSIGN_OR_RETURN(const EntityState* entity, Entity(tables, store, entity_id));
+  if (entity == nullptr) {
+    return 0;
   }
   if (tables.series.size() >= limits_.series) {
     ++refused_;
     return 0;
   }
-  EntityState& entity = *tables.Entity(entity_id);
   auto state = std::make_unique<SeriesState>();
-  const auto id = static_cast<SeriesId>(tables.series.size() + 1);
-  state->id = id;
+  state->id = tables.last_series + 1;
   state->entity = entity_id;
-  state->host = entity.row.host;
+  state->host = entity->row.host;
   state->metric = &metric;
   state->labels = labels;
-  RETURN_IF_ERROR(store.Put(SeriesRow{id, entity_id, std::string(metric.name), std::move(labels)}));
-  AttachSeries(tables, entity, *state);
-  tables.series_by_key[lookup] = id;
-  tables.series.push_back(std::move(state));
-  return id;
+  RETURN_IF_ERROR(store.Put(SeriesRow{state->id, entity_id, std::string(metric.name), std::move(labels)}));
+  return tables.Add(std::move(state)).id;
+}
+
+// Listeners that a complete record does not name are gone.
+absl::Status Registry::TakeListeners(Tables& tables, Store& store, const wire::Dictionary& dictionary,
+                                     const EpochIds& ids, std::int64_t now_us) {
+  absl::flat_hash_map<EntityId, std::set<std::pair<std::string, std::uint32_t>>> named;
+  for (const wire::Listener& listener : dictionary.listeners()) {
+    const auto id = ids.entities.find(listener.entity());
+    ASSIGN_OR_RETURN(EntityState * entity, Entity(tables, store, id == ids.entities.end() ? EntityId{0} : id->second));
+    if (entity == nullptr) {
+      continue;
+    }
+    named[id->second].emplace(listener.address(), listener.port());
+    auto known = std::find_if(entity->listeners.begin(), entity->listeners.end(), [&](const ListenerRow& row) {
+      return row.address == listener.address() && row.port == listener.port() && row.protocol == listener.protocol();
+    });
+    if (known != entity->listeners.end() && known->gone_us == 0) {
+      continue;
+    }
+    if (known == entity->listeners.end()) {
+      known = entity->listeners.insert(
+          known, {id->second, listener.address(), listener.port(), listener.protocol(), now_us, 0});
+    }
+    known->gone_us = 0;
+    RETURN_IF_ERROR(store.Put(*known));
+  }
+  if (!dictionary.complete()) {
+    return absl::OkStatus();
+  }
+  for (const auto& [wire_id, id] : ids.entities) {
+    EntityState* entity = tables.Entity(id);
+    if (entity == nullptr) {
+      continue;  // refused: the store holds as many as it may
+    }
+    for (ListenerRow& row : entity->listeners) {
+      if (row.gone_us == 0 && !named[id].contains({row.address, row.port})) {
+        row.gone_us = now_us;
+        RETURN_IF_ERROR(store.Put(row));
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Registry::Apply(Tables& tables, Store& store, HostKey host_key, const DictionaryUpdate& update,

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 
 #include "collector/batch.h"
+#include "collector/dormant.h"
 #include "collector/restore.h"
 #include "collector/state.h"
 
@@ -28,12 +29,6 @@ struct EpochIds {
   std::int64_t boot_us = 0;
 };
 
-struct RegistryLimits {
-  std::size_t series = 1'000'000;
-  std::size_t applications = 100'000;
-  std::size_t hosts = (std::size_t{1} << 24) - 1;
-};
-
 struct HelloResult {
   HostKey host = 0;  // 0: refused (REFUSAL_LIMIT)
   StreamWelcome welcome;
@@ -43,13 +38,17 @@ struct HelloResult {
 // One thread only. Errors of all methods: those of the store.
 class Registry {
  public:
-  explicit Registry(RegistryLimits limits = {}) : limits_(limits) {}
+  explicit Registry(StoreLimits limits = {}) : limits_(limits) {}
 
   // Finds or makes host and agent and answers; decides who of two processes with one agent_id is the clone.
   absl::StatusOr<HelloResult> Hello(Tables& tables, Store& store, const StreamHello& hello);
 
   // Takes a dictionary record into `ids` and the tables.
   absl::Status Apply(Tables& tables, Store& store, HostKey host, const DictionaryUpdate& update, EpochIds& ids);
+
+  // Of an id that a stream knows; wakes what is dormant. Shape: nullptr: unknown, or refused and counted.
+  absl::StatusOr<SeriesState*> Series(Tables& tables, Store& store, SeriesId id);
+  absl::StatusOr<EntityState*> Entity(Tables& tables, Store& store, EntityId id);
 
   // Entries refused because the store holds as many series or applications as it may.
   std::uint64_t refused() const { return refused_; }
@@ -66,8 +65,10 @@ class Registry {
                                             std::int64_t now_us);
   absl::StatusOr<SeriesId> FindOrMakeSeries(Tables& tables, Store& store, EntityId entity_id, const Metric& metric,
                                             const wire::Series& wire_series);
+  absl::Status TakeListeners(Tables& tables, Store& store, const wire::Dictionary& dictionary, const EpochIds& ids,
+                             std::int64_t now_us);
 
-  const RegistryLimits limits_;
+  const StoreLimits limits_;
   std::uint64_t refused_ = 0;
 };
 

@@ -83,12 +83,11 @@ absl::Status BeginAnew(Tables& tables, Store& store, absl::Time now) {
   for (const auto& [id, agent] : tables.agents) {
     tables.restored_us = std::max(tables.restored_us, agent.row.last_hello_us + 1);
   }
-  for (auto& series : tables.series) {
-    if (series != nullptr) {
-      series->total = 0;
-      if (series->histogram != nullptr) {
-        series->histogram->total.Clear();
-      }
+  RETURN_IF_ERROR(store.ClearDormantTotals());
+  for (auto& [id, series] : tables.series) {
+    series->total = 0;
+    if (series->histogram != nullptr) {
+      series->histogram->total.Clear();
     }
   }
   for (auto& [id, application] : tables.applications) {

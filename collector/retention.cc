@@ -115,17 +115,30 @@ absl::Status Retention::SealHost(std::int64_t day, HostKey host, const Kept& kep
                                         return absl::OkStatus();
                                       }));
   std::map<EntityId, std::vector<BlockSeries>> blocks;
+  std::vector<SeriesId> dormant;  // of a host whose clock was set back
   {
     ReaderLock lock(&state_->mutex());
     for (auto& [id, points] : series) {
       points.series = id;
       if (const SeriesState* known = state_->tables().Series(id); known != nullptr) {
         blocks[known->entity].push_back(std::move(points));
+      } else {
+        dormant.push_back(id);
       }
+    }
+  }
+  for (const SeriesId id : dormant) {
+    ASSIGN_OR_RETURN(const std::optional<SeriesRow> row, store_->GetSeries(id));
+    if (row.has_value() && FindMetric(row->metric) != nullptr) {
+      blocks[row->entity].push_back(std::move(series[id]));
     }
   }
   if (blocks.empty()) {
     return absl::OkStatus();
+  }
+  for (auto& [entity, block] : blocks) {
+    std::sort(block.begin(), block.end(),
+              [](const BlockSeries& a, const BlockSeries& b) { return a.series < b.series; });
   }
   RETURN_IF_ERROR(store_->Begin());
   for (const auto& [entity, block] : blocks) {

@@ -39,7 +39,6 @@ std::int64_t Seconds(std::int64_t microseconds) {
 // What the tables say of applications, copied under the lock.
 struct Seen {
   std::map<ApplicationId, Scope> applications;
-  std::map<EntityId, ApplicationId> application_of;
   std::set<ApplicationId> plumbing;
   std::set<std::string> monitored_addresses;
   std::set<std::string> infrastructure;  // gateways and resolvers
@@ -89,7 +88,6 @@ void CopyApplications(const Tables& tables, std::int64_t now_s, RatedScopes* out
     bool plumbing = false;
     OriginGuess origin;
     for (const EntityId entity : application.instances) {
-      seen->application_of[entity] = id;
       const EntityState* instance = tables.Entity(entity);
       if (instance != nullptr && RunsStill(*instance)) {
         out->hosts_of[id].insert(instance->row.host);
@@ -153,8 +151,10 @@ absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::
   std::map<std::string, std::set<std::int64_t>> served_us;  // address, days
   for (std::int64_t day = today - kServedDays + 1; day <= today; ++day) {
     ASSIGN_OR_RETURN(const std::vector<PeerDayRow> peers, reader.PeersOf(day));
-    for (const auto& [application, connections] : ServedOthers(peers, seen.application_of, own)) {
-      seen.applications[application].line_of_business |= !seen.plumbing.contains(application);
+    for (const auto& [id, connections] : ServedOthers(peers, own)) {
+      if (const auto application = seen.applications.find(id); application != seen.applications.end()) {
+        application->second.line_of_business |= !seen.plumbing.contains(id);
+      }
     }
     for (const PeerDayRow& peer : peers) {
       if (peer.direction == wire::Peer::OUTBOUND &&

@@ -34,34 +34,30 @@ bool ReadString(ByteReader& reader, absl::string_view* bytes) {
   return reader.ReadVarint(&size) && size <= reader.left() && reader.ReadBytes(static_cast<std::size_t>(size), bytes);
 }
 
-absl::Status DecodePooledTotals(absl::string_view bytes, ApplicationState* application) {
-  const absl::Status damaged = absl::DataLossError(absl::StrCat("totals of ", application->row.key, ": damaged"));
-  if (bytes.empty() || bytes[0] != kTotalsVersion) {
-    return damaged;
+// Of vectors of rising ids.
+template <class Id>
+void Insert(Id id, std::vector<Id>& ids) {
+  ids.insert(std::lower_bound(ids.begin(), ids.end(), id), id);
+}
+template <class Id>
+void Erase(Id id, std::vector<Id>& ids) {
+  ids.erase(std::lower_bound(ids.begin(), ids.end(), id));
+}
+
+// The values of a map, in order of keys.
+template <class Map>
+std::vector<const typename Map::mapped_type::element_type*> InOrder(const Map& map) {
+  std::vector<std::pair<typename Map::key_type, const typename Map::mapped_type::element_type*>> sorted;
+  for (const auto& [id, value] : map) {
+    sorted.emplace_back(id, value.get());
   }
-  ByteReader reader(bytes.substr(1));
-  while (reader.left() > 0) {
-    absl::string_view name;
-    absl::string_view labels;
-    absl::string_view sketch;
-    std::uint64_t total = 0;
-    std::uint64_t step = 0;
-    if (!ReadString(reader, &name) || !ReadString(reader, &labels) || !reader.ReadVarint(&total) ||
-        !reader.ReadVarint(&step) || !ReadString(reader, &sketch)) {
-      return damaged;
-    }
-    const Metric* metric = FindMetric(name);
-    if (metric == nullptr) {
-      continue;  // a metric that this version no longer has
-    }
-    PooledTotal& pooled = application->totals[{metric->name, std::string(labels)}];
-    pooled.total = UnZigZag(total);
-    pooled.newest_step = static_cast<std::int64_t>(step);
-    if (!sketch.empty()) {
-      ASSIGN_OR_RETURN(pooled.sketch, Sketch::Decode(sketch));
-    }
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<const typename Map::mapped_type::element_type*> values;
+  values.reserve(sorted.size());
+  for (const auto& [id, value] : sorted) {
+    values.push_back(value);
   }
-  return absl::OkStatus();
+  return values;
 }
 
 std::string SketchText(const Sketch& sketch) {
@@ -100,27 +96,24 @@ absl::StatusOr<std::int64_t> NumberInMeta(Store& store, absl::string_view key) {
 }
 
 absl::Status BuildEntities(StoreContents& contents, Tables& tables) {
+  auto instance = contents.instances.begin();  // in order of entities, as these are
   for (EntityRow& row : contents.entities) {
-    HostState* host = FindIn(tables.hosts, row.host);
-    if (host == nullptr || row.id == 0) {
+    if (row.id == 0 || !tables.hosts.contains(row.host)) {
       return absl::DataLossError(absl::StrCat("entity ", row.id, " has no host"));
     }
-    tables.entities.resize(std::max<std::size_t>(tables.entities.size(), row.id));
-    tables.entity_by_key[EntityLookupKey(row.host, row.kind, row.key)] = row.id;
-    host->entities.push_back(row.id);
     auto entity = std::make_unique<EntityState>();
     entity->row = std::move(row);
-    const EntityId id = entity->row.id;
-    tables.entities[id - 1] = std::move(entity);
-  }
-  for (InstanceRow& row : contents.instances) {
-    EntityState* entity = tables.Entity(row.entity);
-    ApplicationState* application = FindIn(tables.applications, row.application);
-    if (entity == nullptr || application == nullptr) {
-      return absl::DataLossError(absl::StrCat("instance ", row.entity, " has no entity or application"));
+    if (instance != contents.instances.end() && instance->entity == entity->row.id) {
+      entity->instance = std::move(*instance);
+      ++instance;
     }
-    application->instances.push_back(row.entity);
-    entity->instance = std::move(row);
+    if (entity->instance.application != 0 && tables.Application(entity->instance.application) == nullptr) {
+      return absl::DataLossError(absl::StrCat("instance ", entity->row.id, " has no application"));
+    }
+    tables.Add(std::move(entity));
+  }
+  if (instance != contents.instances.end()) {
+    return absl::DataLossError(absl::StrCat("instance ", instance->entity, " has no entity"));
   }
   for (const InstanceLifeRow& row : contents.instance_lives) {
     if (EntityState* entity = tables.Entity(row.entity); entity != nullptr) {
@@ -133,12 +126,10 @@ absl::Status BuildEntities(StoreContents& contents, Tables& tables) {
     }
   }
   for (SeriesRow& row : contents.series) {
-    EntityState* entity = tables.Entity(row.entity);
+    const EntityState* entity = tables.Entity(row.entity);
     if (entity == nullptr || row.id == 0) {
       return absl::DataLossError(absl::StrCat("series ", row.id, " has no entity"));
     }
-    tables.series.resize(std::max<std::size_t>(tables.series.size(), row.id));
-    tables.series_by_key[SeriesLookupKey(row.entity, row.metric, row.labels)] = row.id;
     const Metric* metric = FindMetric(row.metric);
     if (metric == nullptr) {
       continue;  // of a metric that this version no longer has; its id stays taken
@@ -149,8 +140,7 @@ absl::Status BuildEntities(StoreContents& contents, Tables& tables) {
     series->host = entity->row.host;
     series->metric = metric;
     series->labels = std::move(row.labels);
-    AttachSeries(tables, *entity, *series);
-    tables.series[row.id - 1] = std::move(series);
+    tables.Add(std::move(series));
   }
   return absl::OkStatus();
 }
@@ -202,8 +192,7 @@ absl::Status Build(Store& store, Tables& tables) {
     }
   }
   for (ApplicationRow& row : contents.applications) {
-    tables.application_by_key[row.key] = row.id;
-    tables.applications[row.id].row = std::move(row);
+    tables.Add(std::move(row));
   }
   for (ApplicationAliasRow& row : contents.application_aliases) {
     if (ApplicationState* application = FindIn(tables.applications, row.application); application != nullptr) {
@@ -216,7 +205,9 @@ absl::Status Build(Store& store, Tables& tables) {
     }
   }
   RETURN_IF_ERROR(BuildEntities(contents, tables));
-  tables.releases = std::move(contents.releases);
+  tables.last_application = contents.last_application;
+  tables.last_entity = contents.last_entity;
+  tables.last_series = contents.last_series;
   for (HostLifeRow& row : contents.host_lives) {
     if (HostState* host = FindIn(tables.hosts, row.host); host != nullptr) {
       host->lives.push_back(std::move(row));
@@ -271,16 +262,20 @@ std::vector<absl::string_view> SeriesState::LabelValues() const {
 }
 
 const EntityState* Tables::Entity(EntityId id) const {
-  return id == 0 || id > entities.size() ? nullptr : entities[id - 1].get();
+  const auto found = entities.find(id);
+  return found == entities.end() ? nullptr : found->second.get();
 }
 EntityState* Tables::Entity(EntityId id) {
-  return id == 0 || id > entities.size() ? nullptr : entities[id - 1].get();
+  const auto found = entities.find(id);
+  return found == entities.end() ? nullptr : found->second.get();
 }
 const SeriesState* Tables::Series(SeriesId id) const {
-  return id == 0 || id > series.size() ? nullptr : series[id - 1].get();
+  const auto found = series.find(id);
+  return found == series.end() ? nullptr : found->second.get();
 }
 SeriesState* Tables::Series(SeriesId id) {
-  return id == 0 || id > series.size() ? nullptr : series[id - 1].get();
+  const auto found = series.find(id);
+  return found == series.end() ? nullptr : found->second.get();
 }
 const ApplicationState* Tables::Application(ApplicationId id) const {
   return FindIn(applications, id);
@@ -294,15 +289,64 @@ std::string SeriesLookupKey(EntityId entity, absl::string_view metric, absl::str
   return absl::StrCat(entity, ":", metric, ":", labels);
 }
 
-void AttachSeries(Tables& tables, EntityState& entity, SeriesState& series) {
-  entity.series.push_back(series.id);
-  if (series.metric->kind == MetricKind::kHistogram) {
-    series.histogram = std::make_unique<HistogramState>();
+EntityState& Tables::Add(std::unique_ptr<EntityState> entity) {
+  EntityState& added = *entity;
+  const EntityId id = added.row.id;
+  entity_by_key[EntityLookupKey(added.row.host, added.row.kind, added.row.key)] = id;
+  Insert(id, hosts.at(added.row.host).entities);
+  if (added.instance.application != 0) {
+    Insert(id, applications.at(added.instance.application).instances);
   }
-  const auto application = tables.applications.find(entity.instance.application);
-  if (application != tables.applications.end() && series.metric->kind != MetricKind::kGauge) {
-    series.pooled = &application->second.totals[{series.metric->name, series.labels}];
+  last_entity = std::max(last_entity, id);
+  entities[id] = std::move(entity);
+  return added;
+}
+
+SeriesState& Tables::Add(std::unique_ptr<SeriesState> added_series) {
+  SeriesState& added = *added_series;
+  EntityState& entity = *entities.at(added.entity);
+  series_by_key[SeriesLookupKey(added.entity, added.metric->name, added.labels)] = added.id;
+  Insert(added.id, entity.series);
+  if (added.metric->kind == MetricKind::kHistogram) {
+    added.histogram = std::make_unique<HistogramState>();
   }
+  const auto application = applications.find(entity.instance.application);
+  if (application != applications.end() && added.metric->kind != MetricKind::kGauge) {
+    added.pooled = &application->second.totals[{added.metric->name, added.labels}];
+  }
+  last_series = std::max(last_series, added.id);
+  series[added.id] = std::move(added_series);
+  return added;
+}
+
+ApplicationState& Tables::Add(ApplicationRow row) {
+  application_by_key[row.key] = row.id;
+  last_application = std::max(last_application, row.id);
+  ApplicationState& added = applications[row.id];
+  added.row = std::move(row);
+  return added;
+}
+
+void Tables::RemoveSeries(SeriesId id) {
+  const SeriesState& removed = *series.at(id);
+  Erase(id, entities.at(removed.entity)->series);
+  series_by_key.erase(SeriesLookupKey(removed.entity, removed.metric->name, removed.labels));
+  series.erase(id);
+}
+
+void Tables::RemoveEntity(EntityId id) {
+  const EntityState& removed = *entities.at(id);
+  Erase(id, hosts.at(removed.row.host).entities);
+  if (removed.instance.application != 0) {
+    Erase(id, applications.at(removed.instance.application).instances);
+  }
+  entity_by_key.erase(EntityLookupKey(removed.row.host, removed.row.kind, removed.row.key));
+  entities.erase(id);
+}
+
+void Tables::RemoveApplication(ApplicationId id) {
+  application_by_key.erase(applications.at(id).row.key);
+  applications.erase(id);
 }
 
 std::string EncodePooledTotals(const ApplicationState& application) {
@@ -315,6 +359,36 @@ std::string EncodePooledTotals(const ApplicationState& application) {
     AppendBytes(pooled.sketch.empty() ? std::string() : pooled.sketch.Encode(), &out);
   }
   return out;
+}
+
+absl::Status DecodePooledTotals(absl::string_view bytes, ApplicationState* application) {
+  const absl::Status damaged = absl::DataLossError(absl::StrCat("totals of ", application->row.key, ": damaged"));
+  if (bytes.empty() || bytes[0] != kTotalsVersion) {
+    return damaged;
+  }
+  ByteReader reader(bytes.substr(1));
+  while (reader.left() > 0) {
+    absl::string_view name;
+    absl::string_view labels;
+    absl::string_view sketch;
+    std::uint64_t total = 0;
+    std::uint64_t step = 0;
+    if (!ReadString(reader, &name) || !ReadString(reader, &labels) || !reader.ReadVarint(&total) ||
+        !reader.ReadVarint(&step) || !ReadString(reader, &sketch)) {
+      return damaged;
+    }
+    const Metric* metric = FindMetric(name);
+    if (metric == nullptr) {
+      continue;  // a metric that this version no longer has
+    }
+    PooledTotal& pooled = application->totals[{metric->name, std::string(labels)}];
+    pooled.total = UnZigZag(total);
+    pooled.newest_step = static_cast<std::int64_t>(step);
+    if (!sketch.empty()) {
+      ASSIGN_OR_RETURN(pooled.sketch, Sketch::Decode(sketch));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status PutTouchedDays(const Tables& tables, Store& store) {
@@ -377,6 +451,7 @@ std::string State::Dump() const {
     absl::StrAppend(&out, parts...);
     out += '\n';
   };
+  line("last ", tables_.last_application, " ", tables_.last_entity, " ", tables_.last_series);
   line("store ", absl::BytesToHexString(tables_.store_id), " commit ", tables_.commit, " sealed ", tables_.sealed_day,
        " time ", tables_.store_time_us, " facts ", tables_.facts_day, " touched ",
        absl::StrJoin(tables_.touched_days, ","), " counted since ", tables_.counted_since_us, " watchdog ",
@@ -418,10 +493,7 @@ std::string State::Dump() const {
       }
     }
   }
-  for (const auto& entity : tables_.entities) {
-    if (entity == nullptr) {
-      continue;
-    }
+  for (const EntityState* entity : InOrder(tables_.entities)) {
     line("entity ", entity->row.id, " ", entity->row.host, " ", static_cast<int>(entity->row.kind), " ",
          entity->row.key, " ", entity->row.started_us, " application ", entity->instance.application, " ",
          entity->instance.version, " ", entity->instance.code_digest);
@@ -433,16 +505,10 @@ std::string State::Dump() const {
            " ", listener.gone_us);
     }
   }
-  for (const auto& series : tables_.series) {
-    if (series == nullptr) {
-      continue;
-    }
+  for (const SeriesState* series : InOrder(tables_.series)) {
     line("series ", series->id, " ", series->entity, " ", series->metric->name, " ", series->labels, " ", series->last,
          " ", series->last_step, " ", series->total, " ",
          series->histogram == nullptr ? "" : SketchText(series->histogram->total));
-  }
-  for (const ReleaseRow& release : tables_.releases) {
-    line("release ", release.entity, " ", release.at_us, " ", release.version, " ", release.code_digest);
   }
   return out;
 }

@@ -83,13 +83,13 @@ struct EntityState {
   InstanceRow instance;
   std::vector<InstanceLifeRow> lives;  // in order
   std::vector<ListenerRow> listeners;
-  std::vector<SeriesId> series;
+  std::vector<SeriesId> series;  // rising
 };
 
 struct ApplicationState {
   ApplicationRow row;
-  std::string display_name;  // the alias in force, else empty
-  std::vector<EntityId> instances;
+  std::string display_name;         // the alias in force, else empty
+  std::vector<EntityId> instances;  // rising
   // By metric and label values; node-based, since SeriesState points into it.
   std::map<std::pair<absl::string_view, std::string>, PooledTotal> totals;
 
@@ -117,8 +117,8 @@ struct AgentState {
 
 struct HostState {
   HostRow row;
-  MinuteRow open;  // the row of row.open_minute; `totals` are made when it is written
-  std::vector<EntityId> entities;
+  MinuteRow open;                  // the row of row.open_minute; `totals` are made when it is written
+  std::vector<EntityId> entities;  // rising
   std::map<std::string, SourceStateRow> sources;
   std::vector<HostLifeRow> lives;  // off, proven; in order
   std::uint64_t late_samples_total = 0;
@@ -127,7 +127,8 @@ struct HostState {
   absl::Time last_receipt = absl::InfinitePast();
 };
 
-// Everything, by id. Pointers and references stay good until the next LoadFrom().
+// Everything that is not dormant (docs/forgetting.md), by id. Pointers and references stay good until the next
+// LoadFrom(), or until what they point to falls dormant.
 struct Tables {
   std::string store_id;  // 8 bytes
   // Set back by a restore (restore.h).
@@ -149,9 +150,12 @@ struct Tables {
   std::map<std::string, AgentState> agents;                 // by agent_id, 16 bytes
   absl::flat_hash_map<std::uint64_t, CursorState> cursors;  // by epoch
   std::map<ApplicationId, ApplicationState> applications;
-  std::vector<std::unique_ptr<EntityState>> entities;  // [id - 1]
-  std::vector<std::unique_ptr<SeriesState>> series;    // [id - 1]
-  std::vector<ReleaseRow> releases;
+  absl::flat_hash_map<EntityId, std::unique_ptr<EntityState>> entities;
+  absl::flat_hash_map<SeriesId, std::unique_ptr<SeriesState>> series;
+  // The largest ids given, dormant ones included; 0: none.
+  ApplicationId last_application = 0;
+  EntityId last_entity = 0;
+  SeriesId last_series = 0;
 
   absl::flat_hash_map<std::string, HostKey> host_by_id;  // host_id, 16 bytes
   absl::flat_hash_map<std::string, HostKey> host_by_label;
@@ -165,16 +169,24 @@ struct Tables {
   const SeriesState* Series(SeriesId id) const;
   SeriesState* Series(SeriesId id);
   const ApplicationState* Application(ApplicationId id) const;
+
+  // Place what is complete, by its ids and keys: an entity at its host and, an instance, at its application; a series
+  // at its entity and, where it is pooled, at its application. Whose ids they name must be there.
+  EntityState& Add(std::unique_ptr<EntityState> entity);
+  SeriesState& Add(std::unique_ptr<SeriesState> series);
+  ApplicationState& Add(ApplicationRow row);
+  // The other way round. An entity without series; an application without instances.
+  void RemoveSeries(SeriesId id);
+  void RemoveEntity(EntityId id);
+  void RemoveApplication(ApplicationId id);
 };
 
 std::string EntityLookupKey(HostKey host, EntityKind kind, absl::string_view key);
 std::string SeriesLookupKey(EntityId entity, absl::string_view metric, absl::string_view labels);
 
-// Makes a series, whose id, metric and labels are set, one of its entity and, where it is pooled, of its application.
-void AttachSeries(Tables& tables, EntityState& entity, SeriesState& series);
-
-// The blob of a row of `total`.
+// The blob of a row of `total`. Errors: DataLoss.
 std::string EncodePooledTotals(const ApplicationState& application);
+absl::Status DecodePooledTotals(absl::string_view bytes, ApplicationState* application);
 
 // Writes facts_day and touched_days to `meta`.
 absl::Status PutTouchedDays(const Tables& tables, Store& store);

@@ -31,7 +31,7 @@ struct WriterOptions {
   absl::Duration gather = absl::Milliseconds(100);    // from the first batch that waits to the commit
   absl::Duration late_time = absl::Milliseconds(50);  // for late batches, in one commit
   absl::Duration retry = absl::Seconds(1);            // between attempts while nothing can be committed
-  RegistryLimits limits;
+  StoreLimits limits;
 };
 
 // What the writer did, for metrics and status.

@@ -300,7 +300,6 @@ DayScopes CopyDayScopes(const Tables& tables) {
       instances.push_back({entity, state.row.host, state.lives});
     }
   }
-  scopes.releases = tables.releases;
   scopes.watchdog_since_minute = tables.watchdog_since_minute;
   return scopes;
 }
@@ -376,18 +375,12 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
     organization.hosts_monitored += minutes.bits.sampled.any() ? 1 : 0;
     organization.duplicate_identities += host.duplicate ? 1 : 0;
   }
-  for (const ReleaseRow& release : scopes.releases) {
-    organization.releases += release.at_us / kUsPerMinute / kMinutesPerDay == day ? 1 : 0;
-  }
+  ASSIGN_OR_RETURN(organization.releases, reader.ReleasesOf(day));
 
   std::map<ApplicationId, MinuteSet> traffic;
-  std::map<EntityId, ApplicationId> application_of;
   for (const auto& [id, instances] : scopes.applications) {
     DayFacts& application = facts[{ScopeKind::kApplication, id}] =
         ApplicationBitFacts(instances, hosts, day, until_minute, &traffic[id]);
-    for (const DayScopes::Instance& instance : instances) {
-      application_of[instance.entity] = id;
-    }
     if (attributes) {
       attributes(id, application);
     }
@@ -401,8 +394,10 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
     }
   }
   ASSIGN_OR_RETURN(const std::vector<PeerDayRow> peers, reader.PeersOf(day));
-  for (const auto& [id, connections] : ServedOthers(peers, application_of, scopes.addresses)) {
-    facts[{ScopeKind::kApplication, id}].served_others = connections;
+  for (const auto& [id, connections] : ServedOthers(peers, scopes.addresses)) {
+    if (const auto application = facts.find({ScopeKind::kApplication, id}); application != facts.end()) {
+      application->second.served_others = connections;
+    }
   }
   RETURN_IF_ERROR(AddSamples(reader, day, facts));
   RETURN_IF_ERROR(AddWatchdog(scopes, hosts, reader, day, organization));

@@ -36,7 +36,6 @@ struct DayScopes {
   };
   std::vector<Host> hosts;
   std::map<ApplicationId, std::vector<Instance>> applications;
-  std::vector<ReleaseRow> releases;
   OwnAddresses addresses;
   std::int64_t watchdog_since_minute = 0;  // 0: no service manager's watchdog was ever heard
 };

@@ -62,6 +62,18 @@ absl::Status SetWarnings(StoreReader& reader, Day day, Day as_of, std::vector<Fo
   return absl::OkStatus();
 }
 
+// Of a sealed day some may be dormant: all are taken from the store then.
+absl::Status TakeInstancesOf(Day day, StoreReader& reader, DayScopes& scopes) {
+  for (auto& [id, instances] : scopes.applications) {
+    instances.clear();
+  }
+  ASSIGN_OR_RETURN(const std::vector<InstanceDayRow> rows, reader.InstancesOf(day));
+  for (const InstanceDayRow& row : rows) {
+    scopes.applications[row.application].push_back({row.life.entity, row.host, {row.life}});
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 DayScopes DayKeeper::CopyScopes() {
@@ -75,12 +87,14 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> DayKeeper::Current(Day day, absl::Ti
   return BuildDay(scopes, *reader, day, absl::ToUnixSeconds(now) / 60, attributes_, {.running = &running_});
 }
 
+bool DayKeeper::IsSealed(Day day) {
+  ReaderLock lock(&state_->mutex());
+  return day < state_->tables().sealed_day;
+}
+
 absl::Status DayKeeper::KeepWhatIsSealed(Day day, std::map<ScopeId, DayFacts>& facts) {
-  {
-    ReaderLock lock(&state_->mutex());
-    if (day >= state_->tables().sealed_day) {
-      return absl::OkStatus();
-    }
+  if (!IsSealed(day)) {
+    return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
   return reader->ScanFactDays(day, day + 1, [&facts](Day, ScopeId scope, const DayFacts& written) {
@@ -112,6 +126,9 @@ absl::Status DayKeeper::Write(Day day) {
     host.resources = ResourcesOf(state_->tables(), host.key);
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
+  if (IsSealed(day)) {  // asked after the copy: what fell dormant since is in the store
+    RETURN_IF_ERROR(TakeInstancesOf(day, *reader, scopes));
+  }
   const auto rows = std::make_shared<DayRows>();
   std::map<HostKey, HostValues> used;
   ASSIGN_OR_RETURN(rows->facts[day], BuildDay(scopes, *reader, day, std::int64_t{day + 1} * kMinutesPerDay, attributes_,

@@ -9,7 +9,7 @@
 namespace ppmm {
 namespace {
 
-constexpr ApplicationId kNobodyKnown = 0;
+constexpr ApplicationId kNobodyKnown = 0;  // as the rows of peers have it
 
 // A port of a host, whichever of its own addresses was called.
 using Port = std::pair<HostKey, std::uint32_t>;
@@ -36,15 +36,12 @@ OwnAddresses CopyOwnAddresses(const Tables& tables) {
   return own;
 }
 
-std::map<ApplicationId, std::int64_t> ServedOthers(absl::Span<const PeerDayRow> peers,
-                                                   const std::map<EntityId, ApplicationId>& application_of,
-                                                   const OwnAddresses& own) {
+std::map<ApplicationId, std::int64_t> ServedOthers(absl::Span<const PeerDayRow> peers, const OwnAddresses& own) {
   std::map<ApplicationId, std::int64_t> served;
   std::map<Port, std::map<ApplicationId, std::int64_t>> calls;    // by who made them
   std::map<std::pair<ApplicationId, Port>, std::int64_t> within;  // by who took them
   for (const PeerDayRow& peer : peers) {
-    const auto found = application_of.find(peer.entity);
-    const ApplicationId application = found == application_of.end() ? kNobodyKnown : found->second;
+    const ApplicationId application = peer.application;
     const auto connections = static_cast<std::int64_t>(peer.connections);
     const bool stays = StaysWithin(peer, own);
     if (peer.direction == wire::Peer::OUTBOUND && stays) {

@@ -27,9 +27,7 @@ OwnAddresses CopyOwnAddresses(const Tables& tables);
 
 // Connections taken from others, by application; one with 0 served others over connections that began before the day.
 //
-// Shape: `peers` are rows of one day; `application_of` knows the application of each instance.
-std::map<ApplicationId, std::int64_t> ServedOthers(absl::Span<const PeerDayRow> peers,
-                                                   const std::map<EntityId, ApplicationId>& application_of,
-                                                   const OwnAddresses& own);
+// Shape: `peers` are rows of one day, with their applications.
+std::map<ApplicationId, std::int64_t> ServedOthers(absl::Span<const PeerDayRow> peers, const OwnAddresses& own);
 
 }  // namespace ppmm

@@ -171,6 +171,14 @@ struct PeerDayRow {
   std::uint32_t port = 0;
   std::uint64_t connections = 0;
   std::uint64_t bytes = 0;
+  ApplicationId application = 0;  // of the instance, as read; not written
+};
+
+// An interval of an instance's life, for the facts of a day.
+struct InstanceDayRow {
+  ApplicationId application = 0;
+  HostKey host = 0;
+  InstanceLifeRow life;
 };
 
 // When a host was off, proven.
@@ -265,7 +273,30 @@ struct Tier1Row {
   std::string why;
 };
 
-// Everything that a start reads (design: state, "at start"), in order of keys.
+// A series that is not in memory (docs/forgetting.md), and what else rides in its host's open minute.
+struct DormantSeriesRow {
+  SeriesId series = 0;
+  std::int64_t last = 0;
+  std::int64_t last_step = 0;  // seconds
+  std::int64_t total = 0;
+  std::string sketch;  // of a histogram with a total
+};
+
+// An entity, of its rows: those of an instance have an application.
+struct EntityContents {
+  EntityRow row;
+  InstanceRow instance;
+  std::vector<InstanceLifeRow> lives;
+  std::vector<ListenerRow> listeners;
+};
+
+struct ApplicationContents {
+  ApplicationRow row;
+  std::string display_name;  // the alias in force, else empty
+  std::string totals;        // the blob of its row of `total`, else empty
+};
+
+// Everything that a start reads (design: state, "at start"), in order of keys. Nothing of what is dormant.
 struct StoreContents {
   std::vector<HostRow> hosts;
   std::vector<HostAliasRow> host_aliases;
@@ -277,7 +308,6 @@ struct StoreContents {
   std::vector<ApplicationAliasRow> application_aliases;
   std::vector<InstanceRow> instances;
   std::vector<InstanceLifeRow> instance_lives;
-  std::vector<ReleaseRow> releases;
   std::vector<ListenerRow> listeners;
   std::vector<HostLifeRow> host_lives;
   std::vector<SourceStateRow> sources;
@@ -285,6 +315,10 @@ struct StoreContents {
   std::vector<TotalRow> totals;
   WatchdogRow watchdog;                // the newest
   std::vector<ForecastRow> forecasts;  // of the newest day
+  // The largest ids given, dormant ones included; 0: none.
+  EntityId last_entity = 0;
+  SeriesId last_series = 0;
+  ApplicationId last_application = 0;
 };
 
 }  // namespace ppmm

@@ -115,6 +115,15 @@ CREATE TABLE forecast (
   step_day BIGINT NOT NULL, days BIGINT NOT NULL, days_low BIGINT NOT NULL, days_high BIGINT NOT NULL,
   PRIMARY KEY (day, host, kind, series));
 )sql",
+    // 5: what is not in memory (docs/forgetting.md).
+    R"sql(
+CREATE TABLE dormant_series (
+  series INTEGER PRIMARY KEY, last BIGINT NOT NULL, last_step BIGINT NOT NULL, total BIGINT NOT NULL,
+  sketch BLOB NOT NULL);
+CREATE TABLE dormant_entity (entity INTEGER PRIMARY KEY);
+CREATE TABLE dormant_application (application INTEGER PRIMARY KEY);
+CREATE INDEX release_at ON release (at_us);
+)sql",
 };
 
 absl::StatusOr<int> Version(SqliteConnection& connection) {

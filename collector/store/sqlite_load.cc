@@ -39,44 +39,49 @@ absl::StatusOr<StoreContents> LoadStore(SqliteConnection& c) {
              all.cursors.push_back({r.As<std::uint64_t>(0), Bytes(r, 1), r.As<std::uint64_t>(2), r.Int(3),
                                     r.As<std::uint64_t>(4), r.Int(5) != 0});
            }));
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT id, host, kind, key, first_seen_us, started_us, attributes FROM entity "
+                       "WHERE id NOT IN (SELECT entity FROM dormant_entity) ORDER BY id",
+                       [&](Row r) {
+                         all.entities.push_back({r.As<EntityId>(0), r.As<HostKey>(1), r.As<EntityKind>(2), r.Text(3),
+                                                 r.Int(4), r.Int(5), r.Text(6)});
+                       }));
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT id, entity, metric, labels FROM series "
+                       "WHERE id NOT IN (SELECT series FROM dormant_series) ORDER BY id",
+                       [&](Row r) {
+                         all.series.push_back({r.As<SeriesId>(0), r.As<EntityId>(1), r.Text(2), r.Text(3)});
+                       }));
   RETURN_IF_ERROR(
-      Each(c, "SELECT id, host, kind, key, first_seen_us, started_us, attributes FROM entity ORDER BY id", [&](Row r) {
-        all.entities.push_back(
-            {r.As<EntityId>(0), r.As<HostKey>(1), r.As<EntityKind>(2), r.Text(3), r.Int(4), r.Int(5), r.Text(6)});
-      }));
-  RETURN_IF_ERROR(Each(c, "SELECT id, entity, metric, labels FROM series ORDER BY id", [&](Row r) {
-    all.series.push_back({r.As<SeriesId>(0), r.As<EntityId>(1), r.Text(2), r.Text(3)});
-  }));
-  RETURN_IF_ERROR(Each(c, "SELECT id, key, \"group\", name, first_seen_us FROM application ORDER BY id", [&](Row r) {
-    all.applications.push_back({r.As<ApplicationId>(0), r.Text(1), r.Text(2), r.Text(3), r.Int(4)});
-  }));
+      Each(c,
+           "SELECT id, key, \"group\", name, first_seen_us FROM application "
+           "WHERE id NOT IN (SELECT application FROM dormant_application) ORDER BY id",
+           [&](Row r) {
+             all.applications.push_back({r.As<ApplicationId>(0), r.Text(1), r.Text(2), r.Text(3), r.Int(4)});
+           }));
   RETURN_IF_ERROR(Each(c,
                        "SELECT application, display_name, valid_from_us FROM application_alias "
                        "ORDER BY application, valid_from_us",
                        [&](Row r) {
                          all.application_aliases.push_back({r.As<ApplicationId>(0), r.Text(1), r.Int(2)});
                        }));
-  RETURN_IF_ERROR(
-      Each(c, "SELECT entity, application, host, slot, product, version, code_digest FROM instance ORDER BY entity",
-           [&](Row r) {
-             all.instances.push_back({r.As<EntityId>(0), r.As<ApplicationId>(1), r.As<HostKey>(2), r.Text(3), r.Text(4),
-                                      r.Text(5), r.Text(6)});
-           }));
-  RETURN_IF_ERROR(
-      Each(c, "SELECT entity, from_minute, to_minute FROM instance_life ORDER BY entity, from_minute", [&](Row r) {
-        all.instance_lives.push_back({r.As<EntityId>(0), r.Int(1), r.Int(2)});
-      }));
   RETURN_IF_ERROR(Each(c,
-                       "SELECT entity, at_us, application, version, code_digest, previous_version, "
-                       "previous_code_digest FROM release ORDER BY entity, at_us",
+                       "SELECT entity, application, host, slot, product, version, code_digest FROM instance "
+                       "WHERE entity NOT IN (SELECT entity FROM dormant_entity) ORDER BY entity",
                        [&](Row r) {
-                         all.releases.push_back({r.As<EntityId>(0), r.Int(1), r.As<ApplicationId>(2), r.Text(3),
-                                                 r.Text(4), r.Text(5), r.Text(6)});
+                         all.instances.push_back({r.As<EntityId>(0), r.As<ApplicationId>(1), r.As<HostKey>(2),
+                                                  r.Text(3), r.Text(4), r.Text(5), r.Text(6)});
+                       }));
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT entity, from_minute, to_minute FROM instance_life "
+                       "WHERE entity NOT IN (SELECT entity FROM dormant_entity) ORDER BY entity, from_minute",
+                       [&](Row r) {
+                         all.instance_lives.push_back({r.As<EntityId>(0), r.Int(1), r.Int(2)});
                        }));
   RETURN_IF_ERROR(Each(
       c,
       "SELECT entity, address, port, protocol, first_seen_us, gone_us FROM listener "
-      "ORDER BY entity, address, port, protocol",
+      "WHERE entity NOT IN (SELECT entity FROM dormant_entity) ORDER BY entity, address, port, protocol",
       [&](Row r) {
         all.listeners.push_back({r.As<EntityId>(0), r.Text(1), r.As<std::uint32_t>(2), r.Text(3), r.Int(4), r.Int(5)});
       }));
@@ -97,9 +102,20 @@ absl::StatusOr<StoreContents> LoadStore(SqliteConnection& c) {
       all.open_minutes.push_back({host.open_minute, host.key, *std::move(blob)});
     }
   }
-  RETURN_IF_ERROR(Each(c, "SELECT application, blob FROM total ORDER BY application", [&](Row r) {
-    all.totals.push_back({r.As<ApplicationId>(0), r.Text(1)});
-  }));
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT application, blob FROM total "
+                       "WHERE application NOT IN (SELECT application FROM dormant_application) ORDER BY application",
+                       [&](Row r) {
+                         all.totals.push_back({r.As<ApplicationId>(0), r.Text(1)});
+                       }));
+  RETURN_IF_ERROR(Each(c,
+                       "SELECT coalesce((SELECT max(id) FROM entity), 0), coalesce((SELECT max(id) FROM series), 0), "
+                       "coalesce((SELECT max(id) FROM application), 0)",
+                       [&](Row r) {
+                         all.last_entity = r.As<EntityId>(0);
+                         all.last_series = r.As<SeriesId>(1);
+                         all.last_application = r.As<ApplicationId>(2);
+                       }));
   RETURN_IF_ERROR(Each(c, "SELECT from_minute, to_minute FROM watchdog ORDER BY from_minute DESC LIMIT 1", [&](Row r) {
     all.watchdog = {r.Int(0), r.Int(1)};
   }));

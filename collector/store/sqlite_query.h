@@ -61,4 +61,13 @@ absl::StatusOr<std::optional<std::string>> One(SqliteConnection& connection, con
   return result;
 }
 
+// The integer of a statement of one row and column; 0: no row.
+template <class... Values>
+absl::StatusOr<std::uint32_t> FindId(SqliteConnection& connection, const char* sql, const Values&... values) {
+  std::uint32_t id = 0;
+  RETURN_IF_ERROR(Each(
+      connection, sql, [&id](const SqliteStatement& row) { id = row.As<std::uint32_t>(0); }, values...));
+  return id;
+}
+
 }  // namespace ppmm

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 
 #include "collector/store/schema.h"
+#include "collector/store/sqlite_dormant.h"
 #include "collector/store/sqlite_load.h"
 #include "collector/store/sqlite_query.h"
 #include "common/log.h"
@@ -125,15 +126,21 @@ class Reads : public Base {
     std::vector<PeerDayRow> rows;
     RETURN_IF_ERROR(Each(
         *connection_,
-        "SELECT host, entity, direction, address, port, connections, bytes FROM peer_day WHERE day = ? "
-        "ORDER BY host, entity, direction, address, port",
+        "SELECT p.host, p.entity, direction, address, port, connections, bytes, coalesce(i.application, 0) "
+        "FROM peer_day p LEFT JOIN instance i ON i.entity = p.entity WHERE day = ? "
+        "ORDER BY p.host, p.entity, direction, address, port",
         [&](const SqliteStatement& row) {
           rows.push_back({day, row.As<HostKey>(0), row.As<EntityId>(1), row.As<std::int32_t>(2), row.Text(3),
-                          row.As<std::uint32_t>(4), row.As<std::uint64_t>(5), row.As<std::uint64_t>(6)});
+                          row.As<std::uint32_t>(4), row.As<std::uint64_t>(5), row.As<std::uint64_t>(6),
+                          row.As<ApplicationId>(7)});
         },
         day));
     return rows;
   }
+  absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t day) override {
+    return ReadInstancesOf(*connection_, day);
+  }
+  absl::StatusOr<std::int64_t> ReleasesOf(std::int64_t day) override { return CountReleasesOf(*connection_, day); }
   absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) override {
     std::vector<SampleDayRow> rows;
     RETURN_IF_ERROR(Each(
@@ -330,6 +337,46 @@ class SqliteStore : public Reads<Store> {
   }
   absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) override {
     return Run(*connection_, "DELETE FROM cursor WHERE epoch = ? AND agent_id = ?", epoch, Hex(agent_id));
+  }
+  absl::Status Put(const DormantSeriesRow& row) override { return PutDormant(*connection_, row); }
+  absl::Status PutDormantEntity(EntityId entity) override {
+    return Run(*connection_, "INSERT INTO dormant_entity (entity) VALUES (?)", entity);
+  }
+  absl::Status PutDormantApplication(ApplicationId application) override {
+    return Run(*connection_, "INSERT INTO dormant_application (application) VALUES (?)", application);
+  }
+  absl::Status DeleteDormantSeries(SeriesId series) override {
+    return Run(*connection_, "DELETE FROM dormant_series WHERE series = ?", series);
+  }
+  absl::Status DeleteDormantEntity(EntityId entity) override {
+    return Run(*connection_, "DELETE FROM dormant_entity WHERE entity = ?", entity);
+  }
+  absl::Status DeleteDormantApplication(ApplicationId application) override {
+    return Run(*connection_, "DELETE FROM dormant_application WHERE application = ?", application);
+  }
+  absl::Status ClearDormantTotals() override { return ppmm::ClearDormantTotals(*connection_); }
+  absl::StatusOr<EntityId> FindEntity(HostKey host, EntityKind kind, absl::string_view key) override {
+    return FindId(*connection_, "SELECT id FROM entity WHERE host = ? AND kind = ? AND key = ?", host,
+                  static_cast<int>(kind), key);
+  }
+  absl::StatusOr<SeriesId> FindSeries(EntityId entity, absl::string_view metric, absl::string_view labels) override {
+    return FindId(*connection_, "SELECT id FROM series WHERE entity = ? AND metric = ? AND labels = ?", entity, metric,
+                  labels);
+  }
+  absl::StatusOr<ApplicationId> FindApplication(absl::string_view key) override {
+    return FindId(*connection_, "SELECT id FROM application WHERE key = ?", key);
+  }
+  absl::StatusOr<std::optional<SeriesRow>> GetSeries(SeriesId series) override {
+    return ReadSeries(*connection_, series);
+  }
+  absl::StatusOr<std::optional<EntityContents>> GetEntity(EntityId entity) override {
+    return ReadEntity(*connection_, entity);
+  }
+  absl::StatusOr<std::optional<ApplicationContents>> GetApplication(ApplicationId application) override {
+    return ReadApplication(*connection_, application);
+  }
+  absl::StatusOr<std::optional<DormantSeriesRow>> GetDormantSeries(SeriesId series) override {
+    return ReadDormant(*connection_, series);
   }
   absl::Status Put(const EntityRow& row) override {
     return Run(*connection_,

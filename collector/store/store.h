@@ -45,7 +45,11 @@ class StoreReader {
   // In order of minute; `application` 0: all.
   virtual absl::StatusOr<std::vector<ApplicationMinuteRow>> ApplicationMinutes(ApplicationId application,
                                                                                std::int64_t from, std::int64_t to) = 0;
+  // With the applications of their instances.
   virtual absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t day) = 0;
+  // Intervals of life that touch the day, or nearly, of all instances, dormant ones included.
+  virtual absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t day) = 0;
+  virtual absl::StatusOr<std::int64_t> ReleasesOf(std::int64_t day) = 0;
   // In order of hosts.
   virtual absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) = 0;
   // Those that have minutes of the day.
@@ -111,6 +115,25 @@ class Store : public StoreReader {
   virtual absl::Status Put(const Tier1Row& row) = 0;
 
   virtual absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) = 0;
+
+  // What is dormant (docs/forgetting.md). Its other rows stay as they are. Find...: 0: no such key.
+  virtual absl::Status Put(const DormantSeriesRow& row) = 0;
+  virtual absl::Status PutDormantEntity(EntityId entity) = 0;
+  virtual absl::Status PutDormantApplication(ApplicationId application) = 0;
+  virtual absl::Status DeleteDormantSeries(SeriesId series) = 0;
+  virtual absl::Status DeleteDormantEntity(EntityId entity) = 0;
+  virtual absl::Status DeleteDormantApplication(ApplicationId application) = 0;
+  // All totals of what is dormant begin at 0.
+  virtual absl::Status ClearDormantTotals() = 0;
+  virtual absl::StatusOr<EntityId> FindEntity(HostKey host, EntityKind kind, absl::string_view key) = 0;
+  virtual absl::StatusOr<SeriesId> FindSeries(EntityId entity, absl::string_view metric, absl::string_view labels) = 0;
+  virtual absl::StatusOr<ApplicationId> FindApplication(absl::string_view key) = 0;
+  // Dormant or not; nullopt: no such id.
+  virtual absl::StatusOr<std::optional<SeriesRow>> GetSeries(SeriesId series) = 0;
+  virtual absl::StatusOr<std::optional<EntityContents>> GetEntity(EntityId entity) = 0;
+  virtual absl::StatusOr<std::optional<ApplicationContents>> GetApplication(ApplicationId application) = 0;
+  // nullopt: it is not dormant.
+  virtual absl::StatusOr<std::optional<DormantSeriesRow>> GetDormantSeries(SeriesId series) = 0;
 
   // Retention, a slice at a time: deletes at most `limit` rows older than the bound and tells how many.
   // `except`: (minute, host) pairs that stay: the hosts' open minutes.

@@ -39,6 +39,8 @@ class MinutesReader : public StoreReader {
     return std::vector<ApplicationMinuteRow>{row};
   }
   absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t) override { return Unused(); }
+  absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t) override { return Unused(); }
+  absl::StatusOr<std::int64_t> ReleasesOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId, std::int32_t, std::int64_t, std::int64_t) override {

@@ -80,7 +80,7 @@ void Verify(const std::string& path, int acknowledged) {
   WriterLock lock(&state.mutex());
   ASSERT_TRUE(state.LoadFrom(**store).ok());
   std::int64_t total = 0;
-  for (const auto& series : state.tables().series) {
+  for (const auto& [id, series] : state.tables().series) {
     total += series->total;
   }
   std::uint64_t cursor = 0;

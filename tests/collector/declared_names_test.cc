@@ -142,6 +142,27 @@ TEST(DeclaredNamesTest, ANameHoldsFromThenOnAndAfterARestartUntilAnotherOneIsDec
   EXPECT_EQ(NameOf(rig, "default/late"), "late") << "the name was taken away";
 }
 
+TEST(DeclaredNamesTest, ANameThatWasTakenAwayWhileItsApplicationWasDormantDoesNotComeBackWithIt) {
+  CollectorRig rig;
+  const absl::Status made = rig.writer().SubmitAndWait([](Tables& tables, Store& store) -> absl::Status {
+    tables.last_application = 7;
+    store.Put(ApplicationRow{7, "default/checkout", "default", "checkout", 1}).IgnoreError();
+    store.Put(ApplicationAliasRow{7, "Till", 1}).IgnoreError();
+    return store.PutDormantApplication(7);
+  });
+  ASSERT_TRUE(made.ok()) << made;
+  DeclaredNames names(&rig.state(), &rig.writer());
+  names.Set(Saying({}));
+  Commit(rig, names);
+  BatchBuilder agent(1);
+  agent.AddInstance("checkout");
+  rig.Connect(agent);
+  rig.Commit();
+  EXPECT_EQ(NameOf(rig, "default/checkout"), "Till");
+  Commit(rig, names);
+  EXPECT_EQ(NameOf(rig, "default/checkout"), "checkout");
+}
+
 TEST(DeclaredNamesTest, WhatCouldNotBeCommittedIsTriedAgainAndAskedForOnceAtATime) {
   StoreFault fault;
   CollectorRig rig(

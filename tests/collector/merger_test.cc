@@ -40,7 +40,7 @@ struct World {
 };
 
 const SeriesState* SeriesNamed(const Tables& tables, absl::string_view metric) {
-  for (const auto& series : tables.series) {
+  for (const auto& [id, series] : tables.series) {
     if (series->metric->name == metric) {
       return series.get();
     }

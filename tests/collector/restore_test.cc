@@ -49,7 +49,7 @@ class RestoreTest : public testing::Test {
   std::int64_t Totals() {
     ReaderLock lock(&rig_.state().mutex());
     std::int64_t total = 0;
-    for (const auto& series : rig_.state().tables().series) {
+    for (const auto& [id, series] : rig_.state().tables().series) {
       total += series->total;
     }
     return total;

@@ -23,7 +23,7 @@ struct Sender {
 
 std::int64_t Total(const Tables& tables) {
   std::int64_t total = 0;
-  for (const auto& series : tables.series) {
+  for (const auto& [id, series] : tables.series) {
     total += series->total;
   }
   return total;

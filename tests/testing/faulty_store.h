@@ -38,6 +38,10 @@ class FaultyStore : public Store {
     return store_->ApplicationMinutes(application, from, to);
   }
   absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t day) override { return store_->PeersOf(day); }
+  absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t day) override {
+    return store_->InstancesOf(day);
+  }
+  absl::StatusOr<std::int64_t> ReleasesOf(std::int64_t day) override { return store_->ReleasesOf(day); }
   absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) override { return store_->SamplesOf(day); }
   absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t day) override { return store_->WatchdogOf(day); }
   absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds, std::int64_t from_day,
@@ -99,6 +103,40 @@ class FaultyStore : public Store {
   absl::Status Put(const Tier1Row& row) override { return Fails() ? fault_->write : store_->Put(row); }
   absl::Status DeleteCursor(std::uint64_t epoch, absl::string_view agent_id) override {
     return Fails() ? fault_->write : store_->DeleteCursor(epoch, agent_id);
+  }
+  absl::Status Put(const DormantSeriesRow& row) override { return Fails() ? fault_->write : store_->Put(row); }
+  absl::Status PutDormantEntity(EntityId entity) override {
+    return Fails() ? fault_->write : store_->PutDormantEntity(entity);
+  }
+  absl::Status PutDormantApplication(ApplicationId application) override {
+    return Fails() ? fault_->write : store_->PutDormantApplication(application);
+  }
+  absl::Status DeleteDormantSeries(SeriesId series) override {
+    return Fails() ? fault_->write : store_->DeleteDormantSeries(series);
+  }
+  absl::Status DeleteDormantEntity(EntityId entity) override {
+    return Fails() ? fault_->write : store_->DeleteDormantEntity(entity);
+  }
+  absl::Status DeleteDormantApplication(ApplicationId application) override {
+    return Fails() ? fault_->write : store_->DeleteDormantApplication(application);
+  }
+  absl::Status ClearDormantTotals() override { return Fails() ? fault_->write : store_->ClearDormantTotals(); }
+  absl::StatusOr<EntityId> FindEntity(HostKey host, EntityKind kind, absl::string_view key) override {
+    return store_->FindEntity(host, kind, key);
+  }
+  absl::StatusOr<SeriesId> FindSeries(EntityId entity, absl::string_view metric, absl::string_view labels) override {
+    return store_->FindSeries(entity, metric, labels);
+  }
+  absl::StatusOr<ApplicationId> FindApplication(absl::string_view key) override { return store_->FindApplication(key); }
+  absl::StatusOr<std::optional<SeriesRow>> GetSeries(SeriesId series) override { return store_->GetSeries(series); }
+  absl::StatusOr<std::optional<EntityContents>> GetEntity(EntityId entity) override {
+    return store_->GetEntity(entity);
+  }
+  absl::StatusOr<std::optional<ApplicationContents>> GetApplication(ApplicationId application) override {
+    return store_->GetApplication(application);
+  }
+  absl::StatusOr<std::optional<DormantSeriesRow>> GetDormantSeries(SeriesId series) override {
+    return store_->GetDormantSeries(series);
   }
   absl::StatusOr<int> DeleteMinutesBefore(std::int64_t minute,
                                           absl::Span<const std::pair<std::int64_t, HostKey>> except,

@@ -53,29 +53,28 @@ class ViewWorld {
   // Adds one series with ten steps of 1 s up to the host's newest one.
   static SeriesState& AddSeries(Tables& tables, EntityId entity_id, absl::string_view metric,
                                 const std::vector<std::string>& labels, std::int64_t value) {
-    EntityState& entity = *tables.entities[entity_id - 1];
+    const EntityState& entity = *tables.Entity(entity_id);
     auto series = std::make_unique<SeriesState>();
-    series->id = static_cast<SeriesId>(tables.series.size() + 1);
+    series->id = tables.last_series + 1;
     series->entity = entity_id;
     series->host = entity.row.host;
     series->metric = &MetricNamed(metric);
     for (const std::string& label : labels) {
       absl::StrAppend(&series->labels, label, "\x1f");
     }
-    AttachSeries(tables, entity, *series);
+    SeriesState& added = tables.Add(std::move(series));
     const std::int64_t newest = tables.hosts[entity.row.host].row.newest_step;
     for (std::int64_t step = newest - 9; step <= newest; ++step) {
-      series->latest.Add(step, value);
-      series->total += value;
+      added.latest.Add(step, value);
+      added.total += value;
     }
-    series->last = value;
-    series->last_step = newest;
-    if (series->pooled != nullptr) {
-      series->pooled->total += series->total;
-      series->pooled->newest_step = newest;
+    added.last = value;
+    added.last_step = newest;
+    if (added.pooled != nullptr) {
+      added.pooled->total += added.total;
+      added.pooled->newest_step = newest;
     }
-    tables.series.push_back(std::move(series));
-    return *tables.series.back();
+    return added;
   }
 
   static SelfNumbers Self() {
@@ -171,31 +170,29 @@ class ViewWorld {
                                since};
   }
 
-  static EntityId AddEntity(Tables& tables, HostKey host, EntityKind kind, const std::string& key) {
+  static EntityId AddEntity(Tables& tables, HostKey host, EntityKind kind, const std::string& key,
+                            ApplicationId application = 0) {
     auto entity = std::make_unique<EntityState>();
-    const auto id = static_cast<EntityId>(tables.entities.size() + 1);
-    entity->row.id = id;
+    entity->row.id = tables.last_entity + 1;
     entity->row.host = host;
     entity->row.kind = kind;
     entity->row.key = key;
-    tables.entities.push_back(std::move(entity));
-    tables.hosts[host].entities.push_back(id);
-    return id;
+    entity->instance.application = application;
+    return tables.Add(std::move(entity)).row.id;
   }
 
   static ApplicationId AddApplication(Tables& tables, ApplicationId id, const std::string& group,
                                       const std::string& name) {
-    ApplicationState& application = tables.applications[id];
-    application.row = {id, absl::StrCat(group, "/", name), group, name, (kViewNow - 86400) * 1'000'000};
-    return id;
+    return tables.Add(ApplicationRow{id, absl::StrCat(group, "/", name), group, name, (kViewNow - 86400) * 1'000'000})
+        .row.id;
   }
 
   static void AddInstance(Tables& tables, HostKey host, ApplicationId application, const std::string& product,
                           const std::string& version, wire::Origin origin, const std::string& evidence,
                           std::uint32_t port, std::int64_t scale) {
     const EntityId id =
-        AddEntity(tables, host, EntityKind::kInstance, tables.applications[application].row.key + "\x1f");
-    EntityState& entity = *tables.entities[id - 1];
+        AddEntity(tables, host, EntityKind::kInstance, tables.applications[application].row.key + "\x1f", application);
+    EntityState& entity = *tables.Entity(id);
     entity.instance = {id, application, host, "", product, version, ""};
     wire::Entity attributes;
     wire::Instance& instance = *attributes.mutable_instance();
@@ -212,7 +209,6 @@ class ViewWorld {
     listener.protocol = "tcp";
     entity.listeners.push_back(listener);
     entity.lives.push_back({id, kViewNow / 60 - 1000, 0});
-    tables.applications[application].instances.push_back(id);
     AddSeries(tables, id, "ppmm_instance_connections_accepted_total", {}, 38 * scale);
     AddSeries(tables, id, "ppmm_instance_network_receive_bytes_total", {}, 40'000 * scale);
     AddSeries(tables, id, "ppmm_instance_network_transmit_bytes_total", {}, 160'000 * scale);

@@ -18,6 +18,7 @@ constexpr int kStepSeconds = 10;
 constexpr int kSteps = 6;
 // More than this in the current epoch at a connection: a new one, so that live data overtake the backlog.
 constexpr std::ptrdiff_t kBacklog = 16;
+constexpr int kKeptMinutes = At(4);  // what waits for longer is too late
 constexpr std::int64_t kDiskBytes = 100'000'000'000;
 constexpr std::int64_t kMemoryBytes = 16'000'000'000;
 
@@ -121,6 +122,7 @@ void WorldAgent::AddLine(std::uint32_t entity, const std::string& metric, std::v
 }
 
 void WorldAgent::Begin(int minute) {
+  minute_ = minute;
   const OffScript* off = nullptr;
   for (const OffScript& candidate : script_->off) {
     if (candidate.span.Holds(minute)) {
@@ -176,13 +178,22 @@ std::string WorldAgent::DictionaryFrame() const {
   host->mutable_host()->set_kernel("6.1.0");
   host->mutable_host()->set_cpus(1);
   host->mutable_host()->add_addresses(script_->address);
+  std::uint32_t id = 1;
   for (const ApplicationScript& application : script_->applications) {
+    ++id;
+    if (!IsNamed(&application)) {
+      continue;
+    }
     wire::Entity* entity = dictionary->add_entities();
-    entity->set_id(static_cast<std::uint32_t>(dictionary->entities_size()));
+    entity->set_id(id);
     entity->mutable_instance()->set_name(application.name);
+    entity->mutable_instance()->set_slot(application.slot);
     entity->mutable_instance()->set_origin_guess(application.origin);
   }
   for (const Line& line : lines_) {
+    if (!IsNamed(line.application)) {
+      continue;
+    }
     wire::Series* series = dictionary->add_series();
     series->set_id(line.id);
     series->set_entity(line.entity);
@@ -194,6 +205,10 @@ std::string WorldAgent::DictionaryFrame() const {
     }
   }
   return frame.SerializeAsString();
+}
+
+bool WorldAgent::IsNamed(const ApplicationScript* application) const {
+  return application == nullptr || application->runs.to >= minute_ - kKeptMinutes;
 }
 
 bool WorldAgent::Missing(const Line& line, int minute) const {
@@ -315,6 +330,8 @@ void WorldAgent::Connect(const ManualClock& clock, IngestQueue* queue, IngestCou
       std::count_if(spool_.begin(), spool_.end(), [this](const Record& record) { return record.epoch == epoch_; });
   if (backlog > kBacklog) {
     BeginEpoch();
+  } else {
+    dictionaries_[epoch_] = DictionaryFrame();
   }
   wire::AgentFrame frame;
   wire::Hello* hello = frame.mutable_hello();

@@ -62,7 +62,9 @@ class WorldAgent {
   void AddLine(std::uint32_t entity, const std::string& metric, std::vector<std::string> labels,
                const ApplicationScript* application);
   void BeginEpoch();
+  // Names what lives, will live, or may be in a batch that waits.
   std::string DictionaryFrame() const;
+  bool IsNamed(const ApplicationScript* application) const;
   std::int64_t ValueOf(const Line& line, int minute, int step) const;
   bool Missing(const Line& line, int minute) const;
   void AddEvents(int minute, wire::Batch* batch) const;
@@ -75,6 +77,7 @@ class WorldAgent {
   const int number_;
   std::vector<Line> lines_;
 
+  int minute_ = 0;
   bool running_ = false;
   bool online_ = true;
   bool was_off_ = false;

@@ -8,7 +8,7 @@
 namespace ppmm {
 
 absl::StatusOr<std::unique_ptr<WorldCollector>> WorldCollector::Open(const std::string& path, const ManualClock* clock,
-                                                                     std::int64_t retention_days) {
+                                                                     std::int64_t retention_days, bool forgets) {
   std::unique_ptr<WorldCollector> collector(new WorldCollector());
   WorldCollector* const it = collector.get();
   ASSIGN_OR_RETURN(it->store_, OpenSqliteStore(path));
@@ -16,6 +16,10 @@ absl::StatusOr<std::unique_ptr<WorldCollector>> WorldCollector::Open(const std::
   RETURN_IF_ERROR(it->writer_->Load());
   it->retention_ = std::make_unique<Retention>(&it->state_, it->store_.get(), it->writer_.get());
   it->writer_->AddHousekeeping([it](absl::Time store_time) { return it->retention_->Slice(store_time); });
+  it->forgetter_ = std::make_unique<Forgetter>(&it->state_, it->writer_.get());
+  if (forgets) {
+    it->writer_->AddHousekeeping([it](absl::Time store_time) { return it->forgetter_->Slice(store_time); });
+  }
   RatingEngineOptions options;
   options.organization = {.name = "Example Ltd", .retention_days = retention_days, .networks = {}};
   it->engine_ =

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 
+#include "collector/forgetter.h"
 #include "collector/ingest_queue.h"
 #include "collector/ingest_session.h"
 #include "collector/rating_engine.h"
@@ -22,7 +23,7 @@ class WorldCollector {
  public:
   // Errors: those of the store.
   static absl::StatusOr<std::unique_ptr<WorldCollector>> Open(const std::string& path, const ManualClock* clock,
-                                                              std::int64_t retention_days = 400);
+                                                              std::int64_t retention_days = 400, bool forgets = true);
 
   // Commits what streams delivered, then one slice of sealing or retention. Errors: of the commit.
   absl::Status Commit();
@@ -45,6 +46,7 @@ class WorldCollector {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Retention> retention_;
+  std::unique_ptr<Forgetter> forgetter_;
   std::unique_ptr<RatingEngine> engine_;
 };
 

@@ -37,8 +37,11 @@ RatingRecord Record(const RatingSnapshot& snapshot) {
   return record;
 }
 
-OrganizationRun::OrganizationRun(OrganizationScript script, std::string path)
-    : script_(std::move(script)), path_(std::move(path)), clock_(absl::FromUnixSeconds(kWorldBegin)) {
+OrganizationRun::OrganizationRun(OrganizationScript script, std::string path, bool forgets)
+    : script_(std::move(script)),
+      path_(std::move(path)),
+      forgets_(forgets),
+      clock_(absl::FromUnixSeconds(kWorldBegin)) {
   for (const char* suffix : {"", "-wal", "-shm"}) {
     std::filesystem::remove(path_ + suffix);
   }
@@ -123,7 +126,7 @@ void OrganizationRun::StopCollector() {
 }
 
 void OrganizationRun::StartCollector() {
-  absl::StatusOr<std::unique_ptr<WorldCollector>> collector = WorldCollector::Open(path_, &clock_);
+  absl::StatusOr<std::unique_ptr<WorldCollector>> collector = WorldCollector::Open(path_, &clock_, 400, forgets_);
   ASSERT_TRUE(collector.ok()) << collector.status();
   collector_ = *std::move(collector);
 }

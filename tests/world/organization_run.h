@@ -30,8 +30,8 @@ RatingRecord Record(const RatingSnapshot& snapshot);
 
 class OrganizationRun {
  public:
-  // `path`: of the store; what lay there is removed.
-  OrganizationRun(OrganizationScript script, std::string path);
+  // `path`: of the store; what lay there is removed. `forgets`: what falls dormant leaves the collector's memory.
+  OrganizationRun(OrganizationScript script, std::string path, bool forgets = true);
 
   // Lives up to the begin of the minute. Commits every ten minutes; rates ten minutes after midnight.
   void LiveUntil(int minute);
@@ -65,6 +65,7 @@ class OrganizationRun {
 
   const OrganizationScript script_;
   const std::string path_;
+  const bool forgets_;
   ManualClock clock_;
   int minute_ = 0;
   bool rates_at_noon_ = false;

@@ -48,6 +48,7 @@ inline Spans Hourly(int days, int from_minute, int to_minute) {
 
 struct ApplicationScript {
   std::string name = {};
+  std::string slot = {};
   // Other hosts connect to it, at its TCP port; that is what makes it line-of-business.
   bool serves = true;
   // Its neighbour, the application before it on this host, connects to it instead, over loopback.

@@ -22,13 +22,13 @@ constexpr EntityId kCheckout = 21;
 
 // What the agents of hosts 1 and 2 saw; application 1 is nginx, 2 checkout.
 std::map<ApplicationId, std::int64_t> Served(const std::vector<PeerDayRow>& peers) {
-  const std::map<EntityId, ApplicationId> application_of = {{kNginx, 1}, {kNginxOfSecondSlot, 1}, {kCheckout, 2}};
-  return ServedOthers(peers, application_of, {{1, {"10.0.0.1", "fd00::1"}}});
+  return ServedOthers(peers, {{1, {"10.0.0.1", "fd00::1"}}});
 }
 
 PeerDayRow Row(EntityId entity, std::int32_t direction, const std::string& address, std::uint32_t port,
                std::uint64_t connections, HostKey host = 1) {
-  return {20000, host, entity, direction, address, port, connections, 0};
+  const ApplicationId application = entity == kNginx || entity == kNginxOfSecondSlot ? 1 : entity == kCheckout ? 2 : 0;
+  return {20000, host, entity, direction, address, port, connections, 0, application};
 }
 
 TEST(ServedOthersTest, AnotherHostIsAnother) {

@@ -100,12 +100,87 @@ TEST_F(SqliteStoreTest, GivesBackEveryColumnOfWhatAStartReads) {
   EXPECT_EQ(all->instances.at(0).code_digest, "abc");
   ASSERT_EQ(all->instance_lives.size(), 2u);
   EXPECT_EQ(all->instance_lives[0].to_minute, 20);
-  EXPECT_EQ(all->releases.at(0).previous_version, "1.1");
+  EXPECT_EQ(store_->ReleasesOf(0).value(), 1);
+  EXPECT_EQ(store_->ReleasesOf(1).value(), 0);
   EXPECT_EQ(all->listeners.at(0).port, 80u);
   EXPECT_EQ(all->host_lives.at(0).why, "journal");
   EXPECT_EQ(all->sources.at(0).reason, "no such file");
   EXPECT_EQ(all->open_minutes.at(0).blob, "row");
   EXPECT_EQ(all->totals.at(0).blob, "totals");
+}
+
+TEST_F(SqliteStoreTest, WhatIsDormantIsNotReadAtAStartAndIsFoundByItsKeys) {
+  const std::string sketch("a\0b", 3);
+  Commit([&](Store& store) -> absl::Status {
+    store.Put(EntityRow{1, 1, EntityKind::kHost, "", 1, 2, "host"}).IgnoreError();
+    store.Put(EntityRow{2, 1, EntityKind::kInstance, "default/nginx\x1fslot", 1, 2, "attributes"}).IgnoreError();
+    store.Put(SeriesRow{3, 2, "ppmm_instance_threads", "x\x1f"}).IgnoreError();
+    store.Put(SeriesRow{4, 1, "ppmm_host_load1", ""}).IgnoreError();
+    store.Put(ApplicationRow{5, "default/nginx", "default", "nginx", 4}).IgnoreError();
+    store.Put(ApplicationAliasRow{5, "old", 5}).IgnoreError();
+    store.Put(ApplicationAliasRow{5, "shop", 6}).IgnoreError();
+    store.Put(InstanceRow{2, 5, 1, "slot", "nginx", "1.2", "abc"}).IgnoreError();
+    store.PutInstanceLives(2, {{2, 10, 20}, {2, 1500, 1600}}).IgnoreError();
+    store.Put(ListenerRow{2, "::", 80, "tcp", 7, 0}).IgnoreError();
+    store.Put(TotalRow{5, "totals"}).IgnoreError();
+    store.Put(DormantSeriesRow{3, -1, 2, 3, sketch}).IgnoreError();
+    store.PutDormantEntity(2).IgnoreError();
+    return store.PutDormantApplication(5);
+  });
+  Open();
+  const absl::StatusOr<StoreContents> all = store_->LoadContents();
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->entities.size(), 1u);
+  EXPECT_EQ(all->series.size(), 1u);
+  EXPECT_TRUE(all->applications.empty() && all->instances.empty() && all->instance_lives.empty());
+  EXPECT_TRUE(all->listeners.empty() && all->totals.empty());
+  EXPECT_EQ(all->last_entity, 2u);
+  EXPECT_EQ(all->last_series, 4u);
+  EXPECT_EQ(all->last_application, 5u);
+
+  EXPECT_EQ(store_->FindEntity(1, EntityKind::kInstance, "default/nginx\x1fslot").value(), 2u);
+  EXPECT_EQ(store_->FindEntity(2, EntityKind::kInstance, "default/nginx\x1fslot").value(), 0u);
+  EXPECT_EQ(store_->FindSeries(2, "ppmm_instance_threads", "x\x1f").value(), 3u);
+  EXPECT_EQ(store_->FindSeries(2, "ppmm_instance_threads", "").value(), 0u);
+  EXPECT_EQ(store_->FindApplication("default/nginx").value(), 5u);
+  EXPECT_EQ(store_->FindApplication("nginx").value(), 0u);
+  const EntityContents entity = store_->GetEntity(2).value().value();
+  EXPECT_EQ(entity.row.attributes, "attributes");
+  EXPECT_EQ(entity.instance.code_digest, "abc");
+  EXPECT_EQ(entity.lives.at(1).to_minute, 1600);
+  EXPECT_EQ(entity.listeners.at(0).port, 80u);
+  EXPECT_EQ(store_->GetEntity(1).value()->instance.application, 0u);
+  EXPECT_FALSE(store_->GetEntity(9).value().has_value());
+  const ApplicationContents application = store_->GetApplication(5).value().value();
+  EXPECT_EQ(application.row.key, "default/nginx");
+  EXPECT_EQ(application.display_name, "shop");
+  EXPECT_EQ(application.totals, "totals");
+  EXPECT_FALSE(store_->GetApplication(9).value().has_value());
+  EXPECT_EQ(store_->GetSeries(3).value()->labels, "x\x1f");
+  EXPECT_FALSE(store_->GetSeries(9).value().has_value());
+  const DormantSeriesRow row = store_->GetDormantSeries(3).value().value();
+  EXPECT_EQ(row.last, -1);
+  EXPECT_EQ(row.last_step, 2);
+  EXPECT_EQ(row.total, 3);
+  EXPECT_EQ(row.sketch, sketch);
+  EXPECT_FALSE(store_->GetDormantSeries(4).value().has_value());
+  const auto instances = store_->InstancesOf(1);
+  ASSERT_EQ(instances->size(), 1u) << "of the day after";
+  EXPECT_EQ((*instances)[0].application, 5u);
+  EXPECT_EQ((*instances)[0].life.from_minute, 1500);
+
+  Commit([](Store& store) { return store.ClearDormantTotals(); });
+  EXPECT_EQ(store_->GetDormantSeries(3).value()->total, 0);
+  EXPECT_EQ(store_->GetDormantSeries(3).value()->sketch, "");
+  EXPECT_EQ(store_->GetDormantSeries(3).value()->last_step, 2);
+  EXPECT_EQ(store_->GetApplication(5).value()->totals, "");
+  Commit([](Store& store) -> absl::Status {
+    store.DeleteDormantSeries(3).IgnoreError();
+    store.DeleteDormantEntity(2).IgnoreError();
+    return store.DeleteDormantApplication(5);
+  });
+  EXPECT_EQ(store_->LoadContents()->instances.size(), 1u);
+  EXPECT_EQ(store_->LoadContents()->series.size(), 2u);
 }
 
 TEST_F(SqliteStoreTest, ForgetsWhatWasNotCommitted) {
@@ -245,16 +320,52 @@ TEST_F(SqliteStoreTest, KeepsItsIdAndTellsAFileOfANewerProgram) {
   EXPECT_EQ(OpenSqliteStore(path()).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+// Makes a store as the first release left it, with more rows.
+void MakeOldStore(const std::string& path, const std::string& rows = "") {
+  std::stringstream sql;
+  sql << std::ifstream(PPMM_TESTDATA "/store/schema_1.sql").rdbuf() << rows;
+  const auto connection = SqliteConnection::Open(path, true);
+  ASSERT_TRUE(connection.ok()) << connection.status();
+  const absl::Status made = (*connection)->Execute(sql.str());
+  ASSERT_TRUE(made.ok()) << made;
+}
+
+TEST(SqliteStoreMigrationTest, OfAnOldStoreNothingIsDormantAndAllMayBe) {
+  const TempDir dir;
+  MakeOldStore(dir.File("ppmm.db"), R"sql(
+INSERT INTO entity VALUES (1, 1, 1, '', 1, 2, x''), (3, 1, 2, 'default/shop', 1, 2, x'');
+INSERT INTO series VALUES (2, 1, 'ppmm_host_load1', ''), (9, 3, 'ppmm_instance_threads', '');
+INSERT INTO application VALUES (5, 'default/shop', 'default', 'shop', 4);
+INSERT INTO instance VALUES (3, 5, 1, '', '', '1.2', '');
+INSERT INTO release VALUES (3, 1767225600000000, 5, '1.2', '', '1.1', '');
+)sql");
+  const auto store = OpenSqliteStore(dir.File("ppmm.db"));
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->ReleasesOf(20454).value(), 1);
+  State state;
+  WriterLock lock(&state.mutex());
+  ASSERT_TRUE(state.LoadFrom(**store).ok());
+  EXPECT_EQ(state.tables().series.size(), 2u);
+  EXPECT_EQ(state.tables().entities.size(), 2u);
+  EXPECT_EQ(state.tables().applications.size(), 1u);
+  EXPECT_EQ(state.tables().last_series, 9u);
+  ASSERT_TRUE((*store)->Begin().ok());
+  ASSERT_TRUE((*store)->Put(DormantSeriesRow{9, 1, 2, 3, ""}).ok());
+  ASSERT_TRUE((*store)->PutDormantEntity(3).ok());
+  ASSERT_TRUE((*store)->PutDormantApplication(5).ok());
+  ASSERT_TRUE((*store)->Commit().ok());
+  ASSERT_TRUE(state.LoadFrom(**store).ok());
+  EXPECT_EQ(state.tables().series.size(), 1u);
+  EXPECT_EQ(state.tables().entities.size(), 1u);
+  EXPECT_TRUE(state.tables().applications.empty());
+  EXPECT_EQ(state.tables().last_series, 9u);
+  EXPECT_EQ(state.tables().last_entity, 3u);
+  EXPECT_EQ(state.tables().last_application, 5u);
+}
+
 TEST(SqliteStoreMigrationTest, AStoreOfTheReleasedSchemaIsTakenOver) {
   const TempDir dir;
-  std::stringstream sql;
-  sql << std::ifstream(PPMM_TESTDATA "/store/schema_1.sql").rdbuf();
-  {
-    const auto connection = SqliteConnection::Open(dir.File("ppmm.db"), true);
-    ASSERT_TRUE(connection.ok()) << connection.status();
-    const absl::Status made = (*connection)->Execute(sql.str());
-    ASSERT_TRUE(made.ok()) << made;
-  }
+  MakeOldStore(dir.File("ppmm.db"));
   const auto store = OpenSqliteStore(dir.File("ppmm.db"));
   ASSERT_TRUE(store.ok()) << store.status();
   EXPECT_EQ((*store)->GetMeta("schema_version").value(), absl::StrCat(NewestSchemaVersion()));

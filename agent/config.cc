@@ -11,6 +11,7 @@
 #include "common/config_checks.h"
 #include "common/log.h"
 #include "common/nearest.h"
+#include "common/tls_files.h"
 
 namespace ppmm {
 namespace {
@@ -40,6 +41,31 @@ void CheckSources(const config::AgentSources& sources, absl::Span<const absl::st
   }
 }
 
+TlsFields TlsFieldsOf(const config::AgentConfig& config) {
+  const auto collector = ParseHostPort(config.collector());
+  return {.path = "tls",
+          .address_path = "collector",
+          .ca_name = "ca",
+          .certificate = config.tls().certificate(),
+          .key = config.tls().key(),
+          .ca = config.tls().ca(),
+          .insecure_network = config.tls().insecure_network(),
+          // An address with a mistake has been told already.
+          .is_loopback = !collector.ok() || collector->IsLoopback()};
+}
+
+void CheckCertificates(const AgentFlags& flags, const config::AgentConfig& config, ConfigReport* report) {
+  if (flags.check_config) {
+    CheckTlsFiles(TlsFieldsOf(config), report);
+  } else if (report->ok()) {
+    ConfigReport now = *report;  // it knows the places
+    CheckTlsFiles(TlsFieldsOf(config), &now);
+    for (const ConfigError& error : now.errors()) {
+      LogError("agent", ToString(error), ". Nothing is sent until then; what is gathered waits in the spool");
+    }
+  }
+}
+
 }  // namespace
 
 config::AgentConfig DefaultAgentConfig(const DefaultPaths& paths) {
@@ -51,8 +77,7 @@ config::AgentConfig DefaultAgentConfig(const DefaultPaths& paths) {
 }
 
 void Validate(const config::AgentConfig& config, absl::Span<const absl::string_view> sources, ConfigReport* report) {
-  const auto collector = ParseHostPort(config.collector());
-  if (!collector.ok()) {
+  if (const auto collector = ParseHostPort(config.collector()); !collector.ok()) {
     report->AddError("collector", collector.status().message());
   }
   if (!IsGroup(config.group())) {
@@ -70,37 +95,25 @@ void Validate(const config::AgentConfig& config, absl::Span<const absl::string_v
     report->AddError("spool.segment_bytes",
                      "must be at most a quarter of spool.max_bytes: a full spool drops a segment");
   }
-  const config::AgentTls& tls = config.tls();
-  CheckTls({.path = "tls",
-            .address_path = "collector",
-            .ca_name = "ca",
-            .certificate = tls.certificate(),
-            .key = tls.key(),
-            .ca = tls.ca(),
-            .insecure_network = tls.insecure_network(),
-            // An address with a mistake has been told already.
-            .is_loopback = !collector.ok() || collector->IsLoopback()},
-           report);
-  if (!tls.server_name().empty() && tls.certificate().empty()) {
+  CheckTls(TlsFieldsOf(config), report);
+  if (!config.tls().server_name().empty() && config.tls().certificate().empty()) {
     report->AddError("tls.server_name", "is checked against a certificate, and there is none; set tls.certificate");
   }
   CheckSources(config.sources(), sources, report);
 }
 
-absl::StatusOr<config::AgentConfig> LoadAgentConfig(const AgentFlags& flags, const DefaultPaths& paths,
-                                                    absl::Span<const absl::string_view> sources) {
+config::AgentConfig LoadAgentConfig(const AgentFlags& flags, const DefaultPaths& paths,
+                                    absl::Span<const absl::string_view> sources, ConfigReport* report) {
   config::AgentConfig config = DefaultAgentConfig(paths);
-  const std::string origin = flags.config.value_or(paths.config_file);
-  ConfigReport report(origin.empty() ? "configuration" : origin);
-  LoadConfigFile(flags.config, paths.config_file, &config, &report);
+  LoadConfigFile(flags.config, paths.config_file, &config, report);
   const auto set = [&](absl::string_view flag, absl::string_view path, const std::optional<std::string>& text) {
     if (text.has_value()) {
-      SetFromFlag(flag, path, *text, &config, &report);
+      SetFromFlag(flag, path, *text, &config, report);
     }
   };
   const auto set_path = [&](absl::string_view flag, absl::string_view path, const std::optional<std::string>& text) {
     if (text.has_value()) {
-      SetFromFlag(flag, path, AbsolutePath(*text), &config, &report);
+      SetFromFlag(flag, path, AbsolutePath(*text), &config, report);
     }
   };
   set("--collector", "collector", flags.collector);
@@ -113,9 +126,18 @@ absl::StatusOr<config::AgentConfig> LoadAgentConfig(const AgentFlags& flags, con
     set("--no-bpf", "sources.bpf", "off");
   }
   set("--log-level", "log_level", flags.log_level);
-  if (!report.unread()) {
-    Validate(config, sources, &report);
+  if (!report->unread()) {
+    Validate(config, sources, report);
+    CheckCertificates(flags, config, report);
   }
+  return config;
+}
+
+absl::StatusOr<config::AgentConfig> LoadAgentConfig(const AgentFlags& flags, const DefaultPaths& paths,
+                                                    absl::Span<const absl::string_view> sources) {
+  const std::string origin = flags.config.value_or(paths.config_file);
+  ConfigReport report(origin.empty() ? "configuration" : origin);
+  config::AgentConfig config = LoadAgentConfig(flags, paths, sources, &report);
   if (!report.ok()) {
     return report.Refusal();
   }

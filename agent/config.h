@@ -24,6 +24,7 @@ struct AgentFlags {
   std::optional<std::string> data = std::nullopt;
   std::optional<std::string> socket = std::nullopt;
   bool no_bpf = false;
+  bool check_config = false;
   std::optional<std::string> log_level = std::nullopt;
 };
 
@@ -34,10 +35,15 @@ config::AgentConfig DefaultAgentConfig(const DefaultPaths& paths);
 // of `sources`.
 void Validate(const config::AgentConfig& config, absl::Span<const absl::string_view> sources, ConfigReport* report);
 
-// Reads file over defaults and flags over both. Used at start, for --check-config, and at each reload.
+// Reads file over defaults and flags over both. Behind the start, --check-config, each reload and `ppmm check`.
 //
-// Errors: InvalidArgument with one line per mistake and a last one that counts them; exit with 78 at start. The file
-//         named by --config must be there, the default one need not.
+// Errors: added to `report`, which is to be thrown away then as is the result. The file named by --config must be
+//         there, the default one need not. Certificates that cannot be used are mistakes for `check_config`; else they
+//         are logged, since a running agent reads them anew at each connection and gathers meanwhile.
+config::AgentConfig LoadAgentConfig(const AgentFlags& flags, const DefaultPaths& paths,
+                                    absl::Span<const absl::string_view> sources, ConfigReport* report);
+
+// The same. Errors: InvalidArgument with one line per mistake and a last one that counts them; exit with 78 at start.
 absl::StatusOr<config::AgentConfig> LoadAgentConfig(const AgentFlags& flags, const DefaultPaths& paths,
                                                     absl::Span<const absl::string_view> sources);
 

@@ -4,20 +4,19 @@
 #include <netinet/in.h>
 
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
 
 #include "common/mutex.h"
-#include "common/status.h"
+#include "common/tls_files.h"
 
 namespace ppmm {
 namespace {
@@ -41,15 +40,6 @@ grpc::ChannelArguments ChannelArguments(const std::string& server_name) {
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // no connection, and no back-off, of an earlier channel
   return arguments;
-}
-
-absl::StatusOr<std::string> ReadPem(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file || text.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat("tls: cannot read ", path));
-  }
-  return text;
 }
 
 // What to do about a connection that failed, as far as the words of gRPC and OpenSSL tell; empty where they do not.
@@ -223,10 +213,23 @@ class GrpcTransport : public Transport {
     if (options_.ca_file.empty()) {
       return grpc::InsecureChannelCredentials();
     }
+    ConfigReport report;
+    TlsTexts texts = ReadTlsFiles({.path = "tls",
+                                   .address_path = "collector",
+                                   .ca_name = "ca",
+                                   .certificate = options_.certificate_file,
+                                   .key = options_.key_file,
+                                   .ca = options_.ca_file},
+                                  &report);
+    if (!report.ok()) {
+      return absl::FailedPreconditionError(
+          absl::StrJoin(report.errors(), ". ",
+                        [](std::string* out, const ConfigError& error) { absl::StrAppend(out, error.message); }));
+    }
     grpc::SslCredentialsOptions ssl;
-    ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadPem(options_.ca_file));
-    ASSIGN_OR_RETURN(ssl.pem_cert_chain, ReadPem(options_.certificate_file));
-    ASSIGN_OR_RETURN(ssl.pem_private_key, ReadPem(options_.key_file));
+    ssl.pem_root_certs = std::move(texts.ca);
+    ssl.pem_cert_chain = std::move(texts.certificate);
+    ssl.pem_private_key = std::move(texts.key);
     return grpc::SslCredentials(ssl);
   }
 

@@ -17,7 +17,7 @@
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "agent/resident_pages.h"
-#include "agent/sources.h"
+#include "agent/source_names.h"
 #include "agent/status_socket.h"
 #include "common/clock.h"
 #include "common/config_loader.h"
@@ -58,7 +58,7 @@ AgentSettings SettingsOf(const config::AgentConfig& config) {
 
 // Reads everything anew and takes the log level; a bad file changes nothing.
 void Reload(const AgentFlags& flags, const DefaultPaths& paths, const config::AgentConfig& running) {
-  const absl::StatusOr<config::AgentConfig> config = LoadAgentConfig(flags, paths, SourceNames());
+  const absl::StatusOr<config::AgentConfig> config = LoadAgentConfig(flags, paths, kSourceNames);
   if (!config.ok()) {
     LogError("agent", "the configuration was not taken, the running one is unchanged: ", config.status().message());
     return;
@@ -152,11 +152,12 @@ int main(int argc, char** argv) {
   app.add_flag("--once", once, "print this host's utilization and applications, and end");
   app.add_flag("--no-bpf", flags.no_bpf, "read /proc instead of loading BPF programs");
   const auto load = [&] {
-    config = ppmm::LoadAgentConfig(flags, paths, ppmm::SourceNames());
+    config = ppmm::LoadAgentConfig(flags, paths, ppmm::kSourceNames);
     return config.status();
   };
-  return ppmm::DaemonMain(app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level}, load, [&] {
-    ppmm::ApplyLogLevel(config->log_level());
-    return once ? ppmm::Once(*config) : ppmm::Run(flags, paths, *config);
-  });
+  return ppmm::DaemonMain(app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level, &flags.check_config},
+                          load, [&] {
+                            ppmm::ApplyLogLevel(config->log_level());
+                            return once ? ppmm::Once(*config) : ppmm::Run(flags, paths, *config);
+                          });
 }

@@ -1,8 +1,9 @@
 // A source reads one place (a file of /proc, an iterator of the kernel) and records what it says.
 //
 // To add one: a pair agent/sources/NAME.{h,cc} with a pure parser `ParseNAME(text)` and a class derived from Source;
-// its line in agent/sources.cc; its rows in common/metrics.cc; its line in agent/CMakeLists.txt; its test with a
-// fixture for each case, "file absent" included; docs/metrics.md made anew by `tests/run --update-docs`.
+// its line in agent/sources.cc and agent/source_names.h; its rows in common/metrics.cc; its line in
+// agent/CMakeLists.txt; its test with a fixture for each case, "file absent" included; docs/metrics.md made anew by
+// `tests/run --update-docs`.
 #pragma once
 
 #include "absl/status/status.h"

@@ -1,7 +1,6 @@
 #include "agent/sources.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -34,10 +33,6 @@
 
 namespace ppmm {
 namespace {
-
-constexpr std::array<absl::string_view, 16> kNames = {
-    "applications", "cpu",      "diskstats", "filesystem", "limits",  "loadavg", "meminfo", "netdev",
-    "netstat",      "pressure", "schedstat", "self",       "softnet", "spool",   "timex",   "vmstat"};
 
 // What BPF does in a millisecond takes 20 by way of /proc.
 constexpr absl::Duration kProcPeriod = absl::Seconds(10);
@@ -161,10 +156,6 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
 }
 
 }  // namespace
-
-std::vector<absl::string_view> SourceNames() {
-  return {kNames.begin(), kNames.end()};
-}
 
 Sources BuildSources(const SourceOptions& options) {
   Sources sources;

@@ -37,7 +37,4 @@ struct Sources {
 // Builds the enabled sources. Never fails: what BPF cannot do is done by /proc and netlink.
 Sources BuildSources(const SourceOptions& options);
 
-// All names, for the check of `sources.disable`.
-std::vector<absl::string_view> SourceNames();
-
 }  // namespace ppmm

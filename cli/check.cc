@@ -11,6 +11,7 @@
 #include "nlohmann/json.hpp"
 
 #include "agent/config.h"
+#include "agent/source_names.h"
 #include "collector/config.h"
 #include "collector/inventory.h"
 #include "common/config_loader.h"
@@ -19,7 +20,7 @@
 namespace ppmm {
 namespace {
 
-// Paths that every configuration has, so that the text alone is judged.
+// Those of the installed daemons, whoever asks.
 DefaultPaths AnyPaths() {
   return {.config_file = "/etc/ppmm/ppmm.yaml",
           .inventory_file = "/etc/ppmm/inventory.yaml",
@@ -35,43 +36,33 @@ CheckResult ResultOf(std::string kind, const ConfigReport& report) {
   return result;
 }
 
-CheckResult AsCollector(const std::string& name, absl::string_view text) {
-  config::CollectorConfig config = DefaultCollectorConfig(AnyPaths());
-  ConfigReport report(name);
-  if (LoadYaml(name, text, &config, &report).ok()) {
-    Validate(config, &report);
-  }
+CheckResult AsCollector(const std::string& file) {
+  ConfigReport report(file);
+  LoadCollectorConfig({.config = file}, AnyPaths(), &report);
   return ResultOf("collector configuration", report);
 }
 
-CheckResult AsInventory(const std::string& name, absl::string_view text) {
-  config::Inventory inventory;
-  ConfigReport report(name);
-  if (LoadYaml(name, text, &inventory, &report).ok()) {
-    Validate(inventory, &report);
-  }
-  return ResultOf("inventory", report);
+CheckResult AsAgent(const std::string& file) {
+  ConfigReport report(file);
+  LoadAgentConfig({.config = file, .check_config = true}, AnyPaths(), kSourceNames, &report);
+  return ResultOf("agent configuration", report);
 }
 
-CheckResult AsAgent(const std::string& name, absl::string_view text) {
-  config::AgentConfig config = DefaultAgentConfig(AnyPaths());
-  ConfigReport report(name);
-  if (LoadYaml(name, text, &config, &report).ok()) {
-    const std::vector<absl::string_view> sources(config.sources().disable().begin(), config.sources().disable().end());
-    Validate(config, sources, &report);
-  }
-  return ResultOf("agent configuration", report);
+CheckResult AsInventory(const std::string& file) {
+  ConfigReport report(file);
+  ReadInventory(file, &report);
+  return ResultOf("inventory", report);
 }
 
 }  // namespace
 
-CheckResult CheckText(const std::string& name, absl::string_view text) {
+CheckResult CheckFile(const std::string& path) {
   // In whichever kind the file makes most sense: fewest keys at the top that are strange to it, then fewest mistakes.
-  const std::string file = name.substr(name.rfind('/') + 1);
+  const std::string file = path.substr(path.rfind('/') + 1);
   std::vector<std::pair<CheckResult, absl::string_view>> kinds;
-  kinds.emplace_back(AsCollector(name, text), "collector");
-  kinds.emplace_back(AsAgent(name, text), "agent");
-  kinds.emplace_back(AsInventory(name, text), "inventory");
+  kinds.emplace_back(AsCollector(path), "collector");
+  kinds.emplace_back(AsAgent(path), "agent");
+  kinds.emplace_back(AsInventory(path), "inventory");
   const auto strangeness = [&file](const std::pair<CheckResult, absl::string_view>& kind) {
     const std::vector<std::string>& errors = kind.first.errors;
     const auto strange = std::count_if(errors.begin(), errors.end(), [](const std::string& error) {

@@ -13,12 +13,13 @@ struct CheckResult {
   std::vector<std::string> errors;  // "collector.yaml:3:5: unknown key ..."
 };
 
-// Reads the text as each kind there is; meant was the one with the fewest keys at the top that are strange to it, then
-// with the fewest mistakes. Where the content fits all (a file of comments), the name decides. Pure.
+// Reads the file as each kind there is, by the functions behind `--check-config`; meant was the one with the fewest
+// keys at the top that are strange to it, then with the fewest mistakes. Where the content fits all (a file of
+// comments), the name decides.
 //
-// Shape: `name` is how the file is called in the errors. Of the sources that an agent's configuration disables only the
-//        agent itself knows whether they exist (ppmm-agent --check-config).
-CheckResult CheckText(const std::string& name, absl::string_view text);
+// Shape: the errors stand in the order of the file, and call it as `path` does; those of a file that it names, like the
+//        inventory, stand behind.
+CheckResult CheckFile(const std::string& path);
 
 std::string RenderCheck(const std::string& name, const CheckResult& result);
 std::string CheckJson(const std::string& name, const CheckResult& result);

@@ -164,11 +164,10 @@ int StatusCommand(const CommandContext& context) {
 }
 
 int CheckCommand(const CommandContext& context, const std::string& file) {
-  const absl::StatusOr<std::string> text = ReadConfigFile(file);
-  if (!text.ok()) {
-    return Fail(context, kExitUsage, text.status().message());
+  if (const absl::Status readable = ReadConfigFile(file).status(); !readable.ok()) {
+    return Fail(context, kExitUsage, readable.message());
   }
-  const CheckResult result = CheckText(file, *text);
+  const CheckResult result = CheckFile(file);
   *context.out << (context.json ? absl::StrCat(CheckJson(file, result), "\n") : RenderCheck(file, result));
   return result.errors.empty() ? kExitOk : kExitConfigInvalid;
 }

@@ -1,14 +1,13 @@
 #include "collector/collector.h"
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 
 #include "collector/api.h"
+#include "collector/config.h"
 #include "collector/declared_names.h"
 #include "collector/forgetter.h"
 #include "collector/http/access.h"
@@ -28,30 +27,22 @@
 #include "common/log.h"
 #include "common/mutex.h"
 #include "common/status.h"
+#include "common/tls_files.h"
 #include "common/version.h"
 
 namespace ppmm {
 namespace {
 
-absl::StatusOr<std::string> ReadPem(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return absl::InvalidArgumentError(absl::StrCat("grpc.tls: ", path, " cannot be read"));
-  }
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 absl::StatusOr<IngestOptions> IngestOptionsOf(const config::CollectorConfig& config) {
   IngestOptions options;
   options.listen = config.grpc().listen();
   options.max_connections_per_address = config.grpc().limits().max_connections_per_address();
-  if (!config.grpc().tls().certificate().empty()) {
-    ASSIGN_OR_RETURN(options.certificate, ReadPem(config.grpc().tls().certificate()));
-    ASSIGN_OR_RETURN(options.key, ReadPem(config.grpc().tls().key()));
-    ASSIGN_OR_RETURN(options.client_ca, ReadPem(config.grpc().tls().client_ca()));
-  }
+  ConfigReport report;
+  TlsTexts texts = ReadTlsFiles(TlsFieldsOf(config.grpc()), &report);
+  RETURN_IF_ERROR(report.status());
+  options.certificate = std::move(texts.certificate);
+  options.key = std::move(texts.key);
+  options.client_ca = std::move(texts.ca);
   return options;
 }
 

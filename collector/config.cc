@@ -7,9 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
+#include "collector/inventory.h"
 #include "common/addresses.h"
 #include "common/config_checks.h"
 #include "common/log.h"
+#include "common/tls_files.h"
 
 namespace ppmm {
 namespace {
@@ -54,23 +56,26 @@ void CheckHttp(const config::CollectorHttp& http, ConfigReport* report) {
 }
 
 void CheckGrpc(const config::CollectorGrpc& grpc, ConfigReport* report) {
-  const auto listen = ParseListenAddress(grpc.listen());
-  if (!listen.ok()) {
+  if (const auto listen = ParseListenAddress(grpc.listen()); !listen.ok()) {
     report->AddError("grpc.listen", listen.status().message());
   }
-  CheckTls({.path = "grpc.tls",
-            .address_path = "grpc.listen",
-            .ca_name = "client_ca",
-            .certificate = grpc.tls().certificate(),
-            .key = grpc.tls().key(),
-            .ca = grpc.tls().client_ca(),
-            .insecure_network = grpc.tls().insecure_network(),
-            // An address with a mistake has been told already.
-            .is_loopback = !listen.ok() || listen->IsLoopback()},
-           report);
+  CheckTls(TlsFieldsOf(grpc), report);
 }
 
 }  // namespace
+
+TlsFields TlsFieldsOf(const config::CollectorGrpc& grpc) {
+  const auto listen = ParseListenAddress(grpc.listen());
+  return {.path = "grpc.tls",
+          .address_path = "grpc.listen",
+          .ca_name = "client_ca",
+          .certificate = grpc.tls().certificate(),
+          .key = grpc.tls().key(),
+          .ca = grpc.tls().client_ca(),
+          .insecure_network = grpc.tls().insecure_network(),
+          // An address with a mistake has been told already.
+          .is_loopback = !listen.ok() || listen->IsLoopback()};
+}
 
 config::CollectorConfig DefaultCollectorConfig(const DefaultPaths& paths) {
   config::CollectorConfig config;
@@ -107,26 +112,34 @@ void Validate(const config::CollectorConfig& config, ConfigReport* report) {
   }
 }
 
-absl::StatusOr<config::CollectorConfig> LoadCollectorConfig(const CollectorFlags& flags, const DefaultPaths& paths) {
+config::CollectorConfig LoadCollectorConfig(const CollectorFlags& flags, const DefaultPaths& paths,
+                                            ConfigReport* report) {
   config::CollectorConfig config = DefaultCollectorConfig(paths);
-  const std::string origin = flags.config.value_or(paths.config_file);
-  ConfigReport report(origin.empty() ? "configuration" : origin);
-  LoadConfigFile(flags.config, paths.config_file, &config, &report);
+  LoadConfigFile(flags.config, paths.config_file, &config, report);
   const auto set = [&](absl::string_view flag, absl::string_view path, const std::optional<std::string>& text) {
     if (text.has_value()) {
-      SetFromFlag(flag, path, *text, &config, &report);
+      SetFromFlag(flag, path, *text, &config, report);
     }
   };
   set("--organization", "organization", flags.organization);
   set("--http-listen", "http.listen", flags.http_listen);
   set("--grpc-listen", "grpc.listen", flags.grpc_listen);
   if (flags.data.has_value()) {
-    SetFromFlag("--data", "data", AbsolutePath(*flags.data), &config, &report);
+    SetFromFlag("--data", "data", AbsolutePath(*flags.data), &config, report);
   }
   set("--log-level", "log_level", flags.log_level);
-  if (!report.unread()) {
-    Validate(config, &report);
+  if (!report->unread()) {
+    Validate(config, report);
+    CheckTlsFiles(TlsFieldsOf(config.grpc()), report);
+    CheckInventory(config.inventory(), report);
   }
+  return config;
+}
+
+absl::StatusOr<config::CollectorConfig> LoadCollectorConfig(const CollectorFlags& flags, const DefaultPaths& paths) {
+  const std::string origin = flags.config.value_or(paths.config_file);
+  ConfigReport report(origin.empty() ? "configuration" : origin);
+  config::CollectorConfig config = LoadCollectorConfig(flags, paths, &report);
   if (!report.ok()) {
     return report.Refusal();
   }

@@ -2,8 +2,6 @@
 
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include <atomic>
 #include <deque>
@@ -29,30 +27,6 @@ constexpr std::int64_t kFewAgents = 80;
 
 grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
-}
-
-// gRPC takes any text for a certificate and then fails each handshake, so what we are given is looked at first.
-absl::Status CheckCertificates(const IngestOptions& options) {
-  const auto open = [](const std::string& text) {
-    return std::unique_ptr<BIO, int (*)(BIO*)>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free);
-  };
-  using Certificate = std::unique_ptr<X509, void (*)(X509*)>;
-  const Certificate own(PEM_read_bio_X509(open(options.certificate).get(), nullptr, nullptr, nullptr), X509_free);
-  if (own == nullptr) {
-    return absl::InvalidArgumentError("grpc.tls.certificate holds no PEM certificate");
-  }
-  const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(
-      PEM_read_bio_PrivateKey(open(options.key).get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
-  if (key == nullptr) {
-    return absl::InvalidArgumentError("grpc.tls.key holds no PEM private key");
-  }
-  if (X509_check_private_key(own.get(), key.get()) != 1) {
-    return absl::InvalidArgumentError("grpc.tls.key is not the key of grpc.tls.certificate");
-  }
-  if (Certificate(PEM_read_bio_X509(open(options.client_ca).get(), nullptr, nullptr, nullptr), X509_free) == nullptr) {
-    return absl::InvalidArgumentError("grpc.tls.client_ca holds no PEM certificate");
-  }
-  return absl::OkStatus();
 }
 
 std::string Flatten(const grpc::ByteBuffer& buffer) {
@@ -317,10 +291,6 @@ class GrpcIngestServer : public IngestServer {
     builder.SetResourceQuota(quota);
     std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
     if (!options.certificate.empty()) {
-      const absl::Status checked = CheckCertificates(options);
-      if (!checked.ok()) {
-        return checked;
-      }
       grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
       tls.pem_root_certs = options.client_ca;
       tls.pem_key_cert_pairs.push_back({options.key, options.certificate});

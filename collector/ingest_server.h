@@ -16,7 +16,7 @@ namespace ppmm {
 
 struct IngestOptions {
   std::string listen = "127.0.0.1:7767";  // ADDR:PORT, port 0: any
-  // All three or none; PEM texts.
+  // All three or none; PEM texts that ReadTlsFiles took (common/tls_files.h): gRPC takes any.
   std::string certificate;
   std::string key;
   std::string client_ca;
@@ -28,7 +28,7 @@ class IngestServer {
  public:
   // Listens. The pointers outlive the server.
   //
-  // Errors: InvalidArgument: `listen` or the certificates cannot be used; Unavailable: the address is taken, the text
+  // Errors: InvalidArgument: `listen` cannot be used; Unavailable: the address is taken, the text
   //         says by whom and which flag cures it.
   static absl::StatusOr<std::unique_ptr<IngestServer>> Start(const IngestOptions& options, const Clock* clock,
                                                              IngestQueue* queue, IngestCounters* counters);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "google/protobuf/util/json_util.h"
@@ -259,17 +260,38 @@ void Validate(const config::Inventory& inventory, ConfigReport* report) {
   CheckWhatEases(inventory, report);
 }
 
-absl::StatusOr<Inventory> LoadInventory(const std::string& path) {
+config::Inventory ReadInventory(const std::string& path, ConfigReport* report) {
   config::Inventory inventory;
-  ConfigReport report(path);
-  LoadConfigFile(std::nullopt, path, &inventory, &report);
-  if (!report.unread()) {
-    Validate(inventory, &report);
+  LoadConfigFile(std::nullopt, path, &inventory, report);
+  if (!report->unread()) {
+    Validate(inventory, report);
   }
+  return inventory;
+}
+
+absl::StatusOr<Inventory> LoadInventory(const std::string& path) {
+  ConfigReport report(path);
+  config::Inventory inventory = ReadInventory(path, &report);
   if (!report.ok()) {
     return report.Refusal();
   }
   return Inventory(std::move(inventory), path);
+}
+
+void CheckInventory(const std::string& path, ConfigReport* report) {
+  if (!absl::StartsWith(path, "/")) {
+    return;  // told already
+  }
+  // Its keys are other keys than the configuration's of the same names.
+  ConfigReport own(path);
+  ReadInventory(path, &own);
+  for (const ConfigError& error : own.errors()) {
+    if (error.place.line == 0) {
+      report->AddError("inventory", ToString(error));
+    } else {
+      report->AddErrorAt(error.place, error.message);
+    }
+  }
 }
 
 }  // namespace ppmm

@@ -55,9 +55,15 @@ std::vector<Network> OwnNetworks(const config::CollectorConfig& config, const In
 // Checks what type and range don't tell: names given once, networks, dates, reasons, ids of activities.
 void Validate(const config::Inventory& inventory, ConfigReport* report);
 
-// Reads the file. One that is not there is an empty inventory.
+// Reads and checks the file. One that is not there is an empty inventory.
 //
-// Errors: InvalidArgument with one line per mistake and a last one that counts them.
+// Errors: added to `report`, which is to be thrown away then as is the result.
+config::Inventory ReadInventory(const std::string& path, ConfigReport* report);
+
+// The same. Errors: InvalidArgument with one line per mistake and a last one that counts them.
 absl::StatusOr<Inventory> LoadInventory(const std::string& path);
+
+// Adds to the report of the configuration, whose key `inventory` names the file, what is wrong with it.
+void CheckInventory(const std::string& path, ConfigReport* report);
 
 }  // namespace ppmm

@@ -9,7 +9,6 @@
 
 #include "collector/collector.h"
 #include "collector/config.h"
-#include "collector/inventory.h"
 #include "common/daemon.h"
 #include "common/log.h"
 #include "common/sd_notify.h"
@@ -79,10 +78,11 @@ int main(int argc, char** argv) {
   app.add_flag("--restored", restored, "once, after a backup was restored: the store gets a new id, totals begin at 0");
   const auto load = [&] {
     config = ppmm::LoadCollectorConfig(flags, paths);
-    return config.ok() ? ppmm::LoadInventory(config->inventory()).status() : config.status();
+    return config.status();
   };
-  return ppmm::DaemonMain(app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level}, load, [&] {
-    ppmm::ApplyLogLevel(config->log_level());
-    return ppmm::Run(flags, paths, *config, restored);
-  });
+  return ppmm::DaemonMain(app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level, &flags.check_config},
+                          load, [&] {
+                            ppmm::ApplyLogLevel(config->log_level());
+                            return ppmm::Run(flags, paths, *config, restored);
+                          });
 }

@@ -274,7 +274,19 @@ void ConfigReport::AddError(absl::string_view path, absl::string_view message) {
 
 void ConfigReport::AddErrorAt(ConfigPlace place, absl::string_view message) {
   if (errors_.size() < kMaxErrors) {
-    errors_.push_back({std::move(place), std::string(message)});
+    // Behind what stands before it in the same file; a file's mistakes stay together.
+    auto at = errors_.end();
+    for (auto it = errors_.begin(); it != errors_.end(); ++it) {
+      if (it->place.origin != place.origin) {
+        continue;
+      }
+      if (std::pair(it->place.line, it->place.column) > std::pair(place.line, place.column)) {
+        at = it;
+        break;
+      }
+      at = it + 1;
+    }
+    errors_.insert(at, {std::move(place), std::string(message)});
   } else if (errors_.size() == kMaxErrors) {
     errors_.push_back({{place.origin, 0, 0}, "more mistakes follow; correct these first"});
   }
@@ -352,7 +364,11 @@ void SetFromFlag(absl::string_view flag, absl::string_view path, absl::string_vi
 absl::StatusOr<std::string> ReadConfigFile(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
-    return ErrnoStatus(errno, path);
+    const absl::Status status = ErrnoStatus(errno, path);
+    return !absl::IsPermissionDenied(status)
+               ? status
+               : absl::PermissionDeniedError(absl::StrCat(status.message(), "; let user id ", geteuid(),
+                                                          ", who runs this, read it (chown, chmod)"));
   }
   absl::StatusOr<std::string> result = std::string();
   char buffer[16 * 1024];

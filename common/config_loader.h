@@ -58,6 +58,7 @@ class ConfigReport {
   bool unread() const { return unread_; }
 
   bool ok() const { return errors_.empty(); }
+  // File by file in the order in which they were begun, within each by line and column.
   const std::vector<ConfigError>& errors() const { return errors_; }
   // OK, or InvalidArgument with one line per mistake.
   absl::Status status() const;
@@ -92,7 +93,7 @@ void SetFromFlag(absl::string_view flag, absl::string_view path, absl::string_vi
 
 // Reads a file of at most 1 MiB.
 //
-// Errors: NotFound, PermissionDenied, ... of the system; InvalidArgument for a larger file or a folder.
+// Errors: NotFound, PermissionDenied with its cure, ... of the system; InvalidArgument for a larger file or a folder.
 absl::StatusOr<std::string> ReadConfigFile(const std::string& path);
 
 // Reads the file that --config names, else the one at `default_path` where there is one, over what `out` holds.

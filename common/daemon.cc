@@ -32,10 +32,9 @@ int SignalDescriptor() {
 
 int DaemonMain(CLI::App& app, int argc, char** argv, const DefaultPaths& paths, const DaemonFlags& flags,
                const std::function<absl::Status()>& load, const std::function<int()>& run) {
-  bool check = false;
   app.set_version_flag("--version", kVersion);
   app.add_option("--config", *flags.config, "configuration file; by default " + paths.config_file + " if it is there");
-  app.add_flag("--check-config", check, "check the configuration and end; 78 when it is invalid");
+  app.add_flag("--check-config", *flags.check_config, "check the configuration and end; 78 when it is invalid");
   app.add_option("--data", *flags.data, "folder of what is kept, by default " + paths.data);
   app.add_option("--log-level", *flags.log_level, "debug, info, warning or error");
   try {
@@ -47,7 +46,7 @@ int DaemonMain(CLI::App& app, int argc, char** argv, const DefaultPaths& paths, 
     std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());  // each line names its place
     return kExitConfig;
   }
-  if (check) {
+  if (*flags.check_config) {
     std::printf("the configuration is valid\n");
     return EXIT_SUCCESS;
   }

@@ -21,11 +21,12 @@ inline constexpr int kExitUsage = 2;
 inline constexpr int kExitUnavailable = 69;
 inline constexpr int kExitConfig = 78;
 
-// --config, --data, --log-level into members of these names of `flags`, --check-config, --version.
+// --config, --data, --log-level and --check-config into members of these names of `flags`, --version.
 struct DaemonFlags {
   std::optional<std::string>* config;
   std::optional<std::string>* data;
   std::optional<std::string>* log_level;
+  bool* check_config;
 };
 
 // Adds the shared flags, parses, and then, unless a flag ends the program at once: `load` reads the configuration, and

@@ -102,7 +102,6 @@ TEST(AgentConfigTest, TellsEachMistakeOfAFileWithItsPlace) {
                  "  bpf: on\n")
                 .error,
             "agent.yaml:1:1: unknown key \"colector\"; did you mean \"collector\"?\n"
-            "agent.yaml:8:8: sources.bpf: \"on\" is not one of auto, off\n"
             "agent.yaml:2:8: group: \"\" must be 1 to 64 letters, digits, \".\", \"_\" or \"-\"\n"
             "agent.yaml:3:7: root: \"host\" must begin with \"/\"\n"
             "agent.yaml:4:9: socket: \"run/agent.sock\" must begin with \"/\"\n"
@@ -110,6 +109,7 @@ TEST(AgentConfigTest, TellsEachMistakeOfAFileWithItsPlace) {
             "segment\n"
             "agent.yaml:7:13: sources.disable[0]: unknown source \"softnt\"; did you mean \"softnet\"?\n"
             "agent.yaml:7:21: sources.disable[1]: unknown source \"zfs\"; there are cpu, memory, softnet\n"
+            "agent.yaml:8:8: sources.bpf: \"on\" is not one of auto, off\n"
             "8 errors, nothing loaded");
 }
 
@@ -132,7 +132,8 @@ TEST(AgentConfigTest, RefusesPlainTextOffLoopbackUnlessItIsOnPurpose) {
             "1 error, nothing loaded");
   EXPECT_EQ(Load("collector: 10.0.0.1:7767\ntls: {insecure_network: true}\n").error, "");
   EXPECT_EQ(Load("collector: 10.0.0.1:7767\ntls: insecure_network\n").error, "");
-  EXPECT_EQ(Load("collector: 10.0.0.1:7767\ntls: {certificate: /c, key: /k, ca: /a, server_name: x}\n").error, "");
+  EXPECT_EQ(Load("collector: 10.0.0.1:7767\ntls: {certificate: /c, key: /k, ca: /a, server_name: x}\n").error, "")
+      << "a running agent waits for its certificates";
   for (const char* loopback : {"localhost:1", "127.9.9.9:1", "\"[::1]:1\""}) {
     EXPECT_EQ(Load(std::string("collector: ") + loopback).error, "") << loopback;
   }
@@ -149,6 +150,22 @@ TEST(AgentConfigTest, WantsCertificateKeyAndCaTogether) {
             "agent.yaml:1:20: tls.server_name: is checked against a certificate, and there is none; set "
             "tls.certificate\n"
             "1 error, nothing loaded");
+}
+
+TEST(AgentConfigTest, CertificatesThatCannotBeUsedAreMistakesWhenTheConfigurationIsChecked) {
+  const std::string yaml = "tls:\n  certificate: /none/c\n  key: /none/k\n  ca: k\n";
+  EXPECT_EQ(Load(yaml, {.check_config = true}).error,
+            "agent.yaml:2:16: tls.certificate: /none/c: No such file or directory; correct the path, or make the file "
+            "(docs/operations.md, \"Mutual TLS\", makes them)\n"
+            "agent.yaml:3:8: tls.key: /none/k: No such file or directory; correct the path, or make the file "
+            "(docs/operations.md, \"Mutual TLS\", makes them)\n"
+            "agent.yaml:4:7: tls.ca: \"k\" must begin with \"/\"\n"
+            "3 errors, nothing loaded");
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(Load("tls: {certificate: /none/c, key: /none/k, ca: /none/a}\n").error, "");
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("agent.yaml:1:20: tls.certificate: /none/c: No such file or directory"), std::string::npos) << log;
+  EXPECT_NE(log.find("agent.yaml:1:47: tls.ca: /none/a: "), std::string::npos) << log;
 }
 
 TEST(AgentConfigTest, BoundsThePathOfTheSocket) {

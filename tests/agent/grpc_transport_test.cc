@@ -375,6 +375,16 @@ TEST_F(MutualTlsTest, TheNameInTheCollectorsCertificateIsTheOneGiven) {
   EXPECT_EQ(collector_->hellos, 1);
 }
 
+TEST_F(MutualTlsTest, ACertificateWithoutItsKeyNamesBothAndTheNextConnectionTakesTheRightOne) {
+  const TestAuthority::Pair agent = authority_.Issue("agent", "DNS:agent");
+  const absl::Status status = Hello(authority_.root(), {agent.certificate, authority_.Issue("x", "DNS:x").key});
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_THAT(
+      std::string(status.message()),
+      HasSubstr("tls.key: " + folder_ + "/agent.key: is not the key of the certificate in " + folder_ + "/agent.pem"));
+  EXPECT_EQ(Hello(authority_.root(), agent), absl::OkStatus());
+}
+
 TEST_F(MutualTlsTest, PlainTextMeetsTlsAndTlsPlainText) {
   const absl::Status without = SayHello({.target = collector_->address()});
   EXPECT_TRUE(absl::IsUnavailable(without));
@@ -396,7 +406,9 @@ TEST(GrpcTransportTest, CertificatesThatCannotBeReadEndTheConnectionWithTheirNam
   (*transport)->Connect(&listener);
   (*transport)->Read();
   (*transport)->Cancel();
-  EXPECT_THAT(std::string(listener.Wait().message()), HasSubstr("not/there.pem"));
+  const std::string said(listener.Wait().message());
+  EXPECT_THAT(said, HasSubstr("tls.certificate: b: No such file or directory; correct the path, or make the file"));
+  EXPECT_THAT(said, HasSubstr("tls.ca: not/there.pem: No such file"));
 }
 
 }  // namespace

@@ -8,6 +8,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "agent/config.h"
+#include "agent/source_names.h"
+#include "common/environment.h"
 #include "tests/testing/temp_folder.h"
 
 namespace ppmm {
@@ -112,6 +115,33 @@ TEST_F(CommandsTest, CheckNamesEachMistakeWithItsPlaceAndExits78) {
   EXPECT_EQ(CheckCommand(context_, file), 78);
   EXPECT_THAT(out_.str(), HasSubstr("agent.yaml:2:1: unknown key \"spol\"; did you mean \"spool\"?"));
   EXPECT_THAT(out_.str(), HasSubstr("read as agent configuration"));
+}
+
+TEST_F(CommandsTest, CheckTellsWhatTheDaemonsOwnCheckTellsInTheOrderOfTheFile) {
+  const TempFolder folder;
+  const std::string agent =
+      folder.Write("agent.yaml",
+                   "host_id: xyz\ngrup: web\nsources: {disable: [zfs]}\ntls: {certificate: /none, key: /no, ca: /n}\n");
+  EXPECT_EQ(CheckCommand(context_, agent), 78);
+  const std::string as_daemon(LoadAgentConfig({.config = agent, .check_config = true},
+                                              DefaultPathsOf("agent", true, ProcessEnvironment), kSourceNames)
+                                  .status()
+                                  .message());
+  EXPECT_THAT(as_daemon, HasSubstr("6 errors, nothing loaded"));
+  EXPECT_EQ(out_.str(),
+            as_daemon.substr(0, as_daemon.rfind('\n')) + "\n6 errors in " + agent + ", read as agent configuration.\n");
+  EXPECT_THAT(out_.str(),
+              testing::ContainsRegex("agent.yaml:1:10: host_id.*\n.*agent.yaml:2:1: unknown key \"grup\".*\n"
+                                     ".*agent.yaml:3:21: sources.disable.*\n.*agent.yaml:4:20: "
+                                     "tls.certificate: /none: No such file or directory"));
+}
+
+TEST_F(CommandsTest, CheckTellsTheMistakesOfTheInventoryThatACollectorWouldRead) {
+  const TempFolder folder;
+  const std::string inventory = folder.Write("inventory.yaml", "aplications: []\n");
+  EXPECT_EQ(CheckCommand(context_, folder.Write("collector.yaml", "inventory: " + inventory + "\nretention: {}\n")),
+            78);
+  EXPECT_THAT(out_.str(), HasSubstr(inventory + ":1:1: unknown key \"aplications\""));
 }
 
 TEST_F(CommandsTest, CheckOfAFileThatIsNotThereIsAUsageError) {

@@ -3,27 +3,40 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 
+#include "tests/testing/certificates.h"
 #include "tests/testing/sample_config.h"
 #include "tests/testing/temp_folder.h"
 
 namespace ppmm {
 namespace {
 
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
 DefaultPaths RootPaths() {
   return DefaultPathsOf("collector", true, [](const char*) { return std::string(); });
 }
 
-// The configuration from one file, or the mistakes, in which the file is called collector.yaml.
+// The configuration from one file, or the mistakes, in which the file is called collector.yaml. $DIR is its folder, in
+// which c, k and a are certificate, key and authority.
 struct Outcome {
   config::CollectorConfig config;
   std::string error;
 };
 Outcome Load(absl::string_view yaml, CollectorFlags flags = {}) {
+  static const TestAuthority authority;
+  static const TestAuthority::Pair pair = authority.Issue("collector", "DNS:collector");
   const TempFolder folder;
-  flags.config = folder.Write("collector.yaml", yaml);
+  folder.Write("c", pair.certificate);
+  folder.Write("k", pair.key);
+  folder.Write("a", authority.root());
+  flags.config = folder.Write("collector.yaml", absl::StrReplaceAll(yaml, {{"$DIR", folder.path()}}));
   const auto config = LoadCollectorConfig(flags, RootPaths());
   if (config.ok()) {
     return {*config, ""};
@@ -93,21 +106,21 @@ TEST(CollectorConfigTest, TellsEachMistakeOfAFileWithItsPlace) {
            "grpc: {limits: {max_connections_per_address: 0}}\n"
            "data: \"\"\n")
           .error,
-      "collector.yaml:3:3: unknown key \"lisen\" in \"http\"; did you mean \"listen\"?\n"
-      "collector.yaml:13:46: grpc.limits.max_connections_per_address: 0 is out of range; allowed: 1 to 1000000\n"
-      "collector.yaml:6:15: organization: must be a name of 1 to 128 bytes\n"
       "collector.yaml:2:11: http.listen: \"web1:80\" names a host, and listening needs an address of this one; "
       "write ADDRESS:PORT, as 127.0.0.1:7767, [::1]:7767 or 0.0.0.0:7767\n"
+      "collector.yaml:3:3: unknown key \"lisen\" in \"http\"; did you mean \"listen\"?\n"
       "collector.yaml:4:11: http.names[0]: \"https://a\" is no host name; write it without scheme and port, as "
       "ppmm.example\n"
       "collector.yaml:5:17: http.external_url: \"ppmm.example\" is no address that links can begin with; write it "
       "as https://ppmm.example or https://example.org/ppmm\n"
-      "collector.yaml:14:7: data: is not set; write a path (without HOME there is no default)\n"
+      "collector.yaml:6:15: organization: must be a name of 1 to 128 bytes\n"
       "collector.yaml:8:5: networks[0]: \"192.0.2.1/24\" has bits beyond its prefix; write 192.0.2.0/24\n"
       "collector.yaml:10:5: networks[2]: \"office\" is no network; write a network as 10.20.0.0/16 or "
       "fd00:1::/32\n"
       "collector.yaml:11:12: inventory: \"inventory.yaml\" must begin with \"/\"\n"
       "collector.yaml:12:44: retention.hours_days: 50 is less than retention.minutes_days, which is 100\n"
+      "collector.yaml:13:46: grpc.limits.max_connections_per_address: 0 is out of range; allowed: 1 to 1000000\n"
+      "collector.yaml:14:7: data: is not set; write a path (without HOME there is no default)\n"
       "11 errors, nothing loaded");
 }
 
@@ -142,12 +155,40 @@ TEST(CollectorConfigTest, RefusesPlainTextOffLoopbackUnlessItIsOnPurpose) {
             "1 error, nothing loaded");
   EXPECT_EQ(Load("grpc: {listen: \"0.0.0.0:7767\", tls: {insecure_network: true}}\n").error, "");
   EXPECT_EQ(Load("grpc: {listen: \"0.0.0.0:7767\", tls: insecure_network}\n").error, "");
-  EXPECT_EQ(Load("grpc: {listen: \"0.0.0.0:7767\", tls: {certificate: /c, key: /k, client_ca: /a}}\n").error, "");
+  EXPECT_EQ(
+      Load("grpc: {listen: \"0.0.0.0:7767\", tls: {certificate: $DIR/c, key: $DIR/k, client_ca: $DIR/a}}\n").error, "");
 }
 
 TEST(CollectorConfigTest, WantsCertificateKeyAndCaTogether) {
-  EXPECT_EQ(Load("grpc:\n  tls:\n    certificate: /c\n    client_ca: /a\n").error,
+  EXPECT_EQ(Load("grpc:\n  tls:\n    certificate: $DIR/c\n    client_ca: $DIR/a\n").error,
             "collector.yaml:3:18: grpc.tls.certificate: goes together with key\n1 error, nothing loaded");
+}
+
+TEST(CollectorConfigTest, TellsCertificatesThatCannotBeUsedInTheOrderOfTheFile) {
+  EXPECT_EQ(Load("log_level: loud\ngrpc:\n  tls:\n    client_ca: $DIR/none\n    key: $DIR/c\n    certificate: $DIR/c\n"
+                 "organization: \"\"\n")
+                .error,
+            "collector.yaml:1:12: log_level: \"loud\" is not one of info, debug, warning, error\n"
+            "collector.yaml:4:16: grpc.tls.client_ca: none: No such file or directory; correct the path, or make the "
+            "file (docs/operations.md, \"Mutual TLS\", makes them)\n"
+            "collector.yaml:5:10: grpc.tls.key: c: holds no PEM private key (-----BEGIN PRIVATE KEY-----); name one "
+            "that does (docs/operations.md, \"Mutual TLS\", makes them)\n"
+            "collector.yaml:7:15: organization: must be a name of 1 to 128 bytes\n"
+            "4 errors, nothing loaded");
+}
+
+TEST(CollectorConfigTest, TellsTheMistakesOfTheInventoryThatItNames) {
+  const TempFolder folder;
+  const std::string inventory =
+      folder.Write("inventory.yaml", "applications:\n- application: nginx\n  onwer: anna\nnetworks: [10.0.0.0/99]\n");
+  const std::string error = Load("networks: [x]\ninventory: " + inventory + "\n").error;
+  EXPECT_THAT(error, StartsWith("collector.yaml:1:12: networks[0]: "));
+  EXPECT_THAT(error, HasSubstr(inventory + ":3:3: unknown key \"onwer\" in \"applications[0]\"; did you mean "));
+  EXPECT_THAT(error, HasSubstr(inventory + ":4:12: networks[0]: "));
+  EXPECT_THAT(error, EndsWith("3 errors, nothing loaded"));
+  EXPECT_EQ(Load("inventory: " + folder.path() + "\n").error,
+            "collector.yaml:1:12: inventory: " + folder.path() + ": is a folder, not a file\n1 error, nothing loaded");
+  EXPECT_EQ(Load("inventory: " + folder.path() + "/none\n").error, "") << "nothing is declared";
 }
 
 TEST(CollectorConfigTest, NeedsARestartForWhatAReloadDoesNotTake) {
@@ -158,9 +199,10 @@ TEST(CollectorConfigTest, NeedsARestartForWhatAReloadDoesNotTake) {
                   .empty());
   EXPECT_EQ(ChangesThatNeedRestart(Load("").config, Load("socket: /s\norganization: x\n").config),
             (std::vector<std::string>{"socket"}));
-  EXPECT_EQ(ChangesThatNeedRestart(Load("").config, Load("data: /d\nhttp: {listen: \"127.0.0.1:1\", names: [a]}\n"
-                                                         "grpc: {tls: {certificate: /c, key: /k, client_ca: /a}}\n")
-                                                        .config),
+  EXPECT_EQ(ChangesThatNeedRestart(Load("").config,
+                                   Load("data: /d\nhttp: {listen: \"127.0.0.1:1\", names: [a]}\n"
+                                        "grpc: {tls: {certificate: $DIR/c, key: $DIR/k, client_ca: $DIR/a}}\n")
+                                       .config),
             (std::vector<std::string>{"data", "grpc.tls.certificate", "grpc.tls.client_ca", "grpc.tls.key",
                                       "http.listen", "http.names"}));
 }

@@ -186,14 +186,6 @@ TEST_F(IngestServerTest, SaysWhoHasThePort) {
   EXPECT_THAT(second.status().message(), HasSubstr("--grpc-listen"));
 }
 
-TEST_F(IngestServerTest, RefusesCertificatesThatAreNone) {
-  IngestOptions options;
-  options.listen = "127.0.0.1:0";
-  options.certificate = options.key = options.client_ca = "no PEM";
-  const auto server = IngestServer::Start(options, &clock_, &queue_, &counters_);
-  EXPECT_FALSE(server.ok());
-}
-
 // gRPC's own listener never accepts again after one EMFILE; ours goes on.
 TEST_F(IngestServerTest, AcceptsAgainAfterItRanOutOfDescriptors) {
   {

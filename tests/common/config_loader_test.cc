@@ -242,11 +242,22 @@ TEST(ConfigReportTest, FindsThePlaceOfAFieldOrOfWhatIsAroundIt) {
   report.AddError("interval", "is odd");
   report.AddError("grpc.listen", "is no address");
   EXPECT_EQ(report.status().message(),
-            "f.yaml:2:11: http.listen: is no address\n"
+            "f.yaml: grpc.listen: is no address\n"
             "f.yaml:1:1: http.tls.key: is missing\n"
+            "f.yaml:2:11: http.listen: is no address\n"
             "f.yaml:3:12: networks[0]: is no network\n"
-            "--interval: interval: is odd\n"
-            "f.yaml: grpc.listen: is no address");
+            "--interval: interval: is odd");
+}
+
+TEST(ConfigReportTest, MistakesStandByFileLineAndColumnHoweverTheyWereFound) {
+  ConfigReport report;
+  report.AddErrorAt({"b.yaml", 2, 1}, "third");
+  report.AddErrorAt({"a.yaml", 9, 1}, "fourth");
+  report.AddErrorAt({"b.yaml", 1, 7}, "second");
+  report.AddErrorAt({"b.yaml", 1, 2}, "first");
+  report.AddErrorAt({"b.yaml", 1, 7}, "second, too");
+  EXPECT_EQ(report.status().message(),
+            "b.yaml:1:2: first\nb.yaml:1:7: second\nb.yaml:1:7: second, too\nb.yaml:2:1: third\na.yaml:9:1: fourth");
 }
 
 TEST(ConfigReportTest, ARefusalCountsTheMistakes) {

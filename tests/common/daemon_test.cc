@@ -21,14 +21,15 @@ struct Program {
     }
     CLI::App app("A program.");
     return DaemonMain(
-        app, static_cast<int>(arguments.size()), arguments.data(), DefaultPaths{}, {&config, &data, &log_level},
-        [this] { return loaded; },
+        app, static_cast<int>(arguments.size()), arguments.data(), DefaultPaths{},
+        {&config, &data, &log_level, &check_config}, [this] { return loaded; },
         [this] {
           ++runs;
           return 7;
         });
   }
   std::optional<std::string> config, data, log_level;
+  bool check_config = false;
   absl::Status loaded;
   int runs = 0;
 };

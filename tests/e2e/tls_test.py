@@ -50,6 +50,29 @@ def check_plain_text_is_refused(rig):
     check("tls" in agent.text() and "insecure_network" in agent.text(), agent.text())
 
 
+def check_files_are_looked_at(rig, folder):
+    """Neither a check nor a collector's start passes over a file that cannot be used; an agent's start says it and goes
+    on, since its certificate may just be renewed."""
+    no_key = agent_config(folder, "nobody")
+    told = f"{no_key}:3:8: tls.key: {folder}/nobody.key: No such file or directory; correct the path"
+    checked = rig.start("checked-agent", [rig.agent_program, "--config", no_key, "--check-config"])
+    check(checked.wait(20) == CONFIGURATION_INVALID and told in checked.text(), checked.text())
+    machine = Machine(rig, "nobody")
+    machine.start("--config", str(no_key))
+    wait_until(lambda: "tls.key: " in last_error(machine), 30, "the agent's status names the key")
+    check(told in machine.process.text(), machine.process.text())
+    check(machine.process.stop() == 0, "the agent ends with 0")
+
+    wrong = folder / "collector.yaml"
+    wrong.write_text(f"grpc:\n  tls:\n    certificate: {folder}/collector.pem\n    key: {folder}/web1.key\n"
+                     f"    client_ca: {folder}/ca.pem\n")
+    for more in (["--check-config"], []):
+        collector = rig.start("wrong-collector", [rig.collector_program, "--config", wrong, "--data", rig.folder / "wrong",
+                                                  "--http-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0", *more])
+        check(collector.wait(20) == CONFIGURATION_INVALID, collector.text())
+        check(f"{wrong}:4:10: grpc.tls.key: {folder}/web1.key: is not the key of" in collector.text(), collector.text())
+
+
 def last_error(machine):
     status = machine.status()
     return status["collector"]["last_error"] if status else ""
@@ -64,6 +87,7 @@ def test(rig):
         config.write(f"grpc:\n  tls:\n    certificate: {ours}/collector.pem\n    key: {ours}/collector.key\n"
                      f"    client_ca: {ours}/ca.pem\n")
     rig.start_collector()
+    check_files_are_looked_at(rig, ours)
 
     web1 = Machine(rig, "web1")
     web1.start("--config", str(agent_config(ours, "web1")))

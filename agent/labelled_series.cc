@@ -1,8 +1,13 @@
 #include "agent/labelled_series.h"
 
-#include "common/log.h"
+#include "common/text.h"
 
 namespace ppmm {
+namespace {
+
+constexpr std::size_t kMaxLabel = 256;
+
+}  // namespace
 
 LabelledSeries::LabelledSeries(std::vector<absl::string_view> metrics) {
   metrics_.reserve(metrics.size());
@@ -19,7 +24,7 @@ const std::vector<SeriesHandle>& LabelledSeries::For(Recorder& recorder, absl::s
     std::vector<std::string> shown;
     shown.reserve(labels.size());
     for (const std::string& label : labels) {
-      shown.push_back(EscapeForDisplay(label));
+      shown.push_back(EscapeExactly(label, kMaxLabel));
     }
     for (const Metric* metric : metrics_) {
       found->second.series.push_back(recorder.AddSeries(recorder.host(), *metric, shown));

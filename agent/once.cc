@@ -188,15 +188,17 @@ absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Cl
   std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
     return a.ports.empty() != b.ports.empty() ? b.ports.empty() : a.cpu > b.cpu;
   });
-  std::size_t width = 20;
+  constexpr int kWidest = 32;
+  int width = 20;
   for (const Row& row : rows) {
-    width = std::clamp(row.name.size(), width, std::size_t{32});
+    width = std::clamp(DisplayWidth(row.name), width, kWidest);
   }
-  absl::StrAppendFormat(&out, "\n%-*s  %-13s  %6s  %9s  %7s  %-11s  %s\n", static_cast<int>(width), "APPLICATIONS",
-                        "origin", "cpu", "memory", "conn/s", "ports", "evidence");
+  absl::StrAppendFormat(&out, "\n%-*s  %-13s  %6s  %9s  %7s  %-11s  %s\n", width, "APPLICATIONS", "origin", "cpu",
+                        "memory", "conn/s", "ports", "evidence");
   for (const Row& row : rows) {
-    absl::StrAppendFormat(&out, "%-*s  %-13s  %6.2f  %9s  %7s  %-11s  %s\n", static_cast<int>(width),
-                          row.name.substr(0, 32), row.origin, row.cpu, Bytes(row.memory),
+    const std::string name = CutTo(row.name, width);
+    absl::StrAppendFormat(&out, "%s%*s  %-13s  %6.2f  %9s  %7s  %-11s  %s\n", name, width - DisplayWidth(name), "",
+                          row.origin, row.cpu, Bytes(row.memory),
                           row.ports.empty() ? "-" : absl::StrFormat("%.1f", row.connections),
                           row.ports.empty() ? "-" : row.ports.substr(0, 11), row.evidence);
   }

@@ -16,10 +16,6 @@ namespace {
 constexpr int kPipeWidth = 120;
 constexpr int kWidest = 200;
 
-bool BeginsCharacter(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-}
-
 absl::string_view CodeOf(Tone tone) {
   switch (tone) {
     case Tone::kPlain:
@@ -61,26 +57,6 @@ std::string Toned(const Screen& screen, Tone tone, absl::string_view text) {
     return std::string(text);
   }
   return absl::StrCat("\x1b[", CodeOf(tone), "m", text, "\x1b[0m");
-}
-
-int DisplayWidth(absl::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), BeginsCharacter));
-}
-
-std::string CutTo(absl::string_view text, int width) {
-  if (DisplayWidth(text) <= width) {
-    return std::string(text);
-  }
-  int characters = 0;
-  std::size_t end = 0;
-  while (end < text.size() && (characters < width - 1 || !BeginsCharacter(text[end]))) {
-    characters += BeginsCharacter(text[end]) ? 1 : 0;
-    ++end;
-  }
-  while (end > 0 && text[end - 1] == ' ') {
-    --end;
-  }
-  return absl::StrCat(text.substr(0, end), "\u2026");
 }
 
 std::string Wrap(absl::string_view text, int width, int indent, int used) {

@@ -7,6 +7,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
+#include "common/text.h"
+
 namespace ppmm {
 
 enum class Tone { kPlain, kHeading, kGood, kBad, kWarning, kDim };
@@ -26,12 +28,6 @@ Screen ScreenOfStdout(absl::Time now);
 
 // The text in a tone; unchanged without colour.
 std::string Toned(const Screen& screen, Tone tone, absl::string_view text);
-
-// Columns that a UTF-8 text takes: one per character.
-int DisplayWidth(absl::string_view text);
-
-// Cut to `width` columns, the last of them "…" where something is missing.
-std::string CutTo(absl::string_view text, int width);
 
 // Words filled into lines of the screen's width, each indented; the first line comes without indent, after `used`
 // columns. No line feed at the end.

@@ -10,6 +10,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
+#include "common/text.h"
+
 namespace ppmm {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
@@ -50,9 +52,5 @@ class LogLimiter {
   std::atomic<std::int64_t> next_us_{0};
   std::atomic<std::int64_t> events_{0};
 };
-
-// Escapes what is not printable UTF-8: control characters as \xNN, invalid bytes as \xNN. For names that come from
-// outside (process names, paths, hosts). Shape: at most `max_bytes` bytes of result, cut at a character.
-std::string EscapeForDisplay(absl::string_view text, size_t max_bytes = 256);
 
 }  // namespace ppmm

@@ -18,12 +18,8 @@ namespace {
 constexpr size_t kMaxVerdicts = 1'024;
 constexpr int64_t kMaxHashed = int64_t{512} << 20;  // bytes; about 1.5 s of one CPU, once
 
-std::string Quoted(absl::string_view text) {
-  return std::string(text.substr(0, 200));
-}
-
 void Add(FileVerdict& verdict, absl::string_view kind, absl::string_view text) {
-  verdict.evidence.push_back({std::string(kind), Quoted(text)});
+  verdict.evidence.push_back({std::string(kind), std::string(text)});
 }
 
 std::string Named(const Package& package) {
@@ -174,10 +170,9 @@ FileVerdict FileJudge::JudgeFresh(const HostRoot& root, absl::string_view path, 
     verdict.confidence = 0.65;
     verdict.product = ProductName(build->note_name, build->note_version);
     verdict.version = build->note_version;
-    verdict.evidence.insert(
-        verdict.evidence.begin(),
-        {"build_info", Quoted(absl::StrCat("built as ", build->note_type, " package ", build->note_name, " ",
-                                           build->note_version, ", which is not installed here"))});
+    verdict.evidence.insert(verdict.evidence.begin(),
+                            {"build_info", absl::StrCat("built as ", build->note_type, " package ", build->note_name,
+                                                        " ", build->note_version, ", which is not installed here")});
   } else if (build.ok() && !build->go_module.empty()) {
     verdict.product = std::string(Basename(build->go_path.empty() ? build->go_module : build->go_path));
     const bool tagged = absl::StartsWith(build->go_module_version, "v");

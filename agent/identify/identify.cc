@@ -15,19 +15,25 @@
 #include "agent/identify/interpreter.h"
 #include "agent/identify/project.h"
 #include "agent/identify/unit.h"
+#include "common/text.h"
 
 namespace ppmm {
 namespace {
 
 constexpr size_t kMaxContainers = 64;  // container file systems whose answers are kept
 constexpr size_t kMaxName = 128;
+constexpr size_t kMaxSentence = 200;
 constexpr size_t kMaxEvidence = 8;
 constexpr absl::string_view kDeleted = " (deleted)";
 
-std::string Printable(absl::string_view text, size_t max) {
-  std::string out(text.substr(0, max));
-  std::replace_if(
-      out.begin(), out.end(), [](char c) { return c < ' ' || c > '~'; }, '_');
+// A name as it is sent: escaped, and of two names never one. One that is too long keeps its beginning, and a digest of
+// the whole behind "\~", which no escaped text has.
+std::string SentName(absl::string_view name) {
+  constexpr size_t kDigits = 12;
+  std::string out = EscapeExactly(name);
+  if (out.size() > kMaxName) {
+    out = absl::StrCat(EscapeExactly(name, kMaxName - kDigits - 2), "\\~", Sha256Hex(name).substr(0, kDigits));
+  }
   return out;
 }
 
@@ -146,18 +152,21 @@ class Identifier::Impl {
   }
 
   static void Finish(Identity& identity) {
-    identity.name = Printable(identity.name, kMaxName);
+    identity.name = SentName(identity.name);
     if (identity.name.empty()) {
       identity.name = "unnamed";
     }
-    identity.slot = Printable(identity.slot, kMaxName);
-    identity.name_evidence = Printable(identity.name_evidence, 200);
+    identity.slot = SentName(identity.slot);
+    identity.unit = SentName(identity.unit);
+    identity.product = SentName(identity.product);
+    identity.version = SentName(identity.version);
+    identity.name_evidence = EscapeForDisplay(identity.name_evidence, kMaxSentence);
     if (identity.evidence.empty()) {
       identity.evidence.push_back({"none", "nothing is known about its program"});
     }
     identity.evidence.resize(std::min(identity.evidence.size(), kMaxEvidence));
     for (OriginEvidence& evidence : identity.evidence) {
-      evidence.text = Printable(evidence.text, 200);
+      evidence.text = EscapeForDisplay(evidence.text, kMaxSentence);
     }
   }
 

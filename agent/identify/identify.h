@@ -29,14 +29,15 @@ enum class CodeOrigin { kUnknown, kOffTheShelf, kInHouse };
 enum class NameSource { kContainer, kUnit, kInterpreter, kPackage, kExecutable };
 
 // One observation. Shape: kind is package, repository, checksum, image, build_info, path, interpreter or none; the text
-// has at most 200 printable characters.
+// has at most 200 bytes, escaped.
 struct OriginEvidence {
   std::string kind;
   std::string text;
 };
 
+// Names are fit to be sent and shown, and of two different ones never one: docs/inventory.md, "How names are written".
 struct Identity {
-  std::string name;  // the application, without group; 1 to 128 printable characters
+  std::string name;  // the application, without group; 1 to 128 bytes
   std::string slot;  // template instance or container name; empty: none
   NameSource name_source = NameSource::kExecutable;
   std::string name_evidence;  // in words

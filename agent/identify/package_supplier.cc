@@ -209,9 +209,7 @@ Supply PackageSuppliers::SupplierOf(const HostRoot& root, const Package& package
   if (cache_.size() >= kMaxSuppliers) {
     cache_.clear();
   }
-  Supply supply = Judge(root, package);
-  supply.text.resize(std::min<size_t>(supply.text.size(), 200));
-  return cache_.emplace(key, std::move(supply)).first->second;
+  return cache_.emplace(key, Judge(root, package)).first->second;
 }
 
 Supply PackageSuppliers::Judge(const HostRoot& root, const Package& package) const {

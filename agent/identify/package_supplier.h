@@ -25,7 +25,7 @@ struct Supply {
   Supplier supplier = Supplier::kUnknown;
   double confidence = 0;       // 0 to 1
   bool by_repository = false;  // a list of a repository says so, not the maintainer alone
-  std::string text;            // in words, at most 200 characters
+  std::string text;            // in words
 };
 
 class PackageSuppliers {

@@ -58,19 +58,25 @@ bool IsSystemDirectory(absl::string_view directory) {
          (absl::StartsWith(directory, "/home/") && Dirname(directory) == "/home");
 }
 
+// What a manifest says, without blanks and ASCII's control characters.
+std::string CleanText(absl::string_view text) {
+  std::string out(text);
+  out.erase(std::remove_if(out.begin(), out.end(), [](char c) { return (c >= 0 && c <= ' ') || c == 0x7F; }),
+            out.end());
+  return out;
+}
+
+// The name of a file, without blanks; what else cannot be printed is escaped where names are sent, so that none is
+// taken for another.
 std::string CleanName(absl::string_view name) {
-  std::string out;
-  for (const char c : name.substr(0, 128)) {
-    if (c > ' ' && c <= '~') {
-      out.push_back(c);
-    }
-  }
+  std::string out(name);
+  out.erase(std::remove(out.begin(), out.end(), ' '), out.end());
   return out;
 }
 
 // "@acme/shop", "acme/shop" -> "shop".
 std::string WithoutScope(absl::string_view name) {
-  return CleanName(Basename(name));
+  return CleanText(Basename(name));
 }
 
 std::string JsonText(const nlohmann::json& object, const char* key) {
@@ -125,7 +131,7 @@ std::optional<Project> ProjectAt(const HostRoot& root, const std::string& direct
   project.directory = directory;
   const auto named = [&](absl::string_view manifest, std::string name, std::string version) {
     name = WithoutScope(name);
-    project.version = CleanName(version);
+    project.version = CleanText(version);
     if (!IsGenericName(name)) {
       project.name = std::move(name);
       project.evidence = absl::StrCat(manifest, " in ", directory, " gives the name");
@@ -189,14 +195,14 @@ std::optional<InstalledModule> PipModule(const HostRoot& root, absl::string_view
       module.manager = "pip";
       root.ForEachLine(absl::StrCat(info, "/METADATA"), [&module](absl::string_view field) {
         if (absl::ConsumePrefix(&field, "Name: ")) {
-          module.name = CleanName(field);
+          module.name = CleanText(field);
         } else if (absl::ConsumePrefix(&field, "Version: ")) {
-          module.version = CleanName(field);
+          module.version = CleanText(field);
         }
         return !field.empty() && (module.name.empty() || module.version.empty());
       });
       if (module.name.empty()) {
-        module.name = CleanName(name.substr(0, name.find('-')));
+        module.name = CleanText(name.substr(0, name.find('-')));
       }
       absl::string_view digest = absl::string_view(line).substr(begin.size());
       digest = digest.substr(0, digest.find(','));
@@ -237,8 +243,8 @@ std::optional<InstalledModule> NpmModule(const HostRoot& root, absl::string_view
   }
   InstalledModule module;
   module.manager = "npm";
-  module.name = CleanName(JsonText(manifest, "name"));
-  module.version = CleanName(JsonText(manifest, "version"));
+  module.name = CleanText(JsonText(manifest, "name"));
+  module.version = CleanText(JsonText(manifest, "version"));
   module.evidence = absl::StrCat("it lies in ", directory, ", where npm installs what it fetched");
   return module.name.empty() ? std::nullopt : std::optional(module);
 }

@@ -16,7 +16,10 @@ from wire_client import WireClient, batch, field, hello
 
 HOST = b"we\"b\x1b[31m\\<script>alert(1)</script>\xff\n"
 NAMES = (b"new\nline", b"esc\x1b[2Jape", b"bell\x07\x00"[:5], b"no\xff\xfeutf8", b'quo"te\'s', b"back\\slash",
-         b"<script>alert(1)</script>"[:20], b"long" * 60, b"csi\xc2\x9b31m", b"\xe2\x80\xaertl", b"{}${jndi:x}", b"  ")
+         b"<script>alert(1)</script>"[:20], b"long" * 60, b"csi\xc2\x9b31m", b"\xe2\x80\xaertl", b"{}${jndi:x}", b"  ",
+         # Pairs that a careless way of writing names makes one.
+         "日bin".encode(), "本bin".encode(), b"\xe6\x97bin", b"\xe6\x98bin", b"___bin", b"esc\\x1b[2Jape", b"long" * 60 + b"er",
+         "zero\u200bwidth".encode(), b"zerowidth")
 
 
 def start_hostile_machine(rig):
@@ -27,10 +30,25 @@ def start_hostile_machine(rig):
     return machine
 
 
+def sent_name(raw):
+    """As docs/inventory.md says; nothing of what is cut."""
+    raw = raw.replace(b"/", b"|")
+    if len(raw) > 128:
+        return None
+    hidden = {*range(32), *range(0x7f, 0xa0), 0x200b, 0x202e}
+    out = ""
+    for character in raw.decode(errors="surrogateescape"):
+        if ord(character) in hidden or 0xdc80 <= ord(character) <= 0xdcff:
+            out += "".join(f"\\x{byte:02x}" for byte in character.encode(errors="surrogateescape"))
+        else:
+            out += "\\\\" if character == "\\" else character
+    return out
+
+
 def is_clean(text, what):
-    """No control characters but the ends of lines, none that turn the direction of text."""
+    """No control characters but the ends of lines, none that turn the direction of text or that nobody sees."""
     bad = [at for at, code in enumerate(map(ord, text))
-           if (code < 32 and code != 10) or 127 <= code < 160 or 0x202a <= code <= 0x202e]
+           if (code < 32 and code != 10) or 127 <= code < 160 or code == 0x200b or 0x202a <= code <= 0x202e]
     check(not bad, f"{what} has control characters: {[text[max(0, at - 60):at + 60] for at in bad[:3]]!r}")
 
 
@@ -40,6 +58,11 @@ def check_names(rig, machine):
         return [row for row in found if "hostile" not in row["name"] and machine.label() in row["hosts"]]
 
     wait_until(lambda: len(seen()) >= len(NAMES), 90, f"{len(NAMES)} applications: {[row['name'] for row in seen()]}")
+    names = {row["name"] for row in seen()}
+    expected = {sent_name(name) for name in NAMES} - {None}
+    check(expected <= names, f"each program is an application of its own: {expected - names} are not in {names}")
+    cut = {name for name in names if name.startswith("longlong")}
+    check(len(cut) == 2 and max(map(len, cut)) <= 128, f"cut, and still two: {cut}")
     for path in ("/api/v1/applications", "/api/v1/hosts", "/api/v1/inventory", "/api/v1/rating", "/api/v1/status"):
         status, body = rig.get(path)
         check(status == 200, f"{path}: {status}")

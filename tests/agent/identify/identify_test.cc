@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <random>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 
+#include "common/text.h"
 #include "tests/agent/identify/fake_root.h"
 
 namespace ppmm {
@@ -249,11 +251,54 @@ TEST_F(IdentifyTest, WhatItSaysIsPrintableAndBounded) {
     EXPECT_LE(identity.name.size(), 128u);
     for (const std::string& said : {identity.name, identity.slot, identity.name_evidence, identity.evidence[0].text}) {
       EXPECT_LE(said.size(), 200u);
-      for (const char c : said) {
-        EXPECT_TRUE(c >= ' ' && c <= '~');
-      }
+      EXPECT_EQ(EscapeForDisplay(said), said) << "nothing is left to escape";
     }
   }
+}
+
+TEST_F(IdentifyTest, NamesThatDifferStayTwo) {
+  const std::string many(300, 'n');
+  const std::string programs[] = {"日bin",
+                                  "本bin",
+                                  "___bin",
+                                  "\xe6\x97"
+                                  "bin",
+                                  "\xe6\x98"
+                                  "bin",
+                                  "esc\x1b",
+                                  "esc\\x1b",
+                                  "esc\\\\x1b",
+                                  "esc_",
+                                  many,
+                                  many + "n",
+                                  std::string(128, 'n'),
+                                  "zero\u200B",
+                                  "zero"};
+  std::set<std::string> names;
+  for (const std::string& program : programs) {
+    const Identity identity = Identify(Facts("/opt/shop/" + program, program, "/"));
+    EXPECT_LE(identity.name.size(), 128u);
+    names.insert(identity.name);
+  }
+  EXPECT_EQ(names.size(), std::size(programs)) << ::testing::PrintToString(names);
+  EXPECT_TRUE(names.contains("日bin"));
+  EXPECT_TRUE(names.contains("esc\\x1b"));
+  EXPECT_TRUE(names.contains("esc\\\\x1b"));
+  EXPECT_TRUE(names.contains(std::string(128, 'n'))) << "what fits stays as it is";
+}
+
+TEST_F(IdentifyTest, ScriptsDirectoriesAndUnitsThatDifferStayTwo) {
+  for (const char* path : {"/srv/日店/app.py", "/srv/本店/app.py", "/srv/jobs/日次.py", "/srv/jobs/本次.py"}) {
+    fake_.Write(path, "pass");
+  }
+  EXPECT_EQ(Identify(Facts("/usr/bin/python3.11", "python3 app.py", "/srv/日店")).name, "日店");
+  EXPECT_EQ(Identify(Facts("/usr/bin/python3.11", "python3 app.py", "/srv/本店")).name, "本店");
+  EXPECT_EQ(Identify(Facts("/usr/bin/python3.11", "python3 日次.py", "/srv/jobs")).name, "日次");
+  EXPECT_EQ(Identify(Facts("/usr/bin/python3.11", "python3 本次.py", "/srv/jobs")).name, "本次");
+  const Identity unit = Identify(Facts("/opt/shop/shopd", "shopd", "/", "/system.slice/shop\\x2d\xff@\xfe.service"));
+  EXPECT_EQ(unit.name, "shop-\\xff");
+  EXPECT_EQ(unit.slot, "\\xfe");
+  EXPECT_EQ(EscapeForDisplay(unit.unit), unit.unit) << "what is sent is UTF-8";
 }
 
 TEST(ProcessFactsOfThisProcess, AreRead) {

@@ -2,8 +2,8 @@
 durable writes. No sample is lost without being counted, none counted twice, by count and by value; no exposed counter
 falls, or is ever more than what was produced.
 
-10 kills; 100 with PPMM_LONG=1. PPMM_SEED repeats a run. The agent has a series that counts its own samples
-(counting_source.cc).
+12 kills; 120 with PPMM_LONG=1. PPMM_SEED repeats a run. The agent has a series that counts its own samples, and ballast
+that fills a segment of its spool within half a minute (counting_source.cc).
 """
 
 import collections
@@ -20,7 +20,8 @@ import scraper
 import values
 from rig import check, wait_until
 
-PAIRS = 50 if os.environ.get("PPMM_LONG") == "1" else 5  # each: one kill at a random moment, one at a named point
+ROUNDS = 10 if os.environ.get("PPMM_LONG") == "1" else 1
+PAIRS = 6  # of a round, each: one kill at a random moment, one at a named point
 SEED = int(os.environ.get("PPMM_SEED") or random.SystemRandom().randrange(1 << 32))
 OUTCOMES = ("produced", "committed", "refused", "dropped")
 DAY_MINUTES = 1440
@@ -28,6 +29,9 @@ DAY_MINUTES = 1440
 # Point, and the last passage at which it may kill.
 COLLECTOR_POINTS = {"before_commit": 3, "before_acknowledgement": 3, "sealing": 1, "migration": 1}
 AGENT_POINTS = {"batch_spooled": 3, "segment_begun": 1, "segment_removal": 1}
+# A start begins a segment; the second one begins because the first is full, in the middle of an epoch.
+SEGMENT_FULL, SEGMENT_FULL_FAILPOINT = "segment_full", "segment_begun:2"
+BALLAST = 4000  # series
 
 
 class Poller(threading.Thread):
@@ -74,7 +78,8 @@ class Killer:
     def start_agent(self, failpoint=None):
         # An agent that died within a minute waits 10 s before its first batch; here it is to have something to lose.
         (self.rig.agent_data / "starting").unlink(missing_ok=True)
-        self.rig.start_agent({"PPMM_FAILPOINT": failpoint or ""})
+        self.rig.start_agent({"PPMM_FAILPOINT": failpoint or "", "PPMM_BALLAST": str(BALLAST)},
+                             ["--config", self.rig.folder / "agent.yaml"])
 
     def wait_for_progress(self):
         before = committed(self.rig)
@@ -92,13 +97,11 @@ class Killer:
         self.killed[point] += 1
 
     def pair(self, point):
+        if point == SEGMENT_FULL:
+            return self.kill_agent(point, SEGMENT_FULL_FAILPOINT)
         failpoint = f"{point}:{self.chance.randint(1, {**COLLECTOR_POINTS, **AGENT_POINTS}[point])}"
         if point in AGENT_POINTS:
-            self.kill_at_random(self.rig.agent)
-            self.start_agent(failpoint)
-            self.await_death(self.rig.agent, point)
-            self.start_agent()
-            return
+            return self.kill_agent(point, failpoint)
         self.kill_at_random(self.rig.collector)
         if point == "migration":
             self.kill_migration(failpoint)
@@ -106,7 +109,13 @@ class Killer:
             if point == "sealing":
                 self.make_old_day()
             self.await_death(self.rig.begin_collector({"PPMM_FAILPOINT": failpoint}), point)
-        self.rig.start_collector()
+        return self.rig.start_collector()
+
+    def kill_agent(self, point, failpoint):
+        self.kill_at_random(self.rig.agent)
+        self.start_agent(failpoint)
+        self.await_death(self.rig.agent, point)
+        self.start_agent()
 
     def kill_migration(self, failpoint):
         """Of a new store: there is no older one to bring forward here."""
@@ -169,9 +178,10 @@ def check_store(rig):
 
 
 def test(rig):
-    print(f"{2 * PAIRS} kills, PPMM_SEED={SEED}", flush=True)
+    print(f"{2 * PAIRS * ROUNDS} kills, PPMM_SEED={SEED}", flush=True)
     chance = random.Random(SEED)
     rig.use_killable_programs()
+    (rig.folder / "agent.yaml").write_text("spool:\n  segment_bytes: 1MiB\n")
     killer = Killer(rig, chance)
     rig.start_collector()
     killer.start_agent()
@@ -179,8 +189,9 @@ def test(rig):
     poller = Poller(rig)
     poller.start()
     prometheus = scraper.Prometheus(rig) if scraper.Prometheus.installed() else None
-    for _ in range(PAIRS // 5):
-        points = [*COLLECTOR_POINTS, chance.choice(list(AGENT_POINTS))]
+    for _ in range(ROUNDS):
+        points = [*COLLECTOR_POINTS, SEGMENT_FULL, chance.choice(list(AGENT_POINTS))]
+        assert len(points) == PAIRS
         chance.shuffle(points)
         for point in points:
             killer.pair(point)
@@ -199,7 +210,7 @@ def test(rig):
     poller.ended.set()
     poller.join(60)
     check(not poller.wrong, "exposed counters: " + "; ".join(poller.wrong[:10]))
-    check(poller.pages > 2 * PAIRS, "pages were read while daemons were killed")
+    check(poller.pages > 2 * PAIRS * ROUNDS, "pages were read while daemons were killed")
     print(f"{poller.pages} pages read, {poller.unreachable} attempts without a page")
     print(prometheus.check_counters() if prometheus else "left out: prometheus is not installed")
     check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")

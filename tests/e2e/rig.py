@@ -180,11 +180,11 @@ class Rig:
         found = wait_until(ports, timeout, "the collector listens")
         self.http_port, self.grpc_port = int(found[1]), int(found[2])
 
-    def start_agent(self, environment=None):
+    def start_agent(self, environment=None, flags=()):
         """Does not wait; the collector must have been started once."""
         self.agent = self.start("agent", [
             self.agent_program, "--collector", f"127.0.0.1:{self.grpc_port}", "--data", self.agent_data,
-            "--socket", self.agent_socket],
+            "--socket", self.agent_socket, *flags],
             environment={**({"PPMM_COUNTED": str(self.counted)} if self.counted else {}), **(environment or {})})
 
     def get(self, path):

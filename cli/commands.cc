@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -114,6 +115,30 @@ int PrintOne(const CommandContext& context, const Answer& answer, absl::string_v
   return Print(context, answer, render);
 }
 
+// The places of which nothing was found; of many hosts the number.
+std::vector<std::string> HealthyOf(const std::vector<std::string>& places, const std::vector<DoctorFinding>& findings) {
+  constexpr std::size_t kNamed = 10;
+  std::set<std::string> told;
+  for (const DoctorFinding& finding : findings) {
+    told.insert(finding.where);
+    for (const DoctorFinding::Host& host : finding.hosts) {
+      told.insert(host.name);
+    }
+  }
+  std::vector<std::string> healthy;
+  for (const std::string& place : places) {
+    if (told.insert(place).second) {
+      healthy.push_back(place);
+    }
+  }
+  if (healthy.size() > kNamed) {
+    const std::size_t others = healthy.size() - (kNamed - 1);
+    healthy.resize(kNamed - 1);
+    healthy.push_back(absl::StrCat(others, " other hosts"));
+  }
+  return healthy;
+}
+
 }  // namespace
 
 int RatingCommand(const CommandContext& context) {
@@ -173,47 +198,39 @@ int CheckCommand(const CommandContext& context, const std::string& file) {
 }
 
 int DoctorCommand(const CommandContext& context, const HostProbe& probe) {
-  std::vector<DoctorFinding> findings = FindingsOfHost(probe);
-  std::vector<std::string> places = {probe.host};
   std::string cause;
+  const auto get = [&](const std::string& path) -> absl::StatusOr<Json> {
+    const absl::StatusOr<HttpAnswer> answer = context.get(path, &cause);
+    return ParseJson(answer.ok() && answer->status == 200 ? answer->body : "");
+  };
+  const Json hosts = get("/api/v1/hosts").value_or(Json());
+  std::vector<DoctorFinding> findings = FindingsOfHost(probe, IsHeard(hosts, probe.host));
+  const auto add = [&](std::vector<DoctorFinding> more) {
+    findings.insert(findings.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  };
+  std::vector<std::string> places = {probe.host};
   // Whether the collector answers is a finding, so nothing is said of it apart.
   const absl::StatusOr<HttpAnswer> status = context.get("/api/v1/status", &cause);
   if (!status.ok()) {
-    findings.push_back({"collector", std::string(status.status().message()), "nothing is kept or rated",
-                        "systemctl start ppmm-collector"});
+    add({{"collector", std::string(status.status().message()), "nothing is kept or rated",
+          "systemctl start ppmm-collector"}});
   } else {
     places.emplace_back("collector");
     const absl::StatusOr<Json> json = ParseJson(status->body);
     if (status->status != 200 || !json.ok()) {
-      findings.push_back({"collector", absl::StrCat("answers ", status->status, " when asked for its status"), "",
-                          "name a ppmm-collector with --collector URL"});
+      add({{"collector", absl::StrCat("answers ", status->status, " when asked for its status"), "",
+            "name a ppmm-collector with --collector URL"}});
     } else {
-      const std::vector<DoctorFinding> more = FindingsOfStatus(*json);
-      findings.insert(findings.end(), more.begin(), more.end());
+      add(FindingsOfStatus(*json));
     }
-    const absl::StatusOr<HttpAnswer> hosts = context.get("/api/v1/hosts", &cause);
-    const absl::StatusOr<Json> rows = ParseJson(hosts.ok() && hosts->status == 200 ? hosts->body : "");
-    if (rows.ok()) {
-      for (const Json& row : ArrayAt(*rows, "hosts")) {
-        places.push_back(TextAt(row, "host"));
-      }
-      const std::vector<DoctorFinding> more = FindingsOfHosts(*rows);
-      findings.insert(findings.end(), more.begin(), more.end());
+    for (const Json& row : ArrayAt(hosts, "hosts")) {
+      places.push_back(TextAt(row, "host"));
     }
-  }
-  std::set<std::string> ill;
-  for (const DoctorFinding& finding : findings) {
-    ill.insert(finding.where);
-  }
-  std::vector<std::string> healthy;
-  for (const std::string& place : places) {
-    if (ill.insert(place).second) {
-      healthy.push_back(place);
-    }
+    add(FindingsOfHosts(hosts));
   }
   *context.out << (context.json ? absl::StrCat(DoctorJson(findings), "\n")
-                                : RenderDoctor(findings, healthy, context.screen));
-  return findings.empty() ? kExitOk : kExitFindings;
+                                : RenderDoctor(findings, HealthyOf(places, findings), context.screen));
+  return CountCurable(findings) == 0 ? kExitOk : kExitFindings;
 }
 
 }  // namespace ppmm

@@ -10,6 +10,7 @@
 #include "nlohmann/json.hpp"
 
 #include "common/human.h"
+#include "common/source_advice.h"
 
 namespace ppmm {
 namespace {
@@ -48,13 +49,8 @@ std::string MissingCapabilities(std::uint64_t capabilities) {
   return missing;
 }
 
-void CheckBpf(const HostProbe& probe, std::vector<DoctorFinding>* findings) {
-  constexpr absl::string_view kLoses =
-      "connections and bytes are read by netlink, processes from /proc: dearer, and "
-      "short-lived ones are missed";
-  const auto add = [&](std::string what, absl::string_view cure) {
-    findings->push_back({probe.host, std::move(what), std::string(kLoses), std::string(cure)});
-  };
+template <class Add>
+void CheckKernelForBpf(const HostProbe& probe, const Add& add) {
   if (probe.kernel.empty() || KernelNumbers(probe.kernel) < std::pair(5, 8)) {
     add(absl::StrCat("kernel ", probe.kernel, " is older than 5.8"), "apt install linux-image-amd64 and reboot");
   } else if (!probe.bpf_syscall) {
@@ -63,6 +59,15 @@ void CheckBpf(const HostProbe& probe, std::vector<DoctorFinding>* findings) {
     add("this kernel has no BTF", "a kernel with CONFIG_DEBUG_INFO_BTF: apt install linux-image-amd64 and reboot");
   } else if (probe.lockdown_confidentiality) {
     add("kernel lockdown forbids BPF to read kernel memory", "boot with lockdown=integrity instead of confidentiality");
+  }
+}
+
+void CheckBpf(const HostProbe& probe, bool told_by_agent, std::vector<DoctorFinding>* findings) {
+  const auto add = [&](std::string what, absl::string_view cure) {
+    findings->push_back({probe.host, std::move(what), AdviceOnCapture("").loses, std::string(cure)});
+  };
+  if (!told_by_agent) {
+    CheckKernelForBpf(probe, add);
   }
   if (!probe.capabilities.has_value()) {
     return;
@@ -73,14 +78,11 @@ void CheckBpf(const HostProbe& probe, std::vector<DoctorFinding>* findings) {
   }
 }
 
-void CheckKernelSources(const HostProbe& probe, std::vector<DoctorFinding>* findings) {
-  if (!probe.pressure) {
-    findings->push_back({probe.host, "no pressure stall information (/proc/pressure)",
-                         "saturation of CPU, memory and disk is seen by queues only", "boot with psi=1"});
-  }
-  if (!probe.cgroup2) {
-    findings->push_back({probe.host, "control groups of version 1", "memory and CPU limits of containers",
-                         "boot with systemd.unified_cgroup_hierarchy=1"});
+void CheckKernelSources(const HostProbe& probe, bool told_by_agent, std::vector<DoctorFinding>* findings) {
+  if (!probe.pressure && !told_by_agent) {
+    const SourceAdvice advice =
+        AdviceOnSource("pressure", /*failed=*/false, probe.pressure_asked_for ? "no CONFIG_PSI" : "");
+    findings->push_back({probe.host, "no pressure stall information (/proc/pressure)", advice.loses, advice.cure});
   }
   if (probe.clock_synchronized.has_value() && !*probe.clock_synchronized) {
     findings->push_back({probe.host, "the clock is not synchronized",
@@ -89,16 +91,56 @@ void CheckKernelSources(const HostProbe& probe, std::vector<DoctorFinding>* find
   }
 }
 
+// What several hosts have in common is one finding, in the order in which it was first found.
+class FleetFindings {
+ public:
+  // `figure` is the host's own; the rest makes findings equal.
+  void Add(const std::string& host, std::string what, const std::string& figure, std::string loses, std::string cure) {
+    const auto same = std::find_if(findings_.begin(), findings_.end(), [&](const DoctorFinding& other) {
+      return other.what == what && other.loses == loses && other.cure == cure;
+    });
+    DoctorFinding& finding =
+        same != findings_.end()
+            ? *same
+            : findings_.emplace_back(DoctorFinding{host, std::move(what), std::move(loses), std::move(cure)});
+    finding.hosts.push_back({host, figure});
+  }
+  std::vector<DoctorFinding> Take() {
+    for (DoctorFinding& finding : findings_) {
+      if (finding.hosts.size() > 1) {
+        finding.where = absl::StrCat(finding.hosts.size(), " hosts");
+      } else if (!finding.hosts.front().figure.empty()) {
+        absl::StrAppend(&finding.what, ": ", finding.hosts.front().figure);
+      }
+    }
+    return std::move(findings_);
+  }
+
+ private:
+  std::vector<DoctorFinding> findings_;
+};
+
+// At most so many of them by name.
+std::string NamesOf(const std::vector<DoctorFinding::Host>& hosts) {
+  constexpr std::size_t kNamed = 8;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(hosts.size(), kNamed); ++i) {
+    absl::StrAppend(&names, i == 0 ? "" : ", ", hosts[i].name,
+                    hosts[i].figure.empty() ? "" : absl::StrCat(" (", hosts[i].figure, ")"));
+  }
+  return hosts.size() <= kNamed ? names : absl::StrCat(names, " and ", hosts.size() - kNamed, " more");
+}
+
 std::string ShareFree(double free, double size) {
   return absl::StrCat("disk ", HumanPercent(1 - free / size), " full, ", HumanBytes(free), " free");
 }
 
 }  // namespace
 
-std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe) {
+std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, bool told_by_agent) {
   std::vector<DoctorFinding> findings;
-  CheckBpf(probe, &findings);
-  CheckKernelSources(probe, &findings);
+  CheckBpf(probe, told_by_agent, &findings);
+  CheckKernelSources(probe, told_by_agent, &findings);
   if (!probe.agent_running) {
     findings.push_back({probe.host, "no ppmm-agent runs here", "this host is not measured",
                         "systemctl start ppmm-agent, or ppmm-agent --collector ADDR:7767"});
@@ -119,38 +161,50 @@ std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe) {
 }
 
 std::vector<DoctorFinding> FindingsOfHosts(const Json& hosts) {
-  std::vector<DoctorFinding> findings;
+  FleetFindings findings;
   for (const Json& host : ArrayAt(hosts, "hosts")) {
     const std::string name = TextAt(host, "host");
     if (TextAt(host, "state") == "silent") {
       const std::optional<double> age = NumberAt(host, "last_step_age_seconds");
-      findings.push_back({name,
-                          absl::StrCat("silent", age.has_value() ? absl::StrCat(" for ", HumanSeconds(*age)) : ""),
-                          "everything of this host; its minutes count as not covered",
-                          "start ppmm-agent there, or look at its log: journalctl -u ppmm-agent"});
+      findings.Add(name, "silent", age.has_value() ? HumanSeconds(*age) : "",
+                   "everything of it; its minutes count as not covered",
+                   "start ppmm-agent there, or look at its log: journalctl -u ppmm-agent");
     }
     if (TrueAt(host, "duplicate")) {
-      findings.push_back({name, "two machines share this identity", "what either of them says is contradicted",
-                          "give one a new machine id (systemd-machine-id-setup), or start its agent with --host-id"});
+      findings.Add(name, "two machines share this identity", "", "what either of them says is contradicted",
+                   "give one a new machine id (systemd-machine-id-setup), or start its agent with --host-id");
+    }
+    // What the agent lacks is as old as its last word.
+    const bool live = TextAt(host, "state") == "live";
+    const std::string capture = live ? TextAt(host, "capture") : "";
+    if (const std::size_t reason = capture.find(": "); reason != std::string::npos) {
+      SourceAdvice advice = AdviceOnCapture(absl::string_view(capture).substr(reason + 2));
+      findings.Add(name, absl::StrCat("processes and sockets are seen by ", capture), "", std::move(advice.loses),
+                   std::move(advice.cure));
     }
     for (const Json& source : ArrayAt(host, "sources")) {
       const std::string state = TextAt(source, "state");
-      const std::string cure = TextAt(source, "cure");
-      const bool curable = state == "absent" && !cure.empty();
-      if (state == "failed" || curable) {
-        findings.push_back({name, absl::StrCat(TextAt(source, "source"), " ", state, ": ", TextAt(source, "reason")),
-                            absl::StrCat("what source ", TextAt(source, "source"), " reads"),
-                            cure.empty() ? "look at the agent's log: journalctl -u ppmm-agent" : cure});
+      if (live && (state == "failed" || state == "absent")) {
+        const std::string source_name = TextAt(source, "source");
+        const std::string reason = TextAt(source, "reason");
+        SourceAdvice advice = AdviceOnSource(source_name, state == "failed", reason);
+        findings.Add(name, absl::StrCat(source_name, " ", state, ": ", reason), "", std::move(advice.loses),
+                     std::move(advice.cure));
       }
     }
     const std::optional<double> dropped = NumberAt(MemberAt(host, "samples"), "dropped");
     if (dropped.value_or(0) > 0) {
-      findings.push_back({name, absl::StrCat("samples dropped by its agent: ", HumanNumber(*dropped)),
-                          "parts of its history, for good",
-                          "a larger spool, or a collector that is away for less long"});
+      findings.Add(name, "samples dropped by its agent", HumanNumber(*dropped), "parts of its history, for good",
+                   "a larger spool, or a collector that is away for less long");
     }
   }
-  return findings;
+  return findings.Take();
+}
+
+bool IsHeard(const Json& hosts, const std::string& host) {
+  const Json& rows = ArrayAt(hosts, "hosts");
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](const Json& row) { return TextAt(row, "host") == host && TextAt(row, "state") == "live"; });
 }
 
 std::vector<DoctorFinding> FindingsOfStatus(const Json& status) {
@@ -209,27 +263,45 @@ std::string RenderDoctor(const std::vector<DoctorFinding>& findings, const std::
   absl::string_view place_before;
   for (const DoctorFinding* const one : ordered) {
     const DoctorFinding& finding = *one;
-    add(finding.where == place_before ? "" : finding.where, Tone::kBad, finding.what);
+    const bool of_several = finding.hosts.size() > 1;
+    add(finding.where == place_before && !of_several ? "" : finding.where,
+        finding.cure.empty() ? Tone::kPlain : Tone::kBad, finding.what);
     place_before = finding.where;
+    if (of_several) {
+      add("", Tone::kPlain, absl::StrCat("hosts: ", NamesOf(finding.hosts)));
+    }
     if (!finding.loses.empty()) {
       add("", Tone::kPlain, absl::StrCat("loses: ", finding.loses));
     }
-    add("", Tone::kPlain, absl::StrCat("cure:  ", finding.cure));
+    add("", Tone::kPlain, absl::StrCat("cure: ", finding.cure.empty() ? "none on this kernel" : finding.cure));
   }
   for (const std::string& place : healthy) {
     add(place, Tone::kGood, "ok");
   }
-  absl::StrAppend(&out, findings.empty()       ? "Nothing to cure.\n"
-                        : findings.size() == 1 ? std::string("1 thing can be cured.\n")
-                                               : absl::StrCat(findings.size(), " things can be cured.\n"));
+  const std::size_t curable = CountCurable(findings);
+  absl::StrAppend(&out, curable == 0   ? "Nothing to cure.\n"
+                        : curable == 1 ? std::string("1 thing can be cured.\n")
+                                       : absl::StrCat(curable, " things can be cured.\n"));
   return out;
+}
+
+std::size_t CountCurable(const std::vector<DoctorFinding>& findings) {
+  return static_cast<std::size_t>(std::count_if(findings.begin(), findings.end(),
+                                                [](const DoctorFinding& finding) { return !finding.cure.empty(); }));
 }
 
 std::string DoctorJson(const std::vector<DoctorFinding>& findings) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const DoctorFinding& finding : findings) {
-    rows.push_back(
-        {{"where", finding.where}, {"what", finding.what}, {"loses", finding.loses}, {"cure", finding.cure}});
+    nlohmann::ordered_json hosts = nlohmann::ordered_json::array();
+    for (const DoctorFinding::Host& host : finding.hosts) {
+      hosts.push_back(host.name);
+    }
+    rows.push_back({{"where", finding.where},
+                    {"what", finding.what},
+                    {"loses", finding.loses},
+                    {"cure", finding.cure.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(finding.cure)},
+                    {"hosts", std::move(hosts)}});
   }
   return nlohmann::ordered_json{{"findings", std::move(rows)}}.dump(-1, ' ', false,
                                                                     nlohmann::ordered_json::error_handler_t::replace);

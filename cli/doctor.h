@@ -1,6 +1,7 @@
 // `ppmm doctor`: what keeps this host, the collector or any host from being measured in full, each with its cure.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,10 +14,15 @@
 namespace ppmm {
 
 struct DoctorFinding {
-  std::string where;  // a host, or "collector"
+  std::string where;  // a host, "3 hosts", or "collector"
   std::string what;
   std::string loses;  // what is not measured because of it
-  std::string cure;
+  std::string cure;   // empty: none, that kernel has no such thing; does not count
+  struct Host {
+    std::string name;
+    std::string figure;  // "4 min"; perhaps empty
+  };
+  std::vector<Host> hosts = {};  // those of `where`, when it is hosts
 };
 
 // What was looked up on this host; nothing where it could not be read.
@@ -27,7 +33,7 @@ struct HostProbe {
   bool bpf_syscall = false;
   bool lockdown_confidentiality = false;
   bool pressure = false;
-  bool cgroup2 = false;
+  bool pressure_asked_for = false;  // booted with psi=1
   std::optional<bool> clock_synchronized;
   bool agent_running = false;
   std::optional<std::uint64_t> capabilities;  // of the running agent, else of this process
@@ -45,11 +51,14 @@ struct HostProbe {
 HostProbe ProbeHost(const std::string& root, const std::string& agent_socket,
                     const std::vector<std::string>& data_directories);
 
-// Pure.
-std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe);
-// From /api/v1/hosts: sources that failed, or are absent and could be had, silent hosts, doubled identities, lost
-// samples.
+// Pure. `told_by_agent`: the collector knows from this host's own agent how it sees processes and sockets, and what its
+// sources lack; what the kernel would allow is then not guessed at.
+std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, bool told_by_agent);
+// From /api/v1/hosts: agents that do not use BPF, sources that failed or are absent, silent hosts, doubled identities,
+// lost samples. What several hosts have in common is one finding.
 std::vector<DoctorFinding> FindingsOfHosts(const nlohmann::json& hosts);
+// Whether the collector hears the agent of that host.
+bool IsHeard(const nlohmann::json& hosts, const std::string& host);
 // From /api/v1/status: not ready, failed components, a full disk, a configuration that was not taken.
 std::vector<DoctorFinding> FindingsOfStatus(const nlohmann::json& status);
 
@@ -57,5 +66,7 @@ std::vector<DoctorFinding> FindingsOfStatus(const nlohmann::json& status);
 std::string RenderDoctor(const std::vector<DoctorFinding>& findings, const std::vector<std::string>& healthy,
                          const Screen& screen);
 std::string DoctorJson(const std::vector<DoctorFinding>& findings);
+// How many can be cured.
+std::size_t CountCurable(const std::vector<DoctorFinding>& findings);
 
 }  // namespace ppmm

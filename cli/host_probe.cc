@@ -106,7 +106,7 @@ HostProbe ProbeHost(const std::string& root, const std::string& agent_socket,
   probe.lockdown_confidentiality =
       absl::StrContains(ReadSmall(root + "/sys/kernel/security/lockdown"), "[confidentiality]");
   probe.pressure = !ReadSmall(root + "/proc/pressure/cpu").empty();
-  probe.cgroup2 = Exists(root + "/sys/fs/cgroup/cgroup.controllers");
+  probe.pressure_asked_for = absl::StrContains(absl::StrCat(" ", ReadSmall(root + "/proc/cmdline")), " psi=1");
   timex clock{};
   const int state = adjtimex(&clock);
   if (state >= 0) {

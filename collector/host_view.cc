@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 
 #include "collector/view_reads.h"
+#include "common/source_advice.h"
 #include "common/status.h"
 #include "proto/telemetry.pb.h"
 
@@ -107,8 +107,9 @@ HostView ReadOne(const Tables& tables, const HostState& host, absl::Time now) {
   }
   for (const auto& [name, row] : host.sources) {
     const std::string state(SourceStateName(row.state));
-    view.sources.push_back(
-        {name, state, row.reason, state == "ok" ? "" : CureOf(name, row.reason), absl::FromUnixMicros(row.since_us)});
+    view.sources.push_back({name, state, row.reason,
+                            state == "ok" ? "" : AdviceOnSource(name, state == "failed", row.reason).cure,
+                            absl::FromUnixMicros(row.since_us)});
   }
   TakeUtilization(tables, host, now, view);
   view.forecasts = ForecastsOf(tables, host, now);
@@ -143,28 +144,6 @@ absl::flat_hash_map<HostKey, SampleCounts> SamplesByHost(const Tables& tables) {
     counts.late += agent.row.late;
   }
   return by_host;
-}
-
-std::string CureOf(absl::string_view source, absl::string_view reason) {
-  const std::string text = absl::AsciiStrToLower(reason);
-  const auto says = [&](absl::string_view part) { return absl::StrContains(text, part); };
-  if (source == "spool") {
-    return "make room on the disk of the agent's data directory, or move that with --data";
-  }
-  if (says("btf")) {
-    return "install a kernel with BTF (CONFIG_DEBUG_INFO_BTF): apt install linux-image-amd64";
-  }
-  if (says("permission") || says("not permitted") || says("capabilit")) {
-    return "run ppmm-agent as its systemd unit does, or as root: it needs CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and "
-           "CAP_DAC_READ_SEARCH";
-  }
-  if (says("pressure") || says("psi") || absl::StrContains(source, "pressure")) {
-    return "boot with psi=1 (CONFIG_PSI_DEFAULT_DISABLED turns it off)";
-  }
-  if (says("schedstat")) {
-    return "sysctl kernel.sched_schedstats=1";
-  }
-  return "";
 }
 
 absl::StatusOr<HostViews> ReadHosts(State& state, absl::Time now) {

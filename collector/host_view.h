@@ -75,7 +75,4 @@ absl::StatusOr<HostViews> ReadHosts(State& state, absl::Time now);
 HostPresence PresenceOf(const HostState& host, absl::Time now);
 absl::flat_hash_map<HostKey, SampleCounts> SamplesByHost(const Tables& tables);
 
-// What cures a source that failed or is absent, where a person can do something about it; else empty.
-std::string CureOf(absl::string_view source, absl::string_view reason);
-
 }  // namespace ppmm

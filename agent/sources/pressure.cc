@@ -38,16 +38,28 @@ absl::StatusOr<Pressure> ParsePressure(absl::string_view path, absl::string_view
 }
 
 PressureSource::PressureSource(absl::string_view root)
-    : cpu_(root, "/proc/pressure/cpu"), memory_(root, "/proc/pressure/memory"), io_(root, "/proc/pressure/io") {}
+    : root_(root),
+      cpu_(root, "/proc/pressure/cpu"),
+      memory_(root, "/proc/pressure/memory"),
+      io_(root, "/proc/pressure/io") {}
+
+// Where it is off, older kernels have the files, which cannot be read; later ones have none, as those without
+// CONFIG_PSI.
+absl::Status PressureSource::WhyAbsent(absl::string_view path) const {
+  const absl::StatusOr<std::string> line = ReadFile(absl::StrCat(root_, "/proc/cmdline"));
+  const bool asked = line.ok() && absl::StrContains(absl::StrCat(" ", *line), " psi=1");
+  return absl::NotFoundError(absl::StrCat(
+      path, asked ? ": this kernel has no pressure stall information (CONFIG_PSI), booted with psi=1 as it is"
+                  : ": pressure stall information is off; boot with psi=1"));
+}
 
 absl::Status PressureSource::Sample(absl::Time /*now*/, Recorder& recorder) {
   Pressure values[3];
   std::size_t next = 0;
   for (ProcFile* file : {&cpu_, &memory_, &io_}) {
     const absl::StatusOr<absl::string_view> text = file->Read();
-    if (absl::IsUnavailable(text.status())) {
-      // The kernel was booted with psi=0 or without CONFIG_PSI_DEFAULT_DISABLED=n: the file is there, reading it fails.
-      return absl::NotFoundError(absl::StrCat(file->path(), ": pressure stall information is off; boot with psi=1"));
+    if (absl::IsUnavailable(text.status()) || absl::IsNotFound(text.status())) {
+      return WhyAbsent(file->path());
     }
     RETURN_IF_ERROR(text.status());
     ASSIGN_OR_RETURN(values[next++], ParsePressure(file->path(), *text));

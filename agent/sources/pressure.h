@@ -27,6 +27,9 @@ class PressureSource : public Source {
   absl::Status Sample(absl::Time now, Recorder& recorder) override;
 
  private:
+  absl::Status WhyAbsent(absl::string_view path) const;
+
+  const std::string root_;
   ProcFile cpu_;
   ProcFile memory_;
   ProcFile io_;

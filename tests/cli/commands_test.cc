@@ -5,6 +5,7 @@
 #include <sstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -153,7 +154,7 @@ HostProbe HealthyHost() {
   HostProbe probe;
   probe.host = "web1";
   probe.kernel = "6.1.0-18-amd64";
-  probe.btf = probe.bpf_syscall = probe.pressure = probe.cgroup2 = probe.agent_running = true;
+  probe.btf = probe.bpf_syscall = probe.pressure = probe.agent_running = true;
   probe.clock_synchronized = true;
   probe.capabilities = ~std::uint64_t{0};
   return probe;
@@ -180,17 +181,79 @@ TEST_F(CommandsTest, DoctorTellsOfFailedSourcesOfAllHosts) {
       {"source":"schedstat","state":"absent","reason":"no such file","cure":null}]}]})"};
   EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 1);
   EXPECT_THAT(out_.str(), HasSubstr("sockets failed: not permitted"));
-  EXPECT_THAT(out_.str(), HasSubstr("run it as root"));
-  EXPECT_THAT(out_.str(), Not(HasSubstr("schedstat")));
+  EXPECT_THAT(out_.str(), HasSubstr("loses: connections, throughput and response times of applications"));
+  EXPECT_THAT(out_.str(), HasSubstr("or as root: it needs\n           CAP_BPF"));
+  EXPECT_THAT(out_.str(), HasSubstr("1 thing can be cured."));
+}
+
+TEST_F(CommandsTest, DoctorTellsWhatAKernelCannotAndDoesNotCountIt) {
+  answers_["/api/v1/status"] = {200, R"({"ready":true})"};
+  answers_["/api/v1/hosts"] = {200, R"({"hosts":[{"host":"web1","state":"live","sources":[
+      {"source":"schedstat","state":"absent","reason":"/proc/schedstat: No such file or directory","cure":null}]}]})"};
+  EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 0);
+  EXPECT_EQ(out_.str(),
+            "web1       schedstat absent: /proc/schedstat: No such file or directory\n"
+            "           loses: how long work waits for each CPU of the host; that of each\n"
+            "           application is measured apart\n"
+            "           cure: none on this kernel\n"
+            "collector  ok\n"
+            "Nothing to cure.\n");
+  context_.json = true;
+  out_.str("");
+  EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 0);
+  EXPECT_THAT(out_.str(), HasSubstr(R"("cure":null,"hosts":["web1"])"));
+}
+
+TEST_F(CommandsTest, DoctorTellsWhatAgentsOfOtherHostsLackOnceForAll) {
+  answers_["/api/v1/status"] = {200, R"({"ready":true})"};
+  std::string hosts =
+      R"({"host":"db1","state":"silent","last_step_age_seconds":240,"capture":"/proc, sock_diag: old"})";
+  for (int i = 0; i < 12; ++i) {
+    absl::StrAppend(&hosts, R"(,{"host":"app)", i, R"(","state":"live","capture":"/proc, sock_diag: switched off"})");
+  }
+  absl::StrAppend(&hosts, R"(,{"host":"db2","state":"silent","last_step_age_seconds":7200,"samples":{"dropped":7}})");
+  answers_["/api/v1/hosts"] = {200, absl::StrCat(R"({"hosts":[)", hosts, "]}")};
+  EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("2 hosts    silent\n           hosts: db1 (4 min), db2 (2.0 h)\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("12 hosts   processes and sockets are seen by /proc, sock_diag:"));
+  EXPECT_THAT(out_.str(), HasSubstr("hosts: app0, app1, app2, app3, app4, app5, app6, app7 and 4 more\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("db2        samples dropped by its agent: 7\n"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("sock_diag: old"))) << "a silent agent's word is old";
+  EXPECT_THAT(out_.str(), HasSubstr("3 things can be cured."));
+}
+
+TEST_F(CommandsTest, DoctorDoesNotGuessAtWhatTheAgentOfThisHostTells) {
+  HostProbe probe = HealthyHost();
+  probe.btf = probe.pressure = false;
+  answers_["/api/v1/status"] = {200, R"({"ready":true})"};
+  answers_["/api/v1/hosts"] = {200,
+                               R"({"hosts":[{"host":"web1","state":"live","capture":"iter/task, socket storage"}]})"};
+  EXPECT_EQ(DoctorCommand(context_, probe), 0) << out_.str();
+  answers_["/api/v1/hosts"] = {200, R"({"hosts":[]})"};
+  EXPECT_EQ(DoctorCommand(context_, probe), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("cure: boot with psi=1"));
+  probe.pressure_asked_for = true;
+  EXPECT_EQ(FindingsOfHost(probe, false).back().cure, "");
+}
+
+TEST_F(CommandsTest, DoctorCountsTheHealthyHostsOfManyInsteadOfNamingThem) {
+  answers_["/api/v1/status"] = {200, R"({"ready":true})"};
+  std::string hosts = R"({"host":"web1","state":"live"})";
+  for (int i = 0; i < 400; ++i) {
+    absl::StrAppend(&hosts, R"(,{"host":"app)", i, R"(","state":"live"})");
+  }
+  answers_["/api/v1/hosts"] = {200, absl::StrCat(R"({"hosts":[)", hosts, "]}")};
+  EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("app6             ok\n393 other hosts  ok\nNothing to cure.\n"));
 }
 
 TEST(Doctor, CapabilitiesOfSysAdminAreEnoughForBpf) {
   HostProbe probe = HealthyHost();
   probe.capabilities = (std::uint64_t{1} << 21) | (std::uint64_t{1} << 19) | (std::uint64_t{1} << 2);
-  EXPECT_TRUE(FindingsOfHost(probe).empty());
+  EXPECT_TRUE(FindingsOfHost(probe, false).empty());
   probe.capabilities = std::uint64_t{1} << 21;
-  ASSERT_EQ(FindingsOfHost(probe).size(), 1U);
-  EXPECT_THAT(FindingsOfHost(probe).front().what, HasSubstr("CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE"));
+  ASSERT_EQ(FindingsOfHost(probe, false).size(), 1U);
+  EXPECT_THAT(FindingsOfHost(probe, false).front().what, HasSubstr("CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE"));
 }
 
 TEST(HttpGet, AnAddressNobodyListensOnIsUnavailableWithTheCure) {

@@ -233,6 +233,16 @@ TEST(PressureSourceTest, CountsMicrosecondsOfWaiting) {
   EXPECT_EQ(step.At("ppmm_host_pressure_io_stalled_seconds_total{}"), 1);
 }
 
+TEST(PressureSourceTest, SaysWhetherTheKernelOrItsCommandLineLacksIt) {
+  FakeProc proc;
+  PressureSource source(proc.root());
+  StepRecorder step;
+  EXPECT_THAT(step.Step(source).message(),
+              HasSubstr("/proc/pressure/cpu: pressure stall information is off; boot with psi=1"));
+  proc.Write("/proc/cmdline", "root=/dev/sda1 psi=1 quiet\n");
+  EXPECT_THAT(step.Step(source).message(), HasSubstr("this kernel has no pressure stall information (CONFIG_PSI)"));
+}
+
 TEST(ParsePressureTest, NamesWhatIsMissing) {
   EXPECT_THAT(ParsePressure("/proc/pressure/io", "full total=1\n").status().message(), HasSubstr("no line \"some\""));
   EXPECT_THAT(ParsePressure("/proc/pressure/io", "some avg10=0\n").status().message(), HasSubstr("has no total="));

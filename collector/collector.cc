@@ -1,9 +1,12 @@
 #include "collector/collector.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 #include "collector/api.h"
@@ -59,11 +62,18 @@ class Collector::Impl {
       return absl::FailedPreconditionError(absl::StrCat(
           "data directory ", config_.data(), " cannot be made: ", made.message(), " (--data names another one)"));
     }
-    RETURN_IF_ERROR(lock_.Take(config_.data(), "collector"));
+    if (const absl::Status taken = lock_.Take(config_.data(), "collector"); !taken.ok()) {
+      // Only who has it already is told with a cure.
+      return absl::IsAlreadyExists(taken)
+                 ? taken
+                 : absl::FailedPreconditionError(absl::StrCat(
+                       "data directory ", config_.data(), " cannot be used: ", taken.message(), "; user ", geteuid(),
+                       ", as whom it runs, must be able to write there, or name another directory with --data"));
+    }
     ASSIGN_OR_RETURN(Inventory inventory, LoadInventory(config_.inventory()));
     ASSIGN_OR_RETURN(store_, OpenSqliteStore(DatabasePath()));
     writer_ = std::make_unique<Writer>(&state_, store_.get(), &queue_, clock_);
-    RETURN_IF_ERROR(writer_->Load());
+    RETURN_IF_ERROR(LoadState());
     if (restored) {
       RETURN_IF_ERROR(writer_->BeginAnew());
       LogInfo("collector", "the store was set back: it has a new id, and exposed totals begin at 0");
@@ -164,6 +174,17 @@ class Collector::Impl {
     MutexLock lock(&mutex_);
     organization_ = config.organization();
     inventory_ = shared;
+  }
+
+  absl::Status LoadState() {
+    const absl::Status loaded = writer_->Load();
+    // SQLite's errors name file and cure; rows that contradict each other are found by us.
+    if (!absl::IsDataLoss(loaded) || absl::StrContains(loaded.message(), DatabasePath())) {
+      return loaded;
+    }
+    return absl::DataLossError(absl::StrCat("store ", DatabasePath(), ": ", loaded.message(),
+                                            "; it is damaged: put a backup in its place (docs/operations.md, Backup "
+                                            "and restore)"));
   }
 
   std::string DatabasePath() const { return absl::StrCat(config_.data(), "/ppmm.db"); }

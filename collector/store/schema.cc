@@ -1,6 +1,7 @@
 #include "collector/store/schema.h"
 
 #include <iterator>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "collector/facts/day_facts.h"
+#include "collector/store/sqlite_query.h"
 #include "collector/store/store_id.h"
 #include "common/failpoint.h"
 #include "common/log.h"
@@ -126,14 +128,13 @@ CREATE INDEX release_at ON release (at_us);
 )sql",
 };
 
+// 0: not made yet.
 absl::StatusOr<int> Version(SqliteConnection& connection) {
-  RETURN_IF_ERROR(connection.Execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"));
-  ASSIGN_OR_RETURN(SqliteStatement statement,
-                   connection.Prepare("SELECT value FROM meta WHERE key = 'schema_version'"));
-  ASSIGN_OR_RETURN(const bool found, statement.Step());
+  ASSIGN_OR_RETURN(const std::optional<std::string> text,
+                   One(connection, "SELECT value FROM meta WHERE key = 'schema_version'"));
   int version = 0;
-  if (found && !absl::SimpleAtoi(statement.View(0), &version)) {
-    return absl::DataLossError("store: schema_version in meta is no number");
+  if (text.has_value() && !absl::SimpleAtoi(*text, &version)) {
+    return absl::DataLossError(absl::StrCat("store ", connection.path(), ": schema_version in meta is no number"));
   }
   return version;
 }
@@ -179,12 +180,42 @@ int NewestSchemaVersion() {
   return static_cast<int>(std::size(kMigrations));
 }
 
-absl::Status MigrateSchema(SqliteConnection& connection) {
-  ASSIGN_OR_RETURN(int version, Version(connection));
+absl::Status CheckSchema(SqliteConnection& connection) {
+  const auto number = [&connection](const char* sql) { return FindId(connection, sql); };
+  ASSIGN_OR_RETURN(const std::uint32_t things, number("SELECT count(*) FROM sqlite_master"));
+  if (things == 0) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const std::uint32_t columns,
+                   number("SELECT count(*) FROM pragma_table_info('meta') WHERE name IN ('key', 'value')"));
+  std::uint32_t ours = 0;
+  if (columns == 2) {
+    ASSIGN_OR_RETURN(ours, number("SELECT count(*) FROM meta WHERE key IN ('schema_version', 'store_id')"));
+    // Killed before its first migration.
+    ASSIGN_OR_RETURN(const std::uint32_t begun, number("SELECT NOT EXISTS (SELECT * FROM meta) AND NOT EXISTS "
+                                                       "(SELECT * FROM sqlite_master WHERE tbl_name <> 'meta')"));
+    if (begun != 0) {
+      return absl::OkStatus();
+    }
+  }
+  if (ours != 2) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("store ", connection.path(),
+                     ": it is a database of another program, and was left as it is; name another directory with "
+                     "--data, or move that file away"));
+  }
+  ASSIGN_OR_RETURN(const int version, Version(connection));
   if (version > NewestSchemaVersion()) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "store: schema ", version, " was made by a newer version; this one knows ", NewestSchemaVersion()));
+        "store ", connection.path(), ": its schema ", version, " was made by a newer ppmm, this one knows ",
+        NewestSchemaVersion(), " at most; install that version again, or restore the backup from before its upgrade"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status MigrateSchema(SqliteConnection& connection) {
+  RETURN_IF_ERROR(connection.Execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"));
+  ASSIGN_OR_RETURN(int version, Version(connection));
   while (version < NewestSchemaVersion()) {
     ++version;
     const absl::Status status = Forward(connection, version);

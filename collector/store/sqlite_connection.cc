@@ -1,18 +1,44 @@
 #include "collector/store/sqlite_connection.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
+#include "common/human.h"
 #include "common/status.h"
 
 namespace ppmm {
 namespace {
 
 constexpr int kBusyTimeoutMs = 5000;
+
+constexpr absl::string_view kHowToReplace =
+    "; it is damaged, or no file of ppmm: put a backup in its place (docs/operations.md, Backup and restore), or name "
+    "another directory with --data";
+
+std::string DirectoryOf(const std::string& path) {
+  return std::filesystem::path(path).parent_path().string();
+}
+
+std::string HowToMakeRoom(const std::string& path) {
+  const std::string directory = DirectoryOf(path);
+  std::error_code error;
+  const std::filesystem::space_info space = std::filesystem::space(directory, error);
+  return absl::StrCat(error ? "" : absl::StrCat(", ", HumanBytes(static_cast<double>(space.available)), " free"),
+                      "; make room in ", directory, ", or move the data to a larger disk (stop, copy, --data DIR)");
+}
+
+std::string HowToMakeWritable(const std::string& path) {
+  return absl::StrCat("; user ", geteuid(), ", as whom it runs, must be able to write ", DirectoryOf(path),
+                      " and each file in it, on a file system that is not read-only; or name another directory with "
+                      "--data");
+}
 
 }  // namespace
 
@@ -82,44 +108,64 @@ absl::Status SqliteConnection::Check(int code, absl::string_view what) const {
   if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW) {
     return absl::OkStatus();
   }
-  const std::string text = absl::StrCat("store: ", what, ": ", database_ != nullptr ? sqlite3_errmsg(database_) : "",
-                                        " (", sqlite3_errstr(code), ")");
-  switch (code & 0xff) {
+  const int kind = code & 0xff;
+  // What SQLite says of the last call is of this code only if it is of the same kind.
+  const bool told = database_ != nullptr && (sqlite3_errcode(database_) & 0xff) == kind;
+  std::string text = absl::StrCat("store ", path_, ": ", told ? sqlite3_errmsg(database_) : sqlite3_errstr(code));
+  int error_number = 0;
+  if (told && (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN)) {
+    error_number = sqlite3_system_errno(database_);
+  }
+  if (error_number != 0) {
+    absl::StrAppend(&text, " (", std::generic_category().message(error_number), ")");
+  }
+  switch (kind) {
     case SQLITE_FULL:
-      return absl::ResourceExhaustedError(text);
+      return absl::ResourceExhaustedError(absl::StrCat(text, HowToMakeRoom(path_)));
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
     case SQLITE_AUTH:
-      return absl::FailedPreconditionError(text);
+      return absl::FailedPreconditionError(absl::StrCat(text, HowToMakeWritable(path_)));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return absl::DataLossError(text);
-    case SQLITE_IOERR: {
-      const int error_number = database_ != nullptr ? sqlite3_system_errno(database_) : 0;
+      return absl::DataLossError(absl::StrCat(text, kHowToReplace));
+    case SQLITE_IOERR:
       if (error_number == ENOSPC || error_number == EDQUOT) {
-        return absl::ResourceExhaustedError(text);
+        return absl::ResourceExhaustedError(absl::StrCat(text, HowToMakeRoom(path_)));
       }
-      return error_number == EROFS ? absl::FailedPreconditionError(text) : absl::UnavailableError(text);
-    }
+      if (error_number == EROFS) {
+        return absl::FailedPreconditionError(absl::StrCat(text, HowToMakeWritable(path_)));
+      }
+      return absl::UnavailableError(absl::StrCat(text, "; look at the kernel's log (dmesg): the disk may be failing"));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:
+      return absl::UnavailableError(absl::StrCat(text, "; another program uses it: end that one"));
     case SQLITE_NOMEM:
     case SQLITE_INTERRUPT:
       return absl::UnavailableError(text);
     default:
-      return absl::InternalError(text);
+      return absl::InternalError(absl::StrCat(text, " in ", what));
   }
 }
 
-absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(const std::string& path, bool create) {
-  std::unique_ptr<SqliteConnection> connection(new SqliteConnection);
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
-  const int code = sqlite3_open_v2(path.c_str(), &connection->database_, flags, nullptr);
-  RETURN_IF_ERROR(connection->Check(code, absl::StrCat("open ", path)));
+absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::OpenFile(const std::string& path, int flags) {
+  std::unique_ptr<SqliteConnection> connection(new SqliteConnection(path));
+  RETURN_IF_ERROR(connection->Check(
+      sqlite3_open_v2(path.c_str(), &connection->database_, flags | SQLITE_OPEN_NOMUTEX, nullptr), "open"));
   sqlite3_extended_result_codes(connection->database_, 1);
   sqlite3_busy_timeout(connection->database_, kBusyTimeoutMs);
+  return connection;
+}
+
+absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::OpenReadOnly(const std::string& path) {
+  return OpenFile(path, SQLITE_OPEN_READONLY);
+}
+
+absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(const std::string& path, bool create) {
+  ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection,
+                   OpenFile(path, SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0)));
   // The page size counts only for a file that is empty, and only before WAL.
   RETURN_IF_ERROR(
       connection->Execute("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "

@@ -76,6 +76,9 @@ class SqliteConnection {
   // its own.
   // Errors: as Check().
   static absl::StatusOr<std::unique_ptr<SqliteConnection>> Open(const std::string& path, bool create);
+  // Opens the file to look at it: nothing is set and nothing moved from a log into it, so that it stays as it is.
+  // Errors: as Check().
+  static absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenReadOnly(const std::string& path);
   ~SqliteConnection();
   SqliteConnection(const SqliteConnection&) = delete;
   SqliteConnection& operator=(const SqliteConnection&) = delete;
@@ -90,14 +93,18 @@ class SqliteConnection {
   // One checkpoint that does not wait for readers; `truncate`: also cut the WAL, waiting 100 ms at most.
   // Returns the pages left in the WAL. Errors: as Check(); Unavailable: somebody reads or writes.
   absl::StatusOr<int> Checkpoint(bool truncate);
-  // The status of a result code of this connection.
+  const std::string& path() const { return path_; }
+  // The status of a result code of this connection. The text names the file, what is wrong and what to do; `what`, the
+  // statement, only where it is our bug.
   // Errors: ResourceExhausted: disk full; FailedPrecondition: read-only or not to be opened; DataLoss: damaged file;
   //         Unavailable: busy, or an I/O error that may pass; Internal: our bug.
   absl::Status Check(int code, absl::string_view what) const;
 
  private:
-  SqliteConnection() = default;
+  explicit SqliteConnection(const std::string& path) : path_(path) {}
+  static absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenFile(const std::string& path, int flags);
 
+  const std::string path_;
   sqlite3* database_ = nullptr;
   absl::flat_hash_map<const char*, sqlite3_stmt*> statements_;
 };

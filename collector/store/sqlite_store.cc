@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 #include <utility>
 
@@ -643,6 +644,12 @@ class SqliteStore : public Reads<Store> {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path) {
+  // Before anything is set in it: it may be somebody else's.
+  std::error_code unreadable;  // told by the next line
+  if (std::filesystem::exists(path, unreadable)) {
+    ASSIGN_OR_RETURN(const std::unique_ptr<SqliteConnection> looked_at, SqliteConnection::OpenReadOnly(path));
+    RETURN_IF_ERROR(CheckSchema(*looked_at));
+  }
   ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection, SqliteConnection::Open(path, true));
   RETURN_IF_ERROR(MigrateSchema(*connection));
   ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> checkpoints, SqliteConnection::Open(path, false));

@@ -11,9 +11,11 @@
 
 namespace ppmm {
 
-// Opens or makes the file and brings it to the newest schema.
-// Errors: FailedPrecondition: not to be opened, read-only, or of a newer program; ResourceExhausted: disk full;
-//         DataLoss: damaged.
+// Opens or makes the file and brings it to the newest schema. What is not a store of this version or an older one stays
+// as it is.
+//
+// Errors: FailedPrecondition: not to be opened, read-only, of another program or a newer version; ResourceExhausted:
+//         disk full; DataLoss: damaged, or no database. The text names the file and what to do.
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path);
 
 }  // namespace ppmm

@@ -1,5 +1,8 @@
 """A daemon that cannot start says what is in its way and what to do, and leaves with the right code."""
 
+import contextlib
+import os
+import sqlite3
 import subprocess
 
 import rig as e2e
@@ -63,6 +66,32 @@ def check_bad_config(rig, text, *places):
             check(f"{config}:{place}" in bad.stderr, f"{text!r}: no {config}:{place} in: {bad.stderr}")
 
 
+def check_bad_data(rig):
+    """A data directory that cannot be used, or that holds something else: which file, and the cure."""
+    def refused(name, *parts):
+        config = rig.folder / f"{name}.yaml"
+        config.write_text(f"data: {rig.folder / name}\nsocket: {rig.folder / name}.sock\n")
+        bad = run_collector("--config", config, "--http-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0")
+        check(bad.returncode == EX_UNAVAILABLE, f"{name}: exit {bad.returncode}, {bad.stderr}")
+        for part in (str(rig.folder / name), "--data", *parts):
+            check(part in bad.stderr, f"{name}: \"{part}\" is not in: {bad.stderr}")
+
+    (rig.folder / "random").mkdir()
+    (rig.folder / "random" / "ppmm.db").write_bytes(os.urandom(20000))
+    refused("random", "ppmm.db: file is not a database", "put a backup in its place")
+    (rig.folder / "foreign").mkdir()
+    with contextlib.closing(sqlite3.connect(rig.folder / "foreign" / "ppmm.db")) as database:
+        database.execute("CREATE TABLE invoices (id INTEGER)")
+    refused("foreign", "a database of another program")
+    (rig.folder / "file").write_text("")
+    refused("file", "cannot be made")
+    if os.geteuid() == 0:
+        folder = rig.folder / "readonly"
+        e2e.small_file_system(folder, "1m")
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        refused("readonly", "Read-only file system", "must be able to write")
+
+
 def test(rig):
     rig.start_collector()
     check_taken_port(rig, "--http-listen", rig.http_port, "--grpc-listen")
@@ -73,6 +102,7 @@ def test(rig):
     check_bad_config(rig, "data: [\n", "1:7:")
     check(rig.ready(), "the first collector was not disturbed")
     check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")
+    check_bad_data(rig)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 #include "collector/store/sqlite_store.h"
 
+#include <sqlite3.h>
+
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -16,7 +18,9 @@
 namespace ppmm {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 class SqliteStoreTest : public testing::Test {
  protected:
@@ -391,17 +395,73 @@ TEST(SqliteStoreMigrationTest, AStoreOfTheReleasedSchemaIsTakenOver) {
   EXPECT_EQ(up, 1440);
 }
 
-TEST(SqliteStoreErrorTest, AFileThatIsNoDatabaseIsDataLoss) {
-  TempDir dir;
-  FILE* file = std::fopen(dir.File("ppmm.db").c_str(), "w");
-  std::fputs(std::string(20000, 'x').c_str(), file);
-  std::fclose(file);
-  EXPECT_EQ(OpenSqliteStore(dir.File("ppmm.db")).status().code(), absl::StatusCode::kDataLoss);
+// What stands in the way of opening, as an operator reads it.
+class SqliteStoreErrorTest : public testing::Test {
+ protected:
+  std::string path() const { return dir_.File("ppmm.db"); }
+  void Write(const std::string& bytes) const { std::ofstream(path(), std::ios::binary) << bytes; }
+  std::string Bytes() const {
+    std::stringstream bytes;
+    bytes << std::ifstream(path(), std::ios::binary).rdbuf();
+    return bytes.str();
+  }
+  // Makes the file by SQL, as another program would.
+  void MakeForeign(const std::string& sql) const {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(path().c_str(), &database), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(database);
+  }
+  // It is refused with that code, the text names the file and has that word, and no byte of it changes.
+  void ExpectRefused(absl::StatusCode code, const std::string& word) const {
+    const std::string before = Bytes();
+    const absl::Status status = OpenSqliteStore(path()).status();
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr(path()), HasSubstr(word)));
+    EXPECT_TRUE(Bytes() == before) << "the file was changed";
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(SqliteStoreErrorTest, AFileThatIsNoDatabaseIsDataLossAndStaysAsItIs) {
+  for (const std::size_t size : {2U, 100U, 20000U}) {
+    Write(std::string(size, 'x'));
+    ExpectRefused(absl::StatusCode::kDataLoss, "put a backup in its place");
+  }
 }
 
-TEST(SqliteStoreErrorTest, AFolderThatDoesNotExistIsAFailedPrecondition) {
-  TempDir dir;
-  EXPECT_EQ(OpenSqliteStore(dir.File("none/ppmm.db")).status().code(), absl::StatusCode::kFailedPrecondition);
+TEST_F(SqliteStoreErrorTest, AnotherProgramsDatabaseIsRefusedAndStaysAsItIs) {
+  for (const char* const sql :
+       {"CREATE TABLE invoices (id INTEGER); INSERT INTO invoices VALUES (7)", "CREATE TABLE meta (id INTEGER)",
+        "CREATE TABLE meta (key TEXT, value TEXT); INSERT INTO meta VALUES ('schema_version', '3')",
+        "CREATE TABLE meta (key TEXT, value TEXT); CREATE TABLE tiles (x INTEGER)",
+        "PRAGMA journal_mode = WAL; CREATE TABLE invoices (id INTEGER)"}) {
+    std::filesystem::remove(path());
+    MakeForeign(sql);
+    ExpectRefused(absl::StatusCode::kFailedPrecondition, "a database of another program");
+  }
+}
+
+TEST_F(SqliteStoreErrorTest, AStoreOfANewerVersionIsRefusedAndStaysAsItIs) {
+  ASSERT_TRUE(OpenSqliteStore(path()).ok());
+  MakeForeign("UPDATE meta SET value = '99' WHERE key = 'schema_version'");
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "schema 99 was made by a newer ppmm");
+}
+
+TEST_F(SqliteStoreErrorTest, AFolderThatDoesNotExistIsAFailedPreconditionWithItsName) {
+  const absl::Status status = OpenSqliteStore(dir_.File("none/ppmm.db")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(dir_.File("none")), HasSubstr("No such file"), HasSubstr("must be able to write")));
+}
+
+TEST_F(SqliteStoreErrorTest, AStoreThatWasKilledBeforeItsFirstTablesIsMade) {
+  Write("");
+  EXPECT_TRUE(OpenSqliteStore(path()).ok()) << "an empty file";
+  std::filesystem::remove(path());
+  MakeForeign("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
+  EXPECT_TRUE(OpenSqliteStore(path()).ok());
 }
 
 // The way of a full disk: SQLite's own bound of pages stands in for it.
@@ -414,6 +474,9 @@ TEST_F(SqliteStoreTest, AFullDiskIsResourceExhaustedAndPasses) {
     status = (*connection)->Execute("INSERT INTO big VALUES (zeroblob(8000))");
   }
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(std::string(status.message()),
+              testing::MatchesRegex("store .*ppmm.db: database or disk is full, .* free; make room in .*--data DIR.*"))
+      << "once, with the directory and the cure";
   if ((*connection)->in_transaction()) {
     EXPECT_TRUE((*connection)->Execute("ROLLBACK").ok());
   }

@@ -140,7 +140,8 @@ absl::Status Writer::CommitOnce() {
       store_->Rollback();
       merger_.Reset();
       const absl::Status built = state_->LoadFrom(*store_);
-      if (!built.ok()) {
+      built_ = built.ok();
+      if (!built_) {
         LogError("writer", "the state cannot be built anew: ", built.ToString());
       }
     }
@@ -199,25 +200,30 @@ absl::Status Writer::Transaction(std::vector<QueuedEvent> live, const std::vecto
   return store_->Commit();
 }
 
-absl::Status Writer::Recover() {
-  absl::Status status;
-  {
-    WriterLock lock(&state_->mutex());
+absl::Status Writer::CommitAgain() {
+  // A small commit proves nothing: it finds its room in the last block of the log, and the next real one fails.
+  RETURN_IF_ERROR(store_->MakeRoom());
+  WriterLock lock(&state_->mutex());
+  Tables& tables = state_->mutable_tables();
+  const auto commit = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex()) -> absl::Status {
+    RETURN_IF_ERROR(built_ ? absl::OkStatus() : state_->LoadFrom(*store_));
+    built_ = true;
+    RETURN_IF_ERROR(store_->Begin());
+    ++tables.commit;
     // A row that is really written: an empty transaction commits on a full disk too.
-    const auto probe = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex()) -> absl::Status {
-      RETURN_IF_ERROR(state_->LoadFrom(*store_));
-      Tables& tables = state_->mutable_tables();
-      RETURN_IF_ERROR(store_->Begin());
-      ++tables.commit;
-      RETURN_IF_ERROR(store_->PutMeta("commit", absl::StrCat(tables.commit)));
-      return store_->Commit();
-    };
-    status = probe();
-    if (!status.ok()) {
-      store_->Rollback();
-      state_->LoadFrom(*store_).IgnoreError();  // told by the status above, or the same at the next attempt
-    }
+    RETURN_IF_ERROR(store_->PutMeta("commit", absl::StrCat(tables.commit)));
+    return store_->Commit();
+  };
+  const absl::Status status = commit();
+  if (!status.ok()) {
+    store_->Rollback();
+    built_ = state_->LoadFrom(*store_).ok();  // what it fails for is told by the status, or the same next time
   }
+  return status;
+}
+
+absl::Status Writer::Recover() {
+  const absl::Status status = CommitAgain();
   if (!status.ok()) {
     state_->SetReadiness(Annotate(status, "cannot commit"));
     if (const std::int64_t n = failures_.Allow(clock_->Now()); n > 0) {

@@ -2,7 +2,8 @@
 //
 // Readers wait while it works, so they see committed state only. If anything up to COMMIT fails, the transaction is
 // rolled back, the queue dropped, every stream cut, and the state built anew from the file; while nothing can be
-// committed nothing is taken, and State::Readiness() says why. It recovers by itself.
+// committed nothing is taken, and State::Readiness() says why. It recovers by itself, when there is room for a commit
+// like the one that failed.
 #pragma once
 
 #include <cstdint>
@@ -107,8 +108,9 @@ class Writer {
   void Loop();
   absl::Status Transaction(std::vector<QueuedEvent> live, const std::vector<Submitted>& changes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex());
-  // After a failure: builds the state anew and proves that a commit is possible.
+  // After a failure: proves that a commit is possible.
   absl::Status Recover();
+  absl::Status CommitAgain();
   void Answer(std::map<StreamId, StreamReply> replies);
 
   State* const state_;
@@ -121,6 +123,7 @@ class Writer {
   // Of the writer's thread.
   Merger merger_;
   bool healthy_ = true;
+  bool built_ = true;  // the state is as committed
   StoreTime store_time_;
   LogLimiter failures_{absl::Seconds(10)};
 

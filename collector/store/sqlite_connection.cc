@@ -17,6 +17,7 @@ namespace ppmm {
 namespace {
 
 constexpr int kBusyTimeoutMs = 5000;
+constexpr unsigned kPageBytes = 8192;
 
 constexpr absl::string_view kHowToReplace =
     "; it is damaged, or no file of ppmm: put a backup in its place (docs/operations.md, Backup and restore), or name "
@@ -168,8 +169,9 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(const s
                    OpenFile(path, SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0)));
   // The page size counts only for a file that is empty, and only before WAL.
   RETURN_IF_ERROR(
-      connection->Execute("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
-                          "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;"));
+      connection->Execute(absl::StrCat("PRAGMA page_size = ", kPageBytes,
+                                       "; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                                       "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;")));
   return connection;
 }
 
@@ -198,6 +200,18 @@ bool SqliteConnection::in_transaction() const {
 
 int SqliteConnection::changes() const {
   return sqlite3_changes(database_);
+}
+
+absl::Status SqliteConnection::Flush() {
+  return Check(sqlite3_db_cacheflush(database_), "flush");
+}
+
+std::uint64_t SqliteConnection::written_bytes() const {
+  int pages = 0;
+  int unused = 0;
+  // Counted before the write, so those of a COMMIT that failed are in it.
+  sqlite3_db_status(database_, SQLITE_DBSTATUS_CACHE_WRITE, &pages, &unused, 0);
+  return std::uint64_t{kPageBytes} * static_cast<std::uint64_t>(pages);
 }
 
 absl::StatusOr<int> SqliteConnection::Checkpoint(bool truncate) {

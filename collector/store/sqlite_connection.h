@@ -90,6 +90,10 @@ class SqliteConnection {
   bool in_transaction() const;
   // Rows that the last INSERT, UPDATE or DELETE changed.
   int changes() const;
+  // Writes what the running transaction has changed so far to the log, uncommitted.
+  absl::Status Flush();
+  // Bytes that this connection wrote, or tried to write, to the log.
+  std::uint64_t written_bytes() const;
   // One checkpoint that does not wait for readers; `truncate`: also cut the WAL, waiting 100 ms at most.
   // Returns the pages left in the WAL. Errors: as Check(); Unavailable: somebody reads or writes.
   absl::StatusOr<int> Checkpoint(bool truncate);

@@ -20,6 +20,8 @@
 namespace ppmm {
 namespace {
 
+constexpr std::uint64_t kLeastRoom = 64 << 10;
+constexpr std::uint64_t kMostRoom = 64 << 20;  // as much as the queue holds
 constexpr int kWalTruncatePages = (64 << 20) / 8192;
 
 std::int64_t MinuteOf(std::int64_t id) {
@@ -261,18 +263,29 @@ class SqliteStore : public Reads<Store> {
     return std::make_unique<SqliteReader>(std::move(connection));
   }
 
-  absl::Status Begin() override { return connection_->Execute("BEGIN IMMEDIATE"); }
-  absl::Status Commit() override { return connection_->Execute("COMMIT"); }
-  void Rollback() override {
-    // A failed statement may have rolled back already.
-    if (connection_->in_transaction()) {
-      const absl::Status status = connection_->Execute("ROLLBACK");
-      if (!status.ok()) {
-        LogError("store", "roll back: ", status.ToString());
-      }
-    }
+  absl::Status Begin() override {
+    written_before_ = connection_->written_bytes();
+    return connection_->Execute("BEGIN IMMEDIATE");
   }
-
+  absl::Status Commit() override {
+    RETURN_IF_ERROR(connection_->Execute("COMMIT"));
+    wanted_ = 0;
+    return absl::OkStatus();
+  }
+  void Rollback() override {
+    wanted_ = std::max(wanted_, connection_->written_bytes() - written_before_);
+    EndTransaction();
+  }
+  // Pages that are written and rolled back stay in the log's file: the next transaction overwrites them.
+  absl::Status MakeRoom() override {
+    const std::uint64_t bytes = std::clamp(2 * wanted_, kLeastRoom, kMostRoom);
+    RETURN_IF_ERROR(connection_->Execute("BEGIN IMMEDIATE"));
+    // Random, because some file systems store zeros in no space.
+    absl::Status status = Run(*connection_, "INSERT INTO meta (key, value) VALUES ('room', randomblob(?))", bytes);
+    status.Update(connection_->Flush());
+    EndTransaction();
+    return status;
+  }
   absl::StatusOr<StoreContents> LoadContents() override { return LoadStore(*connection_); }
 
   absl::Status PutMeta(absl::string_view key, absl::string_view value) override {
@@ -603,6 +616,16 @@ class SqliteStore : public Reads<Store> {
   }
 
  private:
+  void EndTransaction() {
+    // A failed statement may have rolled back already.
+    if (connection_->in_transaction()) {
+      const absl::Status status = connection_->Execute("ROLLBACK");
+      if (!status.ok()) {
+        LogError("store", "roll back: ", status.ToString());
+      }
+    }
+  }
+
   absl::StatusOr<int> Delete(const char* sql, std::int64_t bound, int limit) {
     RETURN_IF_ERROR(Run(*connection_, sql, bound, limit));
     return connection_->changes();
@@ -633,6 +656,8 @@ class SqliteStore : public Reads<Store> {
   }
 
   const std::string path_;
+  std::uint64_t written_before_ = 0;               // the running transaction
+  std::uint64_t wanted_ = 0;                       // by the largest that was rolled back since the last commit, bytes
   std::unique_ptr<SqliteConnection> checkpoints_;  // the checkpoint thread's
   absl::StatusCode checkpoint_error_ = absl::StatusCode::kOk;
   Mutex mutex_;

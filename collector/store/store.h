@@ -81,6 +81,9 @@ class Store : public StoreReader {
   virtual absl::Status Commit() = 0;
   // Also without a transaction.
   virtual void Rollback() = 0;
+  // Between transactions: takes room on the disk for one twice as large as the largest that was rolled back since the
+  // last commit, and keeps it for the next one. What is committed does not change.
+  virtual absl::Status MakeRoom() = 0;
 
   // Each inserts or replaces the row of that key.
   virtual absl::Status PutMeta(absl::string_view key, absl::string_view value) = 0;

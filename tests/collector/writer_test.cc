@@ -74,6 +74,30 @@ TEST_F(FailingCommitTest, RebuildsTheStateCutsStreamsAndRecoversByItself) {
   EXPECT_EQ(Total(rig_.state().tables()), 2);
 }
 
+TEST_F(FailingCommitTest, IsReadyOnlyWhenThereIsRoomForACommitLikeTheOneThatFailed) {
+  Sender sender;
+  const auto [stream, sink] = rig_.Connect(sender.agent);
+  rig_.Push(stream, sender.Batch(kRigStart));
+  rig_.Commit();
+  const std::string before = rig_.Dump();
+  fault_.commit = absl::ResourceExhaustedError("disk full");
+  rig_.Push(stream, sender.Batch(kRigStart + 1));
+  EXPECT_FALSE(rig_.writer().CommitOnce().ok());
+
+  fault_.commit = absl::OkStatus();
+  fault_.room = absl::ResourceExhaustedError("a small commit would pass");
+  EXPECT_FALSE(rig_.writer().CommitOnce().ok());
+  EXPECT_FALSE(rig_.state().ready());
+  EXPECT_THAT(std::string(rig_.state().Readiness().message()), testing::HasSubstr("a small commit would pass"));
+  EXPECT_EQ(rig_.queue().Open(sink, sender.agent.Hello(rig_.clock().Now())).status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(rig_.Dump(), before);
+
+  fault_.room = absl::OkStatus();
+  rig_.Commit();
+  EXPECT_TRUE(rig_.state().ready());
+}
+
 TEST_F(FailingCommitTest, AnyWriteOfATransactionMayFail) {
   Sender sender;
   for (int failing_write = 1; failing_write < 30; ++failing_write) {

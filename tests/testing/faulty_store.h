@@ -15,6 +15,7 @@ struct StoreFault {
   absl::Status commit;   // not OK: what Commit() returns
   int write_number = 0;  // the n-th write from now on fails with `write`; 0: none
   absl::Status write;
+  absl::Status room = {};  // not OK: what MakeRoom() returns
 };
 
 // One thread only. `fault` must outlive it.
@@ -66,6 +67,7 @@ class FaultyStore : public Store {
   absl::Status Begin() override { return store_->Begin(); }
   absl::Status Commit() override { return fault_->commit.ok() ? store_->Commit() : fault_->commit; }
   void Rollback() override { store_->Rollback(); }
+  absl::Status MakeRoom() override { return fault_->room.ok() ? store_->MakeRoom() : fault_->room; }
   absl::Status PutMeta(absl::string_view key, absl::string_view value) override {
     return Fails() ? fault_->write : store_->PutMeta(key, value);
   }

@@ -1,7 +1,9 @@
 #include "collector/store/sqlite_store.h"
 
 #include <sqlite3.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -462,6 +464,49 @@ TEST_F(SqliteStoreErrorTest, AStoreThatWasKilledBeforeItsFirstTablesIsMade) {
   std::filesystem::remove(path());
   MakeForeign("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
   EXPECT_TRUE(OpenSqliteStore(path()).ok());
+}
+
+// Files can grow to that size only, as on a disk that is nearly full.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(std::uintmax_t bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit = {bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_;
+};
+
+TEST_F(SqliteStoreTest, ThereIsRoomOnlyForAsMuchAsTheTransactionThatFailedWanted) {
+  const auto put = [this](std::int64_t bytes) -> absl::Status {
+    absl::Status status = store_->Begin();
+    status.Update(store_->PutMinute(1, 1, std::string(static_cast<std::size_t>(bytes), 'x')));
+    status.Update(store_->Commit());
+    if (!status.ok()) {
+      store_->Rollback();
+    }
+    return status;
+  };
+  ASSERT_TRUE(put(1).ok());
+  const std::string log = path() + "-wal";
+  const std::uintmax_t size = std::filesystem::file_size(log);
+  {
+    const FileSizeLimit limit(size + 100'000);
+    EXPECT_FALSE(put(500'000).ok());
+    EXPECT_FALSE(store_->MakeRoom().ok()) << "a small transaction has room, that one has not";
+    EXPECT_EQ(store_->GetMinute(1, 1)->value(), "x");
+  }
+  ASSERT_TRUE(store_->MakeRoom().ok());
+  EXPECT_GT(std::filesystem::file_size(log), size + 1'000'000) << "twice of it";
+  {
+    const FileSizeLimit limit(std::filesystem::file_size(log));
+    EXPECT_TRUE(put(500'000).ok()) << "the room is kept for it";
+  }
+  EXPECT_FALSE(store_->GetMeta("room")->has_value());
 }
 
 // The way of a full disk: SQLite's own bound of pages stands in for it.

@@ -285,8 +285,14 @@ std::string RenderHosts(const Json& hosts, absl::string_view only, const Screen&
 std::string RenderStatus(const Json& status, const Screen& screen) {
   std::string out;
   const bool ready = TrueAt(status, "ready");
-  absl::StrAppend(&out, ready ? Toned(screen, Tone::kGood, "ready") : Toned(screen, Tone::kBad, "NOT READY"),
-                  ready ? "" : absl::StrCat(": ", TextAt(status, "reason")), "\n\n");
+  const std::string reason = TextAt(status, "reason");
+  if (ready) {
+    absl::StrAppend(&out, Toned(screen, Tone::kGood, "ready"), "\n\n");
+  } else {
+    constexpr absl::string_view kNotReady = "NOT READY";
+    absl::StrAppend(&out, Toned(screen, Tone::kBad, kNotReady), ": ",
+                    Wrap(reason, screen.width, 0, DisplayWidth(kNotReady) + 2), "\n\n");
+  }
   const auto add = [&](absl::string_view heading, const std::string& text) {
     constexpr int kIndent = 14;
     absl::StrAppend(&out, heading, std::string(static_cast<std::size_t>(kIndent - DisplayWidth(heading)), ' '),
@@ -310,6 +316,12 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
   add("collector",
       absl::StrCat(TextAt(status, "version"), ", up ", seconds(status, "uptime_seconds"), ", ",
                    bytes(process, "resident_memory_bytes"), " memory, ", seconds(process, "cpu_seconds"), " CPU"));
+  if (!ready && NumberAt(status, "as_of_commit").has_value()) {
+    const std::optional<absl::Time> as_of = TimeAt(status, "as_of");
+    add("as of", !as_of.has_value() ? "nothing was committed yet"
+                                    : absl::StrCat(HumanAge(*as_of, screen.now), ", when commit ",
+                                                   number(status, "as_of_commit"), " was the last that succeeded"));
+  }
   add("hosts", absl::StrCat(number(hosts, "live"), " live, ", number(hosts, "silent"), " silent, ",
                             number(hosts, "off"), " off"));
   // What is beyond a limit is said only where there is some.
@@ -348,7 +360,8 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
     add("configuration", absl::StrCat("waits for a restart: ", waiting));
   }
   for (const Json& component : ArrayAt(status, "components")) {
-    if (TextAt(component, "state") != "ok") {
+    // Why it is not ready is said above.
+    if (TextAt(component, "state") != "ok" && (ready || TextAt(component, "reason") != reason)) {
       const std::string cure = TextAt(component, "cure");
       add(TextAt(component, "component"),
           absl::StrCat("failed: ", TextAt(component, "reason"), cure.empty() ? "" : absl::StrCat("; ", cure)));

@@ -53,11 +53,11 @@ absl::StatusOr<absl::Duration> WindowOf(const Request& request) {
 StatusNumbers ReadStatus(State& state, absl::Time now) {
   StatusNumbers numbers;
   numbers.readiness = state.Readiness();
-  if (!numbers.readiness.ok()) {
-    return numbers;
-  }
+  // Also while nothing can be committed: what was is still true.
   ReaderLock lock(&state.mutex());
   const Tables& tables = state.tables();
+  numbers.known = !tables.store_id.empty();
+  numbers.committed_at = absl::FromUnixMicros(tables.store_time_us);
   numbers.store_id = absl::BytesToHexString(tables.store_id);
   numbers.commit = tables.commit;
   numbers.applications = tables.applications.size();

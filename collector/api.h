@@ -49,8 +49,11 @@ std::string InventoryJson(absl::string_view organization, const Inventory& inven
 // What /api/v1/status says besides the collector's own numbers.
 struct StatusNumbers {
   absl::Status readiness;
+  // False: what is committed could not be read; everything below is not known then.
+  bool known = false;
   std::string store_id;  // hex
   std::int64_t commit = 0;
+  absl::Time committed_at = absl::UnixEpoch();  // when that was
   std::size_t hosts_live = 0;
   std::size_t hosts_silent = 0;
   std::size_t hosts_off = 0;

@@ -317,20 +317,25 @@ std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, ab
   const bool started = self.process.started != absl::InfinitePast();
   const bool committed = self.commits.last != absl::InfinitePast();
   const SelfNumbers::Ingest& ingest = self.ingest;
+  const auto of_committed = [&numbers](const auto& number) { return numbers.known ? Json(number) : Json(nullptr); };
   Json json = {
       {"ready", numbers.readiness.ok()},
       {"reason", TextOrNull(std::string(numbers.readiness.message()))},
       {"version", self.version},
       {"store_id", TextOrNull(numbers.store_id)},
-      {"as_of_commit", numbers.commit},
+      {"as_of_commit", of_committed(numbers.commit)},
+      {"as_of", TimeOf(numbers.committed_at)},
       {"started_at", TimeOf(self.process.started)},
       {"uptime_seconds", started ? Json(absl::ToDoubleSeconds(now - self.process.started)) : Json(nullptr)},
-      {"hosts", {{"live", numbers.hosts_live}, {"silent", numbers.hosts_silent}, {"off", numbers.hosts_off}}},
-      {"applications", numbers.applications},
-      {"instances", numbers.instances},
-      {"series", numbers.series},
-      {"samples", SamplesJson(numbers.samples)},
-      {"samples_lost_by_restore", numbers.lost_by_restore},
+      {"hosts",
+       {{"live", of_committed(numbers.hosts_live)},
+        {"silent", of_committed(numbers.hosts_silent)},
+        {"off", of_committed(numbers.hosts_off)}}},
+      {"applications", of_committed(numbers.applications)},
+      {"instances", of_committed(numbers.instances)},
+      {"series", of_committed(numbers.series)},
+      {"samples", numbers.known ? SamplesJson(numbers.samples) : Json(nullptr)},
+      {"samples_lost_by_restore", of_committed(numbers.lost_by_restore)},
       {"commits",
        {{"count", self.commits.count},
         {"failed", self.commits.failed},

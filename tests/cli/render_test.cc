@@ -26,6 +26,19 @@ Json Load(const std::string& name) {
   return Json::parse(file);
 }
 
+// Of a collector whose disk is full.
+Json StatusNotReady() {
+  Json status = Load("status.json");
+  status["ready"] = false;
+  status["reason"] =
+      "cannot commit: store /var/lib/ppmm/collector/ppmm.db: database or disk is full, 0 B free; make room in "
+      "/var/lib/ppmm/collector, or move the data to a larger disk (stop, copy, --data DIR)";
+  status["components"].push_back({{"component", "store"}, {"state", "failed"}, {"reason", status["reason"]}});
+  status["as_of"] = "2026-01-01T00:05:00Z";
+  status["instances"] = nullptr;
+  return status;
+}
+
 Screen ScreenOf(int width) {
   Screen screen;
   screen.width = width;
@@ -67,6 +80,7 @@ std::vector<std::pair<std::string, std::string>> AllViews(const Screen& screen) 
           {"inventory", RenderInventory(Load("inventory.json"), screen)},
           {"inventory_declared", RenderInventory(Load("inventory_declared.json"), screen)},
           {"status", RenderStatus(Load("status.json"), screen)},
+          {"status_not_ready", RenderStatus(StatusNotReady(), screen)},
           {"doctor", RenderDoctor(Findings(), {"web2"}, screen)}};
 }
 

@@ -250,6 +250,30 @@ TEST_F(ApiTest, WhileNotReadyEverythingSaysWhy) {
   EXPECT_EQ(status["reason"], "disk full");
 }
 
+TEST_F(ApiTest, WhileNothingCanBeCommittedStatusTellsWhatWas) {
+  const Json before = GetJson("/api/v1/status");
+  world_.state().SetReadiness(absl::ResourceExhaustedError("disk full"));
+  const Json status = GetJson("/api/v1/status");
+  for (const char* const key : {"store_id", "as_of_commit", "as_of", "hosts", "applications", "instances", "series",
+                                "samples", "samples_lost_by_restore"}) {
+    EXPECT_EQ(status[key], before[key]) << key;
+    EXPECT_FALSE(status[key].is_null()) << key;
+  }
+}
+
+TEST(StatusTest, WhatCouldNotBeReadIsNullNeverZero) {
+  StatusNumbers numbers;
+  numbers.readiness = absl::DataLossError("damaged");
+  const Json status = Json::parse(StatusJson(numbers, SelfNumbers(), absl::FromUnixSeconds(1)));
+  for (const char* const key : {"store_id", "as_of_commit", "as_of", "applications", "instances", "series", "samples",
+                                "samples_lost_by_restore"}) {
+    EXPECT_TRUE(status.contains(key) && status[key].is_null()) << key;
+  }
+  for (const char* const key : {"live", "silent", "off"}) {
+    EXPECT_TRUE(status["hosts"].contains(key) && status["hosts"][key].is_null()) << key;
+  }
+}
+
 TEST_F(ApiTest, StatusIsOnePageOfNumbers) {
   const Json status = GetJson("/api/v1/status");
   EXPECT_EQ(status["ready"], true);

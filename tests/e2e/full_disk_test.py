@@ -1,6 +1,7 @@
 """A full disk under the collector, then under the agent: both go on, say what is wrong, and recover by themselves."""
 
 import os
+import time
 
 import rig as e2e
 from rig import check, wait_until
@@ -44,6 +45,13 @@ def check_agent(rig):
     print(f"agent: \"{error}\", recovered")
 
 
+def check_status_is_honest(rig):
+    """Nothing was committed before, and it says so."""
+    text = " ".join(rig.cli("status").stdout.split())
+    for part in ("NOT READY", "as of nothing was committed yet", f"make room in {rig.collector_data}"):
+        check(part in text, f"ppmm status says \"{part}\": {text[:600]}")
+
+
 def check_collector(rig):
     # Before the first agent is known, so that the database has to grow; later it finds room in its own file for long.
     wait_until(rig.ready, 60, "the collector is ready")
@@ -56,7 +64,14 @@ def check_collector(rig):
         return body if status == 503 else None
 
     reason = wait_until(not_ready, 60, "/-/ready is 503")
-    check("full" in reason or "No space" in reason, f"the reason says what it is: {reason}")
+    for part in ("full", "free", f"make room in {rig.collector_data}", "--data"):
+        check(part in reason, f"the reason says what it is and what to do, \"{part}\": {reason}")
+    check_status_is_honest(rig)
+    # A few blocks are enough for a small commit; what failed was larger.
+    os.truncate(ballast, ballast.stat().st_size - 16384)
+    for _ in range(80):
+        check(rig.get("/-/ready")[0] == 503, "/-/ready does not come and go")
+        time.sleep(0.1)
     check(rig.get("/-/healthy")[0] in (200, 404), "the collector still answers")
     waiting = wait_until(lambda: (rig.agent_status() or {"spool": {"samples": 0}})["spool"]["samples"], 60,
                          "samples wait in the agent's spool")

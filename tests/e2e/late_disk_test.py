@@ -65,8 +65,10 @@ def check_it_is_said(rig, reason, word):
     check(rig.collector.popen.poll() is None, "the collector runs")
     check("commit failed" in rig.collector.text() and word in rig.collector.text(), "the log says it")
     check(rig.series().get("ppmm_commit_failures_total", 0) > 0, "ppmm_commit_failures_total counts it")
-    status = rig.cli("status").stdout
-    check("NOT READY" in status and word in status, f"ppmm status says it: {status[:600]}")
+    status = " ".join(rig.cli("status").stdout.split())
+    for part in ("NOT READY", word, str(rig.collector_data), "--data", "as of", "was the last that succeeded"):
+        check(part in status, f"ppmm status says \"{part}\": {status[:600]}")
+    check("watches 0" not in status and "samples 0" not in status, f"ppmm status tells what was: {status[:600]}")
 
 
 def check_recovery(rig, before):

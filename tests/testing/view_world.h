@@ -27,6 +27,7 @@ class ViewWorld {
     Tables& tables = state_.mutable_tables();
     tables.store_id = "\x01\x02\x03\x04\x05\x06\x07\x08";
     tables.commit = 4711;
+    tables.store_time_us = (kViewNow - 1) * 1'000'000;
     AddHost(tables, 1, "web1", kViewNow - 1);
     AddHost(tables, 2, "db1", kViewNow - 900);
     AddHost(tables, 3, "cache1", kViewNow - 7200);

@@ -270,7 +270,8 @@ void AddRoutes(http::Router& router, const ViewContext& context) {
   AddRating(router, context);
   router.Add(Method::kGet, "/", [context](Request&) { return PageResponse(ReadPage(context)); });
   router.Add(Method::kGet, "/api/v1/applications",
-             [context](Request& request) { return Answer(ApplicationsBody(context, request)); });
+             [context](Request& request) { return Answer(ApplicationsBody(context, request)); }, http::Access::kDefault,
+             {"window"});
   router.Add(Method::kGet, "/api/v1/hosts", [context](Request&) { return Answer(HostsBody(context)); });
   router.Add(Method::kGet, "/api/v1/inventory", [context](Request&) { return Answer(InventoryBody(context)); });
   router.Add(Method::kGet, "/api/v1/status", [context](Request&) {

@@ -34,7 +34,8 @@ struct ViewContext {
   std::function<std::shared_ptr<const Inventory>()> inventory;  // what people declare, as of the last load
 };
 
-// Routes of everything above, all GET.
+// Routes of everything above, all GET. Each refuses parameters that it does not understand; `window` of applications is
+// all there are.
 void AddRoutes(http::Router& router, const ViewContext& context);
 
 // ---- bodies; pure --------------------------------------------------------------------------------------------------

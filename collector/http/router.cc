@@ -39,6 +39,22 @@ bool IsApi(absl::string_view target) {
   return absl::StartsWith(target, "/api/");
 }
 
+// What is wrong with a query; empty: nothing.
+std::string MistakeIn(const Parameters& query, const std::vector<std::string>& understood) {
+  std::vector<absl::string_view> seen;
+  for (const auto& [name, value] : query.items()) {
+    if (std::find(understood.begin(), understood.end(), name) == understood.end()) {
+      return absl::StrCat("parameter \"", EscapeForDisplay(name), "\" is not understood here; there is ",
+                          understood.empty() ? "none" : absl::StrJoin(understood, ", "), DidYouMean(name, understood));
+    }
+    if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
+      return absl::StrCat("parameter \"", name, "\" is given twice");
+    }
+    seen.push_back(name);
+  }
+  return "";
+}
+
 Response Error(absl::string_view target, int status, absl::string_view message) {
   return IsApi(target) ? JsonError(status, message) : TextResponse(status, message);
 }
@@ -47,8 +63,9 @@ Response Error(absl::string_view target, int status, absl::string_view message) 
 
 Router::Router(AllowedNames names) : names_(std::make_shared<const AllowedNames>(std::move(names))) {}
 
-void Router::Add(Method method, absl::string_view pattern, Handler handler, Access access) {
-  Route route{method, std::string(pattern), {}, std::move(handler), access};
+void Router::Add(Method method, absl::string_view pattern, Handler handler, Access access,
+                 std::vector<std::string> parameters) {
+  Route route{method, std::string(pattern), {}, std::move(handler), access, std::move(parameters)};
   if (pattern != "/") {
     route.segments = absl::StrSplit(pattern.substr(1), '/');
   }
@@ -87,6 +104,9 @@ Response Router::Handle(Request& request) const {
   const Route* route = Find(fitting, request, &refusal);
   if (route == nullptr) {
     return refusal;
+  }
+  if (const std::string mistake = MistakeIn(target->query, route->parameters); !mistake.empty()) {
+    return Error(request.target, 400, mistake);
   }
   for (size_t i = 0; i < route->segments.size(); ++i) {
     const absl::string_view segment = route->segments[i];

@@ -26,11 +26,14 @@ class Router {
   explicit Router(AllowedNames names = AllowedNames());
 
   // Shape: `pattern` is "/", or segments that are literal or "{name}": "/api/v1/activities/{id}". A GET route also
-  //        answers HEAD. The first route that fits wins.
-  void Add(Method method, absl::string_view pattern, Handler handler, Access access = Access::kDefault);
+  //        answers HEAD. The first route that fits wins. `parameters`: those of the query that it understands.
+  void Add(Method method, absl::string_view pattern, Handler handler, Access access = Access::kDefault,
+           std::vector<std::string> parameters = {});
 
-  // Answers a request, whatever it asks: 400 for a malformed address, 403 and 421 for foreign names, 404 with the
-  // nearest path, 405 with Allow. Errors are JSON below /api/, else text. Responses of the API are not to be cached.
+  // Answers a request, whatever it asks: 400 for a malformed address and for a parameter of the query that the route
+  // does not understand, since an answer to another question would look like the answer to this one; 403 and 421 for
+  // foreign names, 404 with the nearest path, 405 with Allow. Errors are JSON below /api/, else text. Responses of the
+  // API are not to be cached.
   Response Handle(Request& request) const;
 
   // After a reload of the configuration.
@@ -43,6 +46,7 @@ class Router {
     std::vector<std::string> segments;
     Handler handler;
     Access access;
+    std::vector<std::string> parameters;
   };
 
   const Route* Find(const std::vector<const Route*>& fitting, const Request& request, Response* refusal) const;

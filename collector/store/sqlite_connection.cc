@@ -23,6 +23,10 @@ constexpr absl::string_view kHowToReplace =
     "; it is damaged, or no file of ppmm: put a backup in its place (docs/operations.md, Backup and restore), or name "
     "another directory with --data";
 
+constexpr absl::string_view kHowToRepair =
+    "; its disk may be failing, or the file system turned read-only for that: look at the kernel's log (dmesg), repair "
+    "it, then start the collector anew, or move the data to another disk (stop, copy, --data DIR)";
+
 std::string DirectoryOf(const std::string& path) {
   return std::filesystem::path(path).parent_path().string();
 }
@@ -138,7 +142,7 @@ absl::Status SqliteConnection::Check(int code, absl::string_view what) const {
       if (error_number == EROFS) {
         return absl::FailedPreconditionError(absl::StrCat(text, HowToMakeWritable(path_)));
       }
-      return absl::UnavailableError(absl::StrCat(text, "; look at the kernel's log (dmesg): the disk may be failing"));
+      return absl::UnavailableError(absl::StrCat(text, kHowToRepair));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:

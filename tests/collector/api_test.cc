@@ -169,6 +169,16 @@ TEST_F(ApiTest, AWrongWindowIsAnswered400WithTheCure) {
   GetJson("/api/v1/applications?window=inf", 400);
 }
 
+TEST_F(ApiTest, NoRouteIgnoresAParameter) {
+  for (const char* const path : {"/", "/metrics", "/metrics/hosts", "/-/healthy", "/-/ready", "/api/v1/rating",
+                                 "/api/v1/activities", "/api/v1/activities/INV-001", "/api/v1/next-steps",
+                                 "/api/v1/applications", "/api/v1/hosts", "/api/v1/inventory", "/api/v1/status"}) {
+    const http::Response response = Get(absl::StrCat(path, "?at=2026-01-01"));
+    EXPECT_EQ(response.status, 400) << path;
+    EXPECT_THAT(response.body, HasSubstr("at")) << path;
+  }
+}
+
 TEST_F(ApiTest, HostsTellHowTheyAreHeardOf) {
   const Json body = GetJson("/api/v1/hosts");
   const Json& web1 = Find(body["hosts"], "host", "web1");

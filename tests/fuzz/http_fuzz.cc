@@ -69,7 +69,7 @@ const http::Router& TheRouter() {
         return ++n < 3;
       });
     });
-    made->Add(http::Method::kGet, "/api/v1/activities/{id}", echo);
+    made->Add(http::Method::kGet, "/api/v1/activities/{id}", echo, http::Access::kDefault, {"at"});
     made->Add(http::Method::kPost, "/api/v1/reload", echo);
     made->Add(http::Method::kPost, "/ack/{id}", echo, http::Access::kAnywhere);
     return made;

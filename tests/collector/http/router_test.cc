@@ -40,9 +40,12 @@ class RouterTest : public testing::Test {
     router_.Add(Method::kGet, "/", name("page"));
     router_.Add(Method::kGet, "/metrics", name("metrics"));
     router_.Add(Method::kGet, "/api/v1/activities", name("list"));
-    router_.Add(Method::kGet, "/api/v1/activities/{id}", [](Request& request) {
-      return TextResponse(200, absl::StrCat(request.path.GetOr("id", "?"), " at ", request.query.GetOr("at", "now")));
-    });
+    router_.Add(Method::kGet, "/api/v1/activities/{id}",
+                [](Request& request) {
+                  return TextResponse(
+                      200, absl::StrCat(request.path.GetOr("id", "?"), " at ", request.query.GetOr("at", "now")));
+                },
+                Access::kDefault, {"at", "window"});
     router_.Add(Method::kPost, "/api/v1/reload", name("reloaded"));
     router_.Add(Method::kGet, "/api/v1/ledger/raw", name("raw"), Access::kSocketOnly);
     router_.Add(Method::kPost, "/ack/{token}", name("acknowledged"), Access::kAnywhere);
@@ -83,6 +86,20 @@ TEST_F(RouterTest, AnUnknownPathNamesTheNearest) {
 
 TEST_F(RouterTest, AnEmptySegmentIsNoParameter) {
   EXPECT_EQ(Handle(FromTcp("/api/v1/activities/")).status, 404);
+}
+
+TEST_F(RouterTest, AParameterThatARouteDoesNotUnderstandIs400) {
+  const Response one = Handle(FromTcp("/api/v1/activities/RSP-101?windw=60s"));
+  EXPECT_EQ(one.status, 400);
+  EXPECT_THAT(one.body, AllOf(HasSubstr(R"(\"windw\" is not understood here; there is at, window)"),
+                              HasSubstr(R"(did you mean \"window\")")));
+  const Response none = Handle(FromTcp("/api/v1/activities?at=2026-01-02"));
+  EXPECT_EQ(none.status, 400);
+  EXPECT_THAT(none.body, HasSubstr(R"(\"at\" is not understood here; there is none)"));
+  EXPECT_EQ(Handle(FromTcp("/?at=1")).status, 400);
+  EXPECT_EQ(Handle(FromTcp("/metrics?x")).status, 400);
+  EXPECT_THAT(Handle(FromTcp("/metrics?%1bx=1")).body, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(Handle(FromTcp("/api/v1/activities/RSP-101?at=1&at=2")).body, HasSubstr("given twice"));
 }
 
 TEST_F(RouterTest, AMalformedAddressIs400) {

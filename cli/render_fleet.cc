@@ -364,7 +364,7 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
     if (TextAt(component, "state") != "ok" && (ready || TextAt(component, "reason") != reason)) {
       const std::string cure = TextAt(component, "cure");
       add(TextAt(component, "component"),
-          absl::StrCat("failed: ", TextAt(component, "reason"), cure.empty() ? "" : absl::StrCat("; ", cure)));
+          absl::StrCat(TextAt(component, "reason"), cure.empty() ? "" : absl::StrCat("; ", cure)));
     }
   }
   return out;

@@ -232,7 +232,13 @@ PageData ReadPage(const ViewContext& context) {
   page.now = context.clock->Now();
   page.time_zone = absl::LocalTimeZone();
   page.organization = context.organization();
-  page.version = context.self().version;
+  const SelfNumbers self = context.self();
+  page.version = self.version;
+  for (const ComponentState& component : self.components) {
+    if (!component.ok) {
+      page.troubles.push_back({component.component, component.reason, component.cure});
+    }
+  }
   const absl::StatusOr<std::shared_ptr<const RatingSnapshot>> rating = context.rating->Current();
   if (rating.ok()) {
     (*rating)->fill_page(&page);

@@ -25,6 +25,7 @@
 #include "collector/state.h"
 #include "collector/store/sqlite_store.h"
 #include "collector/writer.h"
+#include "common/addresses.h"
 #include "common/config_loader.h"
 #include "common/data_lock.h"
 #include "common/log.h"
@@ -48,6 +49,18 @@ absl::StatusOr<IngestOptions> IngestOptionsOf(const config::CollectorConfig& con
   options.client_ca = std::move(texts.ca);
   return options;
 }
+
+// HTTP asks nobody who he is.
+bool HttpIsOpen(const config::CollectorConfig& config) {
+  const absl::StatusOr<HostPort> listen = ParseListenAddress(config.http().listen());
+  return listen.ok() && !listen->IsLoopback();
+}
+std::string WhoReads(const config::CollectorConfig& config) {
+  return absl::StrCat("whoever reaches ", config.http().listen(), " reads everything: HTTP asks nobody who he is");
+}
+constexpr absl::string_view kHowToCloseHttp =
+    "listen on 127.0.0.1 (http.listen), with a proxy before it that has TLS and a login, or let a firewall say who "
+    "comes in";
 
 }  // namespace
 
@@ -107,6 +120,9 @@ class Collector::Impl {
     http_ = std::make_unique<http::Server>(http::ServerOptions{},
                                            [this](http::Request& request) { return router_.Handle(request); });
     RETURN_IF_ERROR(http_->ListenTcp(config_.http().listen(), "--http-listen"));
+    if (HttpIsOpen(config_)) {
+      LogWarning("http", WhoReads(config_), "; ", kHowToCloseHttp);
+    }
     if (!config_.socket().empty()) {
       std::filesystem::create_directories(std::filesystem::path(config_.socket()).parent_path(), made);
       if (const absl::Status status = http_->ListenUnix(config_.socket()); !status.ok()) {
@@ -244,6 +260,9 @@ class Collector::Impl {
     }
     const absl::Status readiness = state_.Readiness();
     self.components.push_back({"store", readiness.ok(), std::string(readiness.message()), ""});
+    if (HttpIsOpen(config_)) {
+      self.components.push_back({"http", false, WhoReads(config_), std::string(kHowToCloseHttp)});
+    }
     if (config_.grpc().tls().insecure_network()) {
       self.components.push_back({"ingest", false,
                                  "plain text on the network: anyone on the way reads and forges samples",

@@ -126,6 +126,17 @@ void RenderLevels(HtmlWriter& html, const PageData& data) {
   }
 }
 
+void RenderTroubles(HtmlWriter& html, const PageData& data) {
+  for (const PageData::Trouble& trouble : data.troubles) {
+    html.Raw("<p class=\"card watch\"><strong>This collector, ").Text(trouble.part, 40).Raw(":</strong> ");
+    html.Text(trouble.what, 600);
+    if (!trouble.cure.empty()) {
+      html.Raw("; ").Text(trouble.cure, 300);
+    }
+    html.Raw("</p>\n");
+  }
+}
+
 std::string Percent(double ratio) {
   return absl::StrFormat("%.1f%%", 100 * std::clamp(ratio, 0.0, 1.0));
 }
@@ -538,11 +549,13 @@ void RenderFoot(HtmlWriter& html, const PageData& data) {
   html.Raw("<footer class=\"bottom\"><div class=\"wrap foot\"><p>As of ")
       .Text(Moment(data.now, data.time_zone))
       .Raw("</p><p>The same as data: ");
-  constexpr std::array<http::Markup, 8> kLinks = {
-      "<a href=\"/api/v1/rating\">rating</a>",         "<a href=\"/api/v1/next-steps\">next steps</a>",
-      "<a href=\"/api/v1/activities\">activities</a>", "<a href=\"/api/v1/applications\">applications</a>",
-      "<a href=\"/api/v1/hosts\">hosts</a>",           "<a href=\"/api/v1/alerts\">alerts</a>",
-      "<a href=\"/api/v1/status\">status</a>",         "<a href=\"/metrics\">metrics</a>"};
+  constexpr std::array<http::Markup, 7> kLinks = {"<a href=\"/api/v1/rating\">rating</a>",
+                                                  "<a href=\"/api/v1/next-steps\">next steps</a>",
+                                                  "<a href=\"/api/v1/activities\">activities</a>",
+                                                  "<a href=\"/api/v1/applications\">applications</a>",
+                                                  "<a href=\"/api/v1/hosts\">hosts</a>",
+                                                  "<a href=\"/api/v1/status\">status</a>",
+                                                  "<a href=\"/metrics\">metrics</a>"};
   for (const http::Markup& link : kLinks) {
     html.Raw(link);
   }
@@ -575,6 +588,7 @@ std::string RenderPage(const PageData& data) {
     html.Raw("<a href=\"#activities\">Activities</a>");
   }
   html.Raw("</nav></div></header>\n<main id=\"main\" class=\"wrap\">\n");
+  RenderTroubles(html, data);
   RenderLevels(html, data);
   RenderLadder(html, data);
   RenderBlockers(html, data);

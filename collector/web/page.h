@@ -86,8 +86,16 @@ struct PageData {
     std::string counted;  // "off the shelf, tier 2, not rated"; empty: the same
   };
 
+  // What is wrong with the collector itself, or open to everybody.
+  struct Trouble {
+    std::string part;  // "store", "http"
+    std::string what;
+    std::string cure;  // may be empty
+  };
+
   std::string organization;
   std::string version;  // of the collector
+  std::vector<Trouble> troubles;
   absl::Time now;
   absl::TimeZone time_zone = absl::UTCTimeZone();
 

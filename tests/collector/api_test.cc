@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -326,6 +327,21 @@ TEST_F(ApiTest, ThePageShowsApplicationsHostsAndWhyThereIsNoRating) {
   EXPECT_THAT(page.body, HasSubstr("Debian package nginx 1.22.1"));
   EXPECT_THAT(page.body, HasSubstr("web1"));
   EXPECT_THAT(page.body, HasSubstr("not computed yet"));
+}
+
+TEST_F(ApiTest, EveryLinkOfThePageIsAnswered) {
+  const std::string page = Get("/").body;
+  int links = 0;
+  for (absl::string_view rest = page; absl::StrContains(rest, "href=\"/"); ++links) {
+    rest.remove_prefix(rest.find("href=\"/") + 6);
+    const std::string link(rest.substr(0, rest.find('"')));
+    EXPECT_EQ(Get(link).status, 200) << link;
+  }
+  EXPECT_GE(links, 7);
+}
+
+TEST_F(ApiTest, ThePageSaysWhatIsWrongWithTheCollector) {
+  EXPECT_THAT(Get("/").body, HasSubstr("This collector, rating:</strong> the facts of 2025-12-31 are damaged"));
 }
 
 TEST_F(ApiTest, NamesThatAreNotUtf8AreShownAnyway) {

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sqlite3
 import subprocess
 
@@ -66,6 +67,21 @@ def check_bad_config(rig, text, *places):
             check(f"{config}:{place}" in bad.stderr, f"{text!r}: no {config}:{place} in: {bad.stderr}")
 
 
+def check_open_http(rig):
+    """On another address than loopback it runs, and says who reads."""
+    config = rig.folder / "open.yaml"
+    config.write_text(f"data: {rig.folder}/open\nsocket: {rig.folder}/open.sock\n")
+    collector = rig.start("open", [rig.collector_program, "--config", config, "--http-listen", "0.0.0.0:0",
+                                   "--grpc-listen", "127.0.0.1:0"])
+    found = wait_until(lambda: re.search(r"HTTP port (\d+)", collector.text()), 20, "the collector listens")
+    said = "whoever reaches 0.0.0.0:0 reads everything"
+    check(said in collector.text(), f"the log says who reads: {collector.text()}")
+    rig.http_port = int(found[1])
+    check(said in " ".join(rig.cli("status").stdout.split()), "ppmm status says who reads")
+    check(said in rig.get("/")[1], "the page says who reads")
+    check(collector.stop() == 0, "the collector ends with 0 on SIGTERM")
+
+
 def check_bad_data(rig):
     """A data directory that cannot be used, or that holds something else: which file, and the cure."""
     def refused(name, *parts):
@@ -102,6 +118,8 @@ def test(rig):
     check_bad_config(rig, "data: [\n", "1:7:")
     check(rig.ready(), "the first collector was not disturbed")
     check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")
+    check("whoever reaches" not in rig.collector.text(), "on loopback nothing is said of who reads")
+    check_open_http(rig)
     check_bad_data(rig)
 
 

@@ -22,6 +22,7 @@ PageData Sample() {
   data.organization = "Example Ltd";
   data.version = "0.1.0";
   data.now = absl::FromCivil(absl::CivilMinute(2026, 11, 22, 14, 5), absl::UTCTimeZone());
+  data.troubles = {{"http", "everybody reads <it>", "listen on 127.0.0.1"}};
   data.published = "1";
   data.label = "Level 1 (observing, earliest 2.1 on 10 Dec)";
   data.provisional = "2.2";
@@ -67,6 +68,11 @@ PageData Sample() {
   host.last_seen = data.now - absl::Seconds(40);
   data.hosts = {host};
   return data;
+}
+
+TEST(Page, TellsWhatIsWrongWithTheCollector) {
+  EXPECT_THAT(RenderPage(Sample()),
+              HasSubstr("<strong>This collector, http:</strong> everybody reads &lt;it&gt;; listen on 127.0.0.1</p>"));
 }
 
 TEST(Page, ShowsTheAnswerFirst) {

@@ -19,7 +19,7 @@ constexpr absl::Duration kProportionalStale = absl::Minutes(5);
 constexpr absl::Duration kProportionalUnchanged = absl::Minutes(4);
 constexpr absl::Duration kProportionalTooDear = absl::Milliseconds(20);
 // An instance without processes is kept this long: a restart is the same instance.
-constexpr absl::Duration kGone = absl::Seconds(60);
+constexpr absl::Duration kGone = InstanceCode::kGone;
 constexpr std::size_t kMaxOpenFilesPerStep = 64;
 constexpr char kOtherName[] = "~other";
 
@@ -99,6 +99,7 @@ absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
   if (scanned_) {
     SumUp(now);
   }
+  SettleCode(now, recorder);
   Record(now, recorder);
   EndSilentInstances(now, recorder);
   return absl::OkStatus();
@@ -190,8 +191,10 @@ void ApplicationsSource::IdentifyProcess(Process& process, absl::Time now, Recor
   Instance& instance = instances_[process.instance];
   instance.usage.Add(process.pending);
   process.pending = Usage{};
-  if (!instance.record.short_lived()) {
-    NoteRelease(instance, *identified, now, recorder);
+  if (!instance.short_lived) {
+    process.part = instance.code.Add({identified->instance, identified->code, identified->code_in_file,
+                                      identified->replaced, process.last.start_ns, started},
+                                     now);
   }
 }
 
@@ -218,10 +221,11 @@ ApplicationsSource::InstanceIndex ApplicationsSource::InstanceFor(const Applicat
   Instance& instance = instances_[index];
   instance = Instance{};
   instance.key = key;
-  instance.record = identified.instance;
+  instance.name = identified.instance.name();
+  instance.short_lived = identified.instance.short_lived();
   instance.cgroup = CgroupReader(inputs_.root, identified.cgroup_text);
   instance.last_alive = now;
-  instance.entity = recorder.AddInstance(instance.record, started);
+  instance.entity = recorder.AddInstance(identified.instance, started);
   instance_by_key_[key] = index;
 
   const auto period = static_cast<int>(absl::ToInt64Seconds(inputs_.process_period));
@@ -261,33 +265,28 @@ ApplicationsSource::InstanceIndex ApplicationsSource::Other(absl::Time now, Reco
   return InstanceFor(other, now, now, recorder);
 }
 
-void ApplicationsSource::NoteRelease(Instance& instance, const ApplicationsInputs::Identified& identified,
-                                     absl::Time now, Recorder& recorder) {
-  const std::pair<std::string, std::string> release = {identified.instance.version(),
-                                                       identified.instance.code_digest()};
-  constexpr std::size_t kMaxCodeFiles = 64;
-  auto found = instance.releases.find(identified.code);
-  if (found == instance.releases.end()) {
-    if (instance.releases.size() < kMaxCodeFiles) {
-      instance.releases.emplace(identified.code, release);
+void ApplicationsSource::SettleCode(absl::Time now, Recorder& recorder) {
+  for (Instance& instance : instances_) {
+    std::optional<InstanceCode::Release> release;
+    if (instance.entity == 0 || !instance.code.Settle(now, &release)) {
+      continue;
     }
-    return;
+    recorder.UpdateInstance(instance.entity, instance.code.record());
+    if (!release.has_value()) {
+      continue;
+    }
+    wire::ReleaseSeen seen;
+    seen.set_entity(recorder.WireId(instance.entity));
+    seen.set_version(release->version);
+    seen.set_code_digest(release->code_digest);
+    seen.set_previous_version(release->previous_version);
+    seen.set_previous_code_digest(release->previous_code_digest);
+    seen.set_at_us(absl::ToUnixMicros(now));
+    recorder.AddRelease(seen);
+    const std::string what = release->version.empty() ? absl::StrCat("build ", release->code_digest.substr(0, 12))
+                                                      : absl::StrCat("version ", release->version);
+    LogInfo("applications", "release of ", instance.name, ": ", what);
   }
-  if (found->second == release) {
-    return;
-  }
-  wire::ReleaseSeen seen;
-  seen.set_entity(recorder.WireId(instance.entity));
-  seen.set_version(release.first);
-  seen.set_code_digest(release.second);
-  seen.set_previous_version(found->second.first);
-  seen.set_previous_code_digest(found->second.second);
-  seen.set_at_us(absl::ToUnixMicros(now));
-  recorder.AddRelease(seen);
-  found->second = release;
-  instance.record = identified.instance;
-  recorder.UpdateInstance(instance.entity, instance.record);
-  LogInfo("applications", "release of ", instance.record.name(), ": version ", release.first);
 }
 
 // ---- sockets
@@ -335,6 +334,7 @@ void ApplicationsSource::TakeListeners(absl::Time now, Recorder& recorder) {
       instance->established += listener.open_connections;
       if (listener.listening) {
         instance->has_listener = true;
+        instance->code.NoteListening(process->second.part);
         instance->queue += listener.backlog;
         instance->queue_limit += listener.max_backlog;
         wire::Listener record;
@@ -468,6 +468,7 @@ void ApplicationsSource::SumUp(absl::Time now) {
     }
     Instance& instance = instances_[process.instance];
     instance.last_alive = now;
+    instance.code.NoteAlive(process.part, now);
     ++instance.processes;
     instance.threads += process.last.threads;
     instance.anonymous += process.last.rss_anon_bytes;
@@ -595,7 +596,7 @@ void ApplicationsSource::Record(absl::Time now, Recorder& recorder) {
 void ApplicationsSource::EndSilentInstances(absl::Time now, Recorder& recorder) {
   for (InstanceIndex index = 0; index < instances_.size(); ++index) {
     Instance& instance = instances_[index];
-    if (instance.entity == 0 || instance.record.short_lived() || now - instance.last_alive < kGone) {
+    if (instance.entity == 0 || instance.short_lived || now - instance.last_alive < kGone) {
       continue;
     }
     recorder.EndInstance(instance.entity, instance.last_alive);

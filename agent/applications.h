@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 
 #include "agent/cgroup_stats.h"
+#include "agent/instance_code.h"
 #include "agent/process_sample.h"
 #include "agent/socket_sample.h"
 #include "agent/source.h"
@@ -35,7 +36,9 @@ struct ApplicationsInputs {
 
   struct Identified {
     wire::Instance instance;  // all but short_lived
-    std::string code;         // the file that was judged; releases are told apart by it
+    std::string code;         // as Identity has it
+    bool code_in_file = true;
+    bool replaced = false;
     std::string cgroup_text;  // of /proc/PID/cgroup, where the instance has a unit or container of its own; else empty
   };
   // Errors: NotFound: the process ended.
@@ -90,7 +93,8 @@ class ApplicationsSource : public Source {
   struct Process {
     ProcessSample last;
     InstanceIndex instance = kPending;
-    Usage pending;  // while it has no instance
+    std::size_t part = InstanceCode::kNoPart;  // of its instance
+    Usage pending;                             // while it has no instance
     std::uint64_t seen_at_step = 0;
     absl::Time first_seen;
     // Readings that are dear.
@@ -110,12 +114,12 @@ class ApplicationsSource : public Source {
   };
   struct Instance {
     std::string key;
-    wire::Instance record;
+    std::string name;
+    bool short_lived = false;
     EntityHandle entity = 0;
     Series series;
     CgroupReader cgroup;
-    // Of each code file, so that a restart with the same bytes is no release.
-    std::map<std::string, std::pair<std::string, std::string>> releases;  // version, digest
+    InstanceCode code;
     absl::Time last_alive;
     Usage usage;  // since it was recorded last
     // Of the last scan.
@@ -143,8 +147,7 @@ class ApplicationsSource : public Source {
   InstanceIndex InstanceFor(const ApplicationsInputs::Identified& identified, absl::Time started, absl::Time now,
                             Recorder& recorder);
   InstanceIndex Other(absl::Time now, Recorder& recorder);
-  void NoteRelease(Instance& instance, const ApplicationsInputs::Identified& identified, absl::Time now,
-                   Recorder& recorder);
+  void SettleCode(absl::Time now, Recorder& recorder);
   void TakeListeners(absl::Time now, Recorder& recorder);
   void TakePeers(Recorder& recorder);
   Instance* InstanceOf(std::int32_t pid);

@@ -141,8 +141,10 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
     ApplicationsInputs::Identified identified;
     identified.instance = WireInstance(identity);
     identified.code = identity.code;
-    if (names != nullptr) {
-      // A name stays what it was first sent as, so that history goes on.
+    identified.code_in_file = identity.code_in_file;
+    identified.replaced = identity.replaced;
+    if (names != nullptr && !identity.code.empty()) {
+      // A name stays what it was first sent as, so that history goes on. What cannot be seen has nothing to keep it by.
       identified.instance.set_name(names->Fix(absl::StrCat(identity.unit, "\n", identity.code), identity.name));
     }
     if (!identity.unit.empty()) {

@@ -41,12 +41,13 @@ std::string SentName(absl::string_view name) {
 struct Subject {
   std::string executable;  // without " (deleted)", links followed
   std::optional<Language> language;
-  Code code;            // what the interpreter runs
-  Code hosted;          // own code that a program of others runs
-  FileVerdict verdict;  // of the file that decides
-  std::string path;     // that file; empty: code without a file
-  FileVerdict program;  // of the executable
-  Project project;      // what own code calls itself; empty name: not looked for
+  Code code;             // what the interpreter runs
+  Code hosted;           // own code that a program of others runs
+  FileVerdict verdict;   // of the file that decides
+  std::string path;      // that file; empty: code without a file
+  FileVerdict program;   // of the executable
+  Project project;       // what own code calls itself; empty name: not looked for
+  bool deleted = false;  // the executable's file is gone or another
 };
 
 }  // namespace
@@ -124,7 +125,12 @@ class Identifier::Impl {
     identity.confidence = subject.verdict.confidence;
     identity.evidence.insert(identity.evidence.begin(), subject.verdict.evidence.begin(),
                              subject.verdict.evidence.end());
-    identity.code = subject.path.empty() ? subject.executable : subject.path;
+    identity.code_in_file = !subject.language || !subject.path.empty();
+    identity.replaced = subject.deleted && (subject.path.empty() || subject.path == subject.executable);
+    identity.code = WhatRuns(subject);
+    if (other && !place.in_container()) {  // of the same path in a root of its own, another file
+      absl::StrAppend(&identity.code, " below ", root.key().device, ":", root.key().inode);
+    }
     identity.unit = place.in_container() ? place.container_id : place.unit;
     identity.slot = container              ? (container->name.empty() ? container->pod_container : container->name)
                     : place.in_container() ? place.container_id.substr(0, 12)
@@ -140,6 +146,15 @@ class Identifier::Impl {
     std::string file;       // the file found; empty: none
     std::optional<FileRecord> record;
   };
+
+  // Code without a file is told apart by where it runs, else by how it was told: two one-liners are not one program.
+  static std::string WhatRuns(const Subject& subject) {
+    if (!subject.path.empty()) {
+      return subject.path;
+    }
+    const std::string& more = subject.project.directory.empty() ? subject.code.text : subject.project.directory;
+    return absl::StrCat(subject.executable, more.empty() ? "" : " ", more);
+  }
 
   // Kernel threads, and processes whose program we may not see.
   static Identity IdentifyWithoutProgram(const ProcessFacts& facts, Identity identity) {
@@ -206,12 +221,12 @@ class Identifier::Impl {
   static Subject Look(const ProcessFacts& facts, const HostRoot& root, FileJudge& judge) {
     Subject subject;
     absl::string_view exe = facts.exe;
-    const bool deleted = absl::EndsWith(exe, kDeleted) && !root.IsFile(exe);
-    if (deleted) {
+    subject.deleted = absl::EndsWith(exe, kDeleted) && !root.IsFile(exe);
+    if (subject.deleted) {
       absl::ConsumeSuffix(&exe, kDeleted);
     }
     subject.executable = root.Resolve(exe).value_or(std::string(exe));
-    subject.program = judge.Judge(root, subject.executable, facts.exe_file, deleted);
+    subject.program = judge.Judge(root, subject.executable, facts.exe_file, subject.deleted);
     const absl::string_view argv0 = facts.argv.empty() ? absl::string_view() : absl::string_view(facts.argv[0]);
     subject.language = InterpreterOf(subject.executable, argv0);
     if (!subject.language && !subject.program.package_path.empty()) {
@@ -219,6 +234,10 @@ class Identifier::Impl {
     }
     if (subject.language) {
       subject.code = FindCode(*subject.language, facts.argv, facts.cwd, root);
+      if (subject.code.kind == CodeKind::kNone && !Rewritten(facts) && ReadsStandardInput(*subject.language, facts)) {
+        subject.code.kind = CodeKind::kInline;
+        subject.code.text = "-";
+      }
     }
     return subject;
   }
@@ -275,7 +294,9 @@ class Identifier::Impl {
     if (subject.code.kind == CodeKind::kInline) {
       verdict.origin = CodeOrigin::kInHouse;
       verdict.confidence = 0.6;
-      verdict.evidence.push_back({"interpreter", absl::StrCat("the code is on the command line of ", what)});
+      verdict.evidence.push_back({"interpreter", subject.code.text == "-"
+                                                     ? absl::StrCat(what, " reads its code from a pipe or an open file")
+                                                     : absl::StrCat("the code is on the command line of ", what)});
       if (const auto project = FindProject(root, facts.cwd)) {
         subject.project = *project;
       }
@@ -298,13 +319,22 @@ class Identifier::Impl {
       verdict.evidence.push_back({"interpreter", absl::StrCat(what, " runs interactively")});
       return;
     }
+    if (!subject.code.text.empty()) {  // the interpreter's version is not that of what it runs
+      verdict.evidence.push_back(
+          {"interpreter", absl::StrCat(what, " runs ", subject.code.text, ", which cannot be found")});
+      return;
+    }
     verdict.product = subject.program.product;
     verdict.version = subject.program.version;
     verdict.digest = subject.program.digest;
-    verdict.evidence.push_back(
-        {"interpreter", subject.code.text.empty()
-                            ? absl::StrCat("what ", what, " runs cannot be seen from outside")
-                            : absl::StrCat(what, " runs ", subject.code.text, ", which cannot be found")});
+    verdict.evidence.push_back({"interpreter", absl::StrCat("what ", what, " runs cannot be seen from outside")});
+  }
+
+  // Whether an interpreter that was told no code gets it from a pipe, a socket or a file, not from somebody's terminal.
+  static bool ReadsStandardInput(Language language, const ProcessFacts& facts) {
+    const absl::string_view input = facts.standard_input;
+    return language != Language::kPhpFpm && language != Language::kBeam && !input.empty() &&
+           !absl::StartsWith(input, "/dev/");
   }
 
   // Whether the program wrote a title over its command line.
@@ -453,7 +483,14 @@ class Identifier::Impl {
                                             subject.path.empty() ? unit.file : subject.path);
       return;
     }
-    if (subject.language && !subject.code.text.empty() && subject.code.kind != CodeKind::kInline) {
+    if (subject.language && subject.code.kind == CodeKind::kInline) {
+      // Not the interpreter's own name: what somebody types into it is another application.
+      identity.name = absl::StrCat(Basename(subject.executable), " ", subject.code.text);
+      identity.name_source = NameSource::kInterpreter;
+      identity.name_evidence = absl::StrCat("code without a file, run by ", subject.executable);
+      return;
+    }
+    if (subject.language && !subject.code.text.empty()) {
       identity.name = subject.code.kind == CodeKind::kScript || subject.code.kind == CodeKind::kJar
                           ? std::string(Basename(subject.code.text))
                           : subject.code.text;

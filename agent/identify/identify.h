@@ -51,8 +51,13 @@ struct Identity {
   std::vector<OriginEvidence> evidence;      // strongest first, never empty
 
   std::string executable;  // as the process names it
-  std::string code;        // the file that was judged: script, jar, module; the executable when there is none
   std::string unit;        // systemd unit or container id; empty: none
+
+  // What runs, apart from its version: the file that was judged (script, jar, module, executable); of code that is in
+  // no file, its interpreter, and where it runs or how it was told.
+  std::string code;
+  bool code_in_file = true;
+  bool replaced = false;  // the file was replaced since the process started: this is not what it runs
 };
 
 // "container", "unit" ...; "unknown", "off-the-shelf", "in-house".

@@ -83,6 +83,11 @@ const Grammar& GrammarOf(Language language) {
   return grammars.front();
 }
 
+// A descriptor of the process by name: `bash <(...)`, `python3 /dev/stdin`. Below our root it would be one of ours.
+bool IsDescriptor(absl::string_view path) {
+  return absl::StartsWith(path, "/dev/fd/") || absl::StartsWith(path, "/proc/self/fd/") || path == "/dev/stdin";
+}
+
 bool Contains(const std::vector<absl::string_view>& words, absl::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -179,6 +184,12 @@ Code FindGetoptCode(Language language, absl::Span<const std::string> argv, absl:
   std::string directory(cwd);
   size_t i = 1;
   const auto script = [&](absl::string_view text, size_t arguments_at) {
+    if (IsDescriptor(text)) {
+      code.kind = CodeKind::kInline;
+      code.text = "-";
+      code.arguments_at = arguments_at;
+      return code;
+    }
     code.kind = CodeKind::kScript;
     code.text = std::string(text);
     code.arguments_at = arguments_at;

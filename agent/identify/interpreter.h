@@ -38,7 +38,7 @@ enum class Language {
 
 enum class CodeKind {
   kNone,     // the command line names no code: interactive, or rewritten
-  kInline,   // the code is an argument (-c, -e) or comes by standard input
+  kInline,   // the code is an argument (-c, -e) or comes by standard input or another descriptor (`text` is "-")
   kScript,   // a file
   kModule,   // a module by name; `path` when it was found
   kJar,      // java -jar

@@ -58,6 +58,7 @@ absl::StatusOr<ProcessFacts> ReadProcessFacts(absl::string_view proc, int pid) {
   facts.cgroup = ChooseCgroupPath(process.Read("/cgroup", kMaxSmall).value_or(""));
   facts.exe = ReadLink(absl::StrCat(directory, "/exe"));
   facts.cwd = ReadLink(absl::StrCat(directory, "/cwd"));
+  facts.standard_input = ReadLink(absl::StrCat(directory, "/fd/0"));
   if (!facts.exe.empty()) {
     facts.exe_file = absl::StrCat(directory, "/exe");
   }

@@ -17,6 +17,7 @@ struct ProcessFacts {
   std::vector<std::string> argv;  // /proc/PID/cmdline, at most 32 KiB; empty: a kernel thread
   std::string exe;                // the link /proc/PID/exe, as the process sees it; may end in " (deleted)"
   std::string cwd;                // the link /proc/PID/cwd, as the process sees it
+  std::string standard_input;     // the link /proc/PID/fd/0: "/dev/pts/3", "pipe:[4711]"; empty: unknown
   std::string cgroup;             // one path, as ChooseCgroupPath gives it
 
   // How the agent reaches the process's files: "/proc/PID/root" when its root is another than the host's. Empty: the

@@ -218,6 +218,38 @@ TEST_F(ApplicationsTest, TellsAReleaseWhenNewBytesRun) {
   EXPECT_EQ(frames_.last_batch().releases_size(), 0) << "the same bytes again";
 }
 
+TEST_F(ApplicationsTest, SaysWhatTheServerIsNotWhatWasLookedAtLast) {
+  AddProcess(63, "shop");
+  AddProcess(64, "shop");
+  identities_[63].code = "/usr/bin/bash /srv/shop";
+  identities_[63].code_in_file = false;
+  identities_[63].instance.clear_version();
+  identities_[64].code = "/srv/shop/server.js";
+  Step();
+  const auto version = [this] { return frames_.entities().at(2).instance().version(); };
+  ASSERT_EQ(frames_.entities().at(2).instance().name(), "shop");
+  EXPECT_EQ(version(), "1.0");
+  for (std::int32_t pid = 65; pid < 70; ++pid) {
+    AddProcess(pid, "shop").start_ns = pid;
+    identities_[pid] = identities_[63];
+    identities_[pid].code = absl::StrCat("/usr/bin/python", pid, " /srv/shop");
+    Step();
+    EXPECT_EQ(frames_.last_batch().releases_size(), 0);
+    EXPECT_EQ(version(), "1.0");
+  }
+  AddProcess(70, "shop");
+  identities_[70].code = "/usr/bin/proxy";
+  identities_[70].instance.set_version("7");
+  ListenerSample listener;
+  listener.id = 1;
+  listener.owner_pid = 70;
+  listener.listening = true;
+  listeners_ = {listener};
+  Step();
+  EXPECT_EQ(frames_.last_batch().releases_size(), 0);
+  EXPECT_EQ(version(), "7") << "it serves";
+}
+
 TEST_F(ApplicationsTest, EndsAnInstanceAMinuteAfterItsLastProcess) {
   AddProcess(70, "batch");
   Step();

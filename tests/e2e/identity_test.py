@@ -16,10 +16,13 @@ from rig import check, wait_until
 
 FRONTD = "/usr/lib/ppmm-e2e/frontd"  # programs that no real machine has
 CLUSTERD = "/usr/lib/ppmm-e2e/15/clusterd"
+SHELL = "/usr/lib/ppmm-e2e/bash"
+PYTHON = "/opt/ppmm-e2e/bin/python3"  # no package's
 FRONTD_UNIT = {"usr/lib/systemd/system/frontd.service": "[Service]\n"}
 PACKAGES = {"frontd": ("frontd", "1.0-1", {FRONTD[1:]: "frontd 1.0"} | FRONTD_UNIT),
             "clusterd-15": ("clusterd-15", "15.7-0", {CLUSTERD[1:]: "clusterd",
-                                                      "usr/lib/systemd/system/clusterd@.service": "[Service]\n"})}
+                                                      "usr/lib/systemd/system/clusterd@.service": "[Service]\n"}),
+            "shell": ("shell", "5.2-1", {SHELL[1:]: "a shell of a package"})}
 
 
 def hosts(rig):
@@ -48,6 +51,27 @@ def start_frontd(machine, first, cgroup):
     machine.run(first, FRONTD, cgroup=cgroup)
     for child in (first + 1, first + 2):
         machine.run(child, FRONTD, cgroup=cgroup, parent=first)
+
+
+def run_one_liners(machine, first, ended=()):
+    """Code without a file in one directory, by interpreters of different origin, and somebody at a shell there."""
+    machine.end(*ended)
+    lines = ((SHELL, "-c", "sleep 1000; true"), (PYTHON, "-c", "serve()"), (SHELL,), (SHELL, "/dev/fd/3"))
+    for number, words in enumerate(lines[first % 4:] + lines[:first % 4]):
+        machine.run(first + number, *words, cwd="/srv/work", started=first)
+
+
+def check_one_liners(rig, seen):
+    """No release, and one origin, in whatever order they came and went."""
+    found = application(rig, "work")
+    check(found and (found["version"], found["product"], found["origin"]) == (None, None, "in_house"), f"work: {found}")
+    check(not seen or found["key"] == seen["key"], f"still the same: {found}")
+    shell = application(rig, "shell")
+    check(shell and (shell["version"], shell["origin"]) == ("5.2-1", "off_the_shelf"), f"the shell itself: {shell}")
+    told = rig.rows("SELECT entity.key, release.version, previous_version FROM release "
+                    "JOIN entity ON entity.id = entity WHERE entity.key NOT LIKE '%frontd%'")
+    check(told == [], f"no release of what did not change: {told}")
+    return found
 
 
 def check_names(rig):
@@ -266,6 +290,8 @@ def test(rig):
     start_frontd(shell, 200, "/")
     for pid, slot in ((300, "15-main"), (310, "16-main")):
         web.run(pid, CLUSTERD, cgroup=f"/system.slice/system-clusterd.slice/clusterd@{slot}.service")
+    web.write("srv/work/.git/HEAD", "ref: refs/heads/main\n")
+    run_one_liners(web, 600)
     web.start()
     connected(web, "is the first")
     shell.start()
@@ -281,13 +307,19 @@ def test(rig):
     check_cloned_disk(rig, web, disk)
     disk.set_name("renamed")
     check_names(rig)
+    wait_until(lambda: application(rig, "work") and application(rig, "shell"), 60, "the one-liners are seen")
+    work = check_one_liners(rig, None)
+    run_one_liners(web, 605, ended=(601, 602))
     backup = rig.folder / "backup.db"
     back_up(rig, backup)
     check_upgrade(rig, web, shell)
+    work = check_one_liners(rig, work)
+    run_one_liners(web, 610, ended=(600, 603, 605, 606, 608))
     check_restart(rig, web)
     check_reboot(rig, web)
     check_set_back_machine(rig, other)
     check_rename(rig, disk)
+    check_one_liners(rig, work)
     check_duplicates(rig, shell, twin)
     check_restored_store(rig, backup, web, shell, (web, shell, other, disk, twin))
 

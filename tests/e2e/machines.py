@@ -63,7 +63,7 @@ class Machine:
 
     # ---- what runs here
 
-    def run(self, pid, program, *words, cgroup="/", parent=1, comm=None, started=0):
+    def run(self, pid, program, *words, cgroup="/", parent=1, comm=None, started=0, cwd="/"):
         """A process; no file of the real machine may lie at `program`."""
         comm = comm or os.path.basename(program)
         comm = (comm.encode() if isinstance(comm, str) else comm)[:15]
@@ -78,7 +78,7 @@ class Machine:
         self.write(f"{folder}/cmdline",
                    b"".join((word.encode() if isinstance(word, str) else word) + b"\0" for word in argv))
         os.symlink(os.fsencode(program), os.fsencode(self.root / folder / "exe"))
-        os.symlink("/", self.root / folder / "cwd")
+        os.symlink(cwd, self.root / folder / "cwd")
 
     def end(self, *pids):
         for pid in pids:

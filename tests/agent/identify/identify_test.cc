@@ -182,6 +182,68 @@ TEST_F(IdentifyTest, AnInteractiveShellIsOffTheShelf) {
   EXPECT_EQ(Identify(Facts("/usr/bin/bash", "-bash", "/srv/shop")).origin, CodeOrigin::kOffTheShelf);
 }
 
+TEST_F(IdentifyTest, CodeWithoutAFileIsNamedByItsProjectOrByHowItWasTold) {
+  fake_.Write("/srv/work/.git/HEAD", "ref");
+  const auto one_liner = [this](const std::string& exe, std::vector<std::string> argv, const std::string& cwd) {
+    ProcessFacts facts = Facts(exe, "", cwd);
+    facts.argv = std::move(argv);
+    const Identity identity = Identify(facts);
+    EXPECT_EQ(identity.origin, CodeOrigin::kInHouse);
+    EXPECT_EQ(identity.version + identity.product + identity.code_digest, "") << "the interpreter's are not its own";
+    EXPECT_FALSE(identity.code_in_file);
+    return identity;
+  };
+  std::set<std::string> codes;
+  for (const std::vector<std::string>& argv : std::vector<std::vector<std::string>>{{"bash", "-c", "sleep 1000; true"},
+                                                                                    {"bash", "-s"},
+                                                                                    {"bash", "/dev/fd/3"},
+                                                                                    {"bash", "-"},
+                                                                                    {"bash", "-lc", "x"}}) {
+    const Identity identity = one_liner("/usr/bin/bash", argv, "/srv/work");
+    EXPECT_EQ(identity.name, "work") << argv[1];
+    codes.insert(identity.code);
+  }
+  EXPECT_EQ(codes.size(), 1u);
+  EXPECT_EQ(one_liner("/usr/bin/python3.11", {"python3", "-c", "pass"}, "/srv/work").name, "work");
+  const Identity elsewhere = one_liner("/usr/bin/bash", {"bash", "-c", "sleep 1000; true"}, "/tmp");
+  EXPECT_EQ(elsewhere.name, "bash -c");
+  EXPECT_FALSE(codes.contains(elsewhere.code)) << "or the name that was kept for one would be the other's";
+  EXPECT_EQ(one_liner("/usr/bin/bash", {"bash", "/dev/stdin"}, "/tmp").name, "bash -");
+}
+
+TEST_F(IdentifyTest, AShellThatReadsAPipeIsNotInteractive) {
+  ProcessFacts facts = Facts("/usr/bin/bash", "bash", "/tmp");
+  for (const char* input : {"", "/dev/pts/3", "/dev/console", "/dev/null"}) {
+    facts.standard_input = input;
+    const Identity identity = Identify(facts);
+    EXPECT_EQ(identity.name, "shell") << input;
+    EXPECT_EQ(identity.origin, CodeOrigin::kOffTheShelf) << input;
+    EXPECT_EQ(identity.version, "5.2-1");
+  }
+  for (const char* input : {"pipe:[4711]", "socket:[4711]", "/srv/jobs/nightly.sh"}) {
+    facts.standard_input = input;
+    const Identity identity = Identify(facts);
+    EXPECT_EQ(identity.name, "bash -") << input;
+    EXPECT_EQ(identity.origin, CodeOrigin::kInHouse) << input;
+    EXPECT_EQ(identity.version, "") << input;
+  }
+}
+
+TEST_F(IdentifyTest, AScriptThatCannotBeFoundHasNotTheVersionOfItsInterpreter) {
+  const Identity identity = Identify(Facts("/usr/bin/bash", "bash gone.sh", "/tmp"));
+  EXPECT_EQ(identity.name, "gone.sh");
+  EXPECT_EQ(identity.origin, CodeOrigin::kUnknown);
+  EXPECT_EQ(identity.version + identity.product + identity.code_digest, "");
+}
+
+TEST_F(IdentifyTest, SaysWhenTheProcessRunsAnOlderFile) {
+  EXPECT_FALSE(Identify(Facts("/usr/sbin/shopd", "shopd")).replaced);
+  ProcessFacts facts = Facts("/usr/sbin/shopd (deleted)", "shopd");
+  EXPECT_TRUE(Identify(facts).replaced);
+  facts = Facts("/usr/bin/python3.11 (deleted)", "python3 app.py", "/srv/shop");
+  EXPECT_FALSE(Identify(facts).replaced) << "its interpreter was, the script was not";
+}
+
 TEST_F(IdentifyTest, AContainersImageNamesAndExplainsWhatNoPackageDoes) {
   const std::string id(64, 'd');
   fake_.Write(absl::StrCat("/var/lib/docker/containers/", id, "/config.v2.json"),

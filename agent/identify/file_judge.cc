@@ -49,7 +49,7 @@ FileVerdict FileJudge::Judge(const HostRoot& root, absl::string_view path, absl:
   if (!file.ok() || file->fd() < 0 || fstat(file->fd(), &st) != 0 || !S_ISREG(st.st_mode)) {
     FileVerdict verdict;
     if (const auto record = packages_.Owner(root, path)) {
-      JudgeByPackage(root, *record, verdict);
+      JudgeByPackage(root, *record, Proof(), verdict);
       verdict.confidence = std::min(verdict.confidence, 0.7);
     }
     Add(verdict, "none", absl::StrCat(path, " cannot be read"));
@@ -68,8 +68,10 @@ FileVerdict FileJudge::Judge(const HostRoot& root, absl::string_view path, absl:
   return verdicts_.emplace(std::move(key), JudgeFresh(root, path, file->fd(), st.st_size, replaced)).first->second;
 }
 
-// The package's word on who supplied it; the caller knows that the content is the package's.
-void FileJudge::JudgeByPackage(const HostRoot& root, const FileRecord& record, FileVerdict& verdict) {
+// The package's word on who supplied it; the caller knows that the content is the package's. `proof`: how it is known,
+// in words around the package's name, when bytes were compared; `before` and `after` may be empty.
+void FileJudge::JudgeByPackage(const HostRoot& root, const FileRecord& record, const Proof& proof,
+                               FileVerdict& verdict) {
   verdict.packaged = true;
   verdict.package_path = record.path;
   verdict.product = ProductName(record.package.source, record.package.version);
@@ -79,7 +81,20 @@ void FileJudge::JudgeByPackage(const HostRoot& root, const FileRecord& record, F
                    : supply.supplier == Supplier::kUnknown ? CodeOrigin::kUnknown
                                                            : CodeOrigin::kOffTheShelf;
   verdict.confidence = supply.confidence;
-  Add(verdict, supply.by_repository ? "repository" : "package", supply.text);
+  const absl::string_view supply_kind = supply.by_repository ? "repository" : "package";
+  if (!proof.compared) {
+    return Add(verdict, supply_kind, supply.text);
+  }
+  const std::string proven = absl::StrCat(proof.before, supply.name, supply.name.empty() ? "" : " ", "package ",
+                                          Named(record.package), proof.after);
+  // Compared bytes prove most. Only for what the site packaged itself, who packaged it says more.
+  if (verdict.origin == CodeOrigin::kInHouse) {
+    Add(verdict, supply_kind, supply.text);
+    Add(verdict, "checksum", proven);
+  } else {
+    Add(verdict, "checksum", proven);
+    Add(verdict, supply_kind, supply.text);
+  }
 }
 
 FileVerdict FileJudge::JudgeFresh(const HostRoot& root, absl::string_view path, int fd, int64_t size, bool replaced) {
@@ -109,16 +124,15 @@ FileVerdict FileJudge::JudgeFresh(const HostRoot& root, absl::string_view path, 
                        ", but its checksum is not the recorded one"));
       return verdict;
     }
-    JudgeByPackage(root, *record, verdict);
+    const bool verified = checkable && same && !replaced;
+    JudgeByPackage(root, *record, {verified, "", absl::StrCat(", checksum verified: ", path)}, verdict);
     if (replaced) {
       verdict.confidence = std::min(verdict.confidence, 0.8);
       verdict.version = same ? verdict.version : "";
       Add(verdict, "path",
           absl::StrCat("the file was replaced since the process started; its path is of package ",
                        Named(record->package)));
-    } else if (checkable && same) {
-      Add(verdict, "checksum", absl::StrCat(path, " is of package ", Named(record->package), ", checksum verified"));
-    } else {
+    } else if (!verified) {
       verdict.confidence = std::min(verdict.confidence, 0.85);
       Add(verdict, "package",
           absl::StrCat(path, " is of package ", Named(record->package),
@@ -128,8 +142,7 @@ FileVerdict FileJudge::JudgeFresh(const HostRoot& root, absl::string_view path, 
   }
   if (digests.ok() && size > 0) {
     if (const auto match = packages_.FindContent(root, *digests)) {
-      JudgeByPackage(root, *match, verdict);
-      Add(verdict, "checksum", absl::StrCat("same content as ", match->path, " of package ", Named(match->package)));
+      JudgeByPackage(root, *match, {true, absl::StrCat("same content as ", match->path, " of "), ""}, verdict);
       return verdict;
     }
   }

@@ -44,7 +44,12 @@ class FileJudge {
  private:
   void Refresh(const HostRoot& root);
   FileVerdict JudgeFresh(const HostRoot& root, absl::string_view path, int fd, int64_t size, bool replaced);
-  void JudgeByPackage(const HostRoot& root, const FileRecord& record, FileVerdict& verdict);
+  struct Proof {
+    bool compared = false;  // the bytes, with those of the package
+    std::string before;
+    std::string after;
+  };
+  void JudgeByPackage(const HostRoot& root, const FileRecord& record, const Proof& proof, FileVerdict& verdict);
 
   struct CacheKey {
     FileKey file;

@@ -66,6 +66,18 @@ std::string ShellValue(absl::string_view line) {
   return std::string(value);
 }
 
+// The field Origin of a Release file among apt's lists.
+std::string OriginOf(const HostRoot& root, absl::string_view release) {
+  std::string origin;
+  root.ForEachLine(absl::StrCat(kLists, "/", release), [&origin](absl::string_view line) {
+    if (absl::ConsumePrefix(&line, "Origin:")) {
+      origin = std::string(absl::StripAsciiWhitespace(line).substr(0, 80));
+    }
+    return origin.empty() && !absl::StartsWith(line, "SHA256:") && !absl::StartsWith(line, "MD5Sum:");
+  });
+  return origin;
+}
+
 void AddDomain(absl::string_view name, std::vector<std::string>& domains) {
   std::string domain = Lower(name);
   if (absl::StrContains(domain, '.') && Octets(domain).empty() && domains.size() < 32) {
@@ -176,20 +188,21 @@ void PackageSuppliers::Refresh(const HostRoot& root) {
       }
     }
     if (!release.empty()) {
-      root.ForEachLine(absl::StrCat(kLists, "/", release), [&repository](absl::string_view line) {
-        if (absl::ConsumePrefix(&line, "Origin:")) {
-          repository.origin = std::string(absl::StripAsciiWhitespace(line).substr(0, 80));
-        }
-        return repository.origin.empty() && !absl::StartsWith(line, "SHA256:") && !absl::StartsWith(line, "MD5Sum:");
-      });
+      repository.origin = OriginOf(root, release);
     }
     repositories_.push_back(std::move(repository));
   }
+  ReadDistribution(root, names);
+}
 
+void PackageSuppliers::ReadDistribution(const HostRoot& root, const std::vector<std::string>& lists) {
+  distribution_name_.clear();
   const absl::string_view os_release = root.IsFile("/etc/os-release") ? "/etc/os-release" : "/usr/lib/os-release";
   const std::string text = root.Read(os_release, kSmallFile).value_or("");
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
-    if (absl::StartsWith(line, "ID=") || absl::StartsWith(line, "ID_LIKE=")) {
+    if (absl::StartsWith(line, "NAME=")) {
+      distribution_name_ = ShellValue(line);
+    } else if (absl::StartsWith(line, "ID=") || absl::StartsWith(line, "ID_LIKE=")) {
       for (const absl::string_view id : absl::StrSplit(ShellValue(line), ' ', absl::SkipEmpty())) {
         distribution_ids_.push_back(Lower(id));
       }
@@ -198,6 +211,36 @@ void PackageSuppliers::Refresh(const HostRoot& root) {
       AddDomain(UrlHost(ShellValue(line)), distribution_domains_);
     }
   }
+  // Release files lie here even where the lists beside them are compressed, or were left out of an image.
+  size_t releases = 0;
+  distribution_offers_ = false;
+  for (const std::string& name : lists) {
+    if (absl::EndsWith(name, "_InRelease") || absl::EndsWith(name, "_Release")) {
+      const std::string origin = OriginOf(root, name);
+      if (IsDistribution(origin)) {
+        distribution_name_ = origin;
+        distribution_offers_ = true;
+      }
+      if (++releases == kMaxRepositories) {
+        break;
+      }
+    }
+  }
+  distribution_offers_ = distribution_offers_ || releases == 0;
+}
+
+bool PackageSuppliers::IsDistribution(absl::string_view origin) const {
+  return std::find(distribution_ids_.begin(), distribution_ids_.end(), Lower(origin)) != distribution_ids_.end();
+}
+
+// A distribution's people write from its domains: those of its addresses in os-release, and the same name under
+// another top-level domain, if packages come from it here.
+bool PackageSuppliers::MaintainsDistribution(absl::string_view domain) const {
+  if (IsBelowAny(domain, distribution_domains_)) {
+    return true;
+  }
+  const std::vector<absl::string_view> labels = absl::StrSplit(domain, '.');
+  return distribution_offers_ && labels.size() >= 2 && IsDistribution(labels[labels.size() - 2]);
 }
 
 Supply PackageSuppliers::SupplierOf(const HostRoot& root, const Package& package) {
@@ -219,10 +262,7 @@ Supply PackageSuppliers::Judge(const HostRoot& root, const Package& package) con
   const Repository* same = nullptr;   // offers exactly this version
   const Repository* other = nullptr;  // offers another version
   std::string newest;                 // of the other versions
-  const auto is_distribution = [this](const Repository& repository) {
-    const std::string origin = Lower(repository.origin);
-    return std::find(distribution_ids_.begin(), distribution_ids_.end(), origin) != distribution_ids_.end();
-  };
+  const auto is_distribution = [this](const Repository& repository) { return IsDistribution(repository.origin); };
   const std::string heading = absl::StrCat("Package: ", package.name);
   for (const Repository& repository : repositories_) {
     // The search finds the stanza's first line fast; its version needs the lines after it.
@@ -260,43 +300,49 @@ Supply PackageSuppliers::Judge(const HostRoot& root, const Package& package) con
   if (same != nullptr) {
     const std::string what = absl::StrCat(package.name, " ", package.version, " is offered by ", called(*same));
     if (is_distribution(*same)) {
-      return {Supplier::kDistribution, 0.99, true, absl::StrCat(what, ", this system's distribution")};
+      return {Supplier::kDistribution, 0.99, true, absl::StrCat(what, ", this system's distribution"), same->origin};
     }
     if (by_site) {
-      return {Supplier::kSite, 0.95, true, absl::StrCat(what, "; its maintainer is of this site: ", domain)};
+      return {Supplier::kSite, 0.95, true, absl::StrCat(what, "; its maintainer is of this site: ", domain), ""};
     }
     if (same->host.empty() || IsPrivateHost(same->host) || IsBelowAny(same->host, site_domains_)) {
-      return {Supplier::kSite, 0.75, true, absl::StrCat(what, ", a private repository")};
+      return {Supplier::kSite, 0.75, true, absl::StrCat(what, ", a private repository"), ""};
     }
-    return {Supplier::kVendor, 0.95, true, absl::StrCat(what, ", a public repository")};
+    return {Supplier::kVendor, 0.95, true, absl::StrCat(what, ", a public repository"), same->origin};
   }
   if (by_site) {
     return {Supplier::kSite, 0.9, false,
             absl::StrCat("no repository known here offers ", package.name, " ", package.version,
-                         "; its maintainer is of this site: ", domain.empty() ? package.maintainer : domain)};
+                         "; its maintainer is of this site: ", domain.empty() ? package.maintainer : domain),
+            ""};
   }
   if (other != nullptr) {
     if (CompareVersions(package.version, newest) > 0) {
       return {Supplier::kSite, 0.75, true,
               absl::StrCat(package.name, " ", package.version, " is newer than any repository known here offers (",
-                           newest, " from ", called(*other), "): rebuilt by the site")};
+                           newest, " from ", called(*other), "): rebuilt by the site"),
+              ""};
     }
     return {is_distribution(*other) ? Supplier::kDistribution : Supplier::kVendor, 0.9, true,
             absl::StrCat(package.name, " ", package.version, " is an earlier release of what ", called(*other),
-                         " offers (", newest, ")")};
+                         " offers (", newest, ")"),
+            other->origin};
   }
-  if (IsBelowAny(domain, distribution_domains_)) {
+  if (MaintainsDistribution(domain)) {
     return {Supplier::kDistribution, repositories_.empty() ? 0.9 : 0.8, false,
-            absl::StrCat("the maintainer of ", package.name, " is of this system's distribution: ", domain)};
+            absl::StrCat("the maintainer of ", package.name, " is of this system's distribution: ", domain),
+            distribution_name_};
   }
   if (repositories_.empty()) {
     return {Supplier::kVendor, 0.75, false,
             absl::StrCat("no readable repository lists here; the maintainer of ", package.name,
-                         " is not of this site: ", domain.empty() ? "not named" : domain)};
+                         " is not of this site: ", domain.empty() ? "not named" : domain),
+            ""};
   }
   return {Supplier::kSite, 0.6, false,
           absl::StrCat("no repository known here offers ", package.name,
-                       "; maintainer: ", package.maintainer.empty() ? "not named" : package.maintainer)};
+                       "; maintainer: ", package.maintainer.empty() ? "not named" : package.maintainer),
+          ""};
 }
 
 }  // namespace ppmm

@@ -26,6 +26,7 @@ struct Supply {
   double confidence = 0;       // 0 to 1
   bool by_repository = false;  // a list of a repository says so, not the maintainer alone
   std::string text;            // in words
+  std::string name;            // "Debian", as its repository calls itself; empty: not known
 };
 
 class PackageSuppliers {
@@ -41,6 +42,9 @@ class PackageSuppliers {
     std::string origin;  // the field Origin of its Release file
   };
   void Refresh(const HostRoot& root);
+  void ReadDistribution(const HostRoot& root, const std::vector<std::string>& lists);
+  bool IsDistribution(absl::string_view origin) const;
+  bool MaintainsDistribution(absl::string_view domain) const;
   Supply Judge(const HostRoot& root, const Package& package) const;
 
   FileKey lists_key_;
@@ -49,6 +53,8 @@ class PackageSuppliers {
   std::vector<Repository> repositories_;
   std::vector<std::string> distribution_ids_;      // os-release ID and ID_LIKE
   std::vector<std::string> distribution_domains_;  // of its HOME_URL, SUPPORT_URL and BUG_REPORT_URL
+  std::string distribution_name_;                  // Origin of its Release files, else os-release NAME
+  bool distribution_offers_ = false;               // a Release file has its Origin, or there is no Release file
   std::vector<std::string> site_domains_;          // of the host's own name, mail name and resolver
   absl::flat_hash_map<std::string, Supply> cache_;
 };

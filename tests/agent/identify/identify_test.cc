@@ -71,7 +71,10 @@ TEST_F(IdentifyTest, APackagesProgramIsItsProductAndOffTheShelf) {
   EXPECT_EQ(identity.code_digest, fake_.Sha256("/usr/sbin/shopd"));
   EXPECT_EQ(identity.origin, CodeOrigin::kOffTheShelf);
   EXPECT_GT(identity.confidence, 0.95);
-  EXPECT_EQ(identity.evidence[0].kind, "repository");
+  EXPECT_EQ(identity.evidence[0].kind, "checksum");
+  EXPECT_EQ(identity.evidence[0].text, "Distro package shopd-15 15.3-1, checksum verified: /usr/sbin/shopd")
+      << "what proves most comes first";
+  EXPECT_EQ(identity.evidence[1].kind, "repository");
 }
 
 TEST_F(IdentifyTest, SystemdAndABareProcessAgreeAndTheInstanceIsTheSlot) {
@@ -125,7 +128,7 @@ TEST_F(IdentifyTest, ACopyOfAPackagedFileIsOffTheShelfWhereverItLies) {
   const Identity identity = Identify(Facts("/opt/thing/renamed", "renamed"));
   EXPECT_EQ(identity.name, "shopd");
   EXPECT_EQ(identity.origin, CodeOrigin::kOffTheShelf);
-  EXPECT_TRUE(absl::StrContains(identity.evidence[1].text, "same content as /usr/sbin/shopd"));
+  EXPECT_EQ(identity.evidence[0].text, "same content as /usr/sbin/shopd of Distro package shopd-15 15.3-1");
 }
 
 TEST_F(IdentifyTest, ARenamedCopyOfAnInterpreterIsStillAnInterpreter) {

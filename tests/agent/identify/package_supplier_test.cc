@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+
 #include "tests/agent/identify/fake_root.h"
 
 namespace ppmm {
@@ -73,6 +75,31 @@ TEST_F(PackageSupplierTest, WithoutListsTheMaintainerDecides) {
   EXPECT_EQ(Of("shopd", "1", "Jo <jo@distro.example>").supplier, Supplier::kDistribution);
   EXPECT_EQ(Of("shopd", "1", "Jo <jo@mail.example>").supplier, Supplier::kVendor);
   EXPECT_FALSE(Of("shopd", "1", "Jo <jo@mail.example>").by_repository);
+}
+
+TEST_F(PackageSupplierTest, TheDistributionsOwnDomainsAreItsNameUnderAnyTopLevelDomain) {
+  fake_.Write("/etc/os-release", "NAME=\"Debian GNU/Linux\"\nID=debian\nHOME_URL=\"https://www.debian.org/\"\n");
+  const char* const team = "Team <pkg-web@alioth-lists.debian.net>";
+  EXPECT_EQ(Of("shopd", "1", team).supplier, Supplier::kDistribution);
+  EXPECT_EQ(Of("shopd", "1", team).name, "Debian GNU/Linux");
+  for (const char* domain : {"lists.debian.org", "tracker.debian.org", "packages.debian.org", "debian.org"}) {
+    EXPECT_EQ(Of("shopd", "1", absl::StrCat("Jo <jo@", domain, ">")).supplier, Supplier::kDistribution) << domain;
+  }
+  for (const char* domain : {"notdebian.net", "debian.evil.example", "debian", "net", ".", "debian.net.example"}) {
+    EXPECT_NE(Of("shopd", "1", absl::StrCat("Jo <jo@", domain, ">")).supplier, Supplier::kDistribution) << domain;
+  }
+}
+
+TEST_F(PackageSupplierTest, ReleaseFilesBesideCompressedListsSayWhoOffersPackagesHere) {
+  fake_.Write("/etc/os-release", "NAME=\"Debian GNU/Linux\"\nID=debian\nHOME_URL=\"https://www.debian.org/\"\n");
+  const std::string lists = "/var/lib/apt/lists/deb.example_dists_stable";
+  const char* const team = "Team <pkg-web@alioth-lists.debian.net>";
+  fake_.Write(lists + "_main_binary-amd64_Packages.lz4", "compressed");
+  fake_.Write(lists + "_InRelease", "Origin: Debian\nSHA256:\n");
+  EXPECT_EQ(Of("shopd", "1", team).supplier, Supplier::kDistribution);
+  EXPECT_EQ(Of("shopd", "1", team).name, "Debian");
+  fake_.Write(lists + "_InRelease", "Origin: Somebody\nSHA256:\n");
+  EXPECT_NE(Of("shopd", "1", team).supplier, Supplier::kDistribution) << "no repository here agrees";
 }
 
 TEST_F(PackageSupplierTest, DamagedListsAreSurvived) {

@@ -24,6 +24,7 @@
 #include "agent/spool.h"
 #include "agent/stream.h"
 #include "common/backoff.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/mutex.h"
 #include "common/status.h"
@@ -148,8 +149,7 @@ class Agent::Impl {
     if (delay == absl::ZeroDuration()) {
       Begin();
     } else {
-      LogInfo("agent", "the last run was a short one; waiting ", absl::FormatDuration(delay),
-              " before the first batch");
+      LogInfo("agent", "the last run was a short one; waiting ", HumanDuration(delay), " before the first batch");
       begin_at_ = clock_->SinceBoot() + delay;
     }
     return absl::OkStatus();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "common/human.h"
 #include "common/log.h"
 
 namespace ppmm {
@@ -55,7 +56,7 @@ void Sampler::CheckAnchor(absl::Time grid) {
   if (grid - *off_since_ < kAnchorPatience) {
     return;
   }
-  LogWarning("sampler", "the wall clock was set by ", absl::FormatDuration(wall - grid), "; going on at the new time");
+  LogWarning("sampler", "the wall clock was set by ", HumanDuration(wall - grid), "; going on at the new time");
   Flush();
   Anchor();
   recorder_->SetClockEvent(grid, wall);

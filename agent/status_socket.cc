@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "common/status.h"
+#include "common/unix_peer.h"
 
 namespace ppmm {
 
@@ -30,13 +31,10 @@ absl::StatusOr<std::unique_ptr<StatusSocket>> StatusSocket::Listen(const std::st
     return ErrnoStatus(errno, "socket");
   }
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    ucred listener{};
-    socklen_t size = sizeof listener;
-    const bool told = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &size) == 0 && listener.pid > 0;
+    const std::string pid = PeerPidText(fd);
     close(fd);
-    return absl::AlreadyExistsError(
-        absl::StrCat(path, ": another agent", told ? absl::StrCat(" (pid ", listener.pid, ")") : "",
-                     " listens there; stop it, or give this one its own --data and --socket"));
+    return absl::AlreadyExistsError(absl::StrCat(
+        path, ": another agent", pid, " listens there; stop it, or give this one its own --data and --socket"));
   }
   unlink(path.c_str());
   std::unique_ptr<StatusSocket> made(new StatusSocket(path, fd));

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
+#include "common/human.h"
 #include "common/status.h"
 #include "proto/telemetry.pb.h"
 
@@ -66,7 +67,7 @@ StreamLogic::~StreamLogic() = default;
 StreamLogic::Action StreamLogic::Next(StreamTime now) {
   if (!status_.slow && now.boot - last_progress_ >= options_.slow_after) {
     status_.slow = true;
-    LogWarning(kName, "no acknowledgement for ", absl::FormatDuration(options_.slow_after),
+    LogWarning(kName, "no acknowledgement for ", HumanDuration(options_.slow_after),
                ": going to 10 s steps, so that the spool lasts");
     ApplyGrid();
   }
@@ -86,7 +87,7 @@ StreamLogic::Action StreamLogic::Next(StreamTime now) {
       return Action::kConnect;
     case State::kOpening:
       if (now.boot - opened_at_ >= options_.welcome_timeout) {
-        Close(absl::StrCat("no Welcome within ", absl::FormatDuration(options_.welcome_timeout)));
+        Close(absl::StrCat("no Welcome within ", HumanDuration(options_.welcome_timeout)));
       }
       break;
     case State::kLive:
@@ -467,7 +468,7 @@ void StreamLogic::OnClosed(const absl::Status& status, StreamTime now) {
   state_ = State::kIdle;
   retry_at_ = now.boot + pause;
   if (const std::int64_t n = at_once ? 0 : error_log_.Allow(now.wall)) {
-    LogWarning(kName, why, "; next attempt in ", absl::FormatDuration(pause), " (", n, " since the last such line)");
+    LogWarning(kName, why, "; next attempt in ", HumanDuration(pause), " (", n, " since the last such line)");
   }
 }
 

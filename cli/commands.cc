@@ -7,7 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 #include "cli/check.h"
 #include "cli/json_read.h"
 #include "cli/render.h"
@@ -90,9 +94,20 @@ int Print(const CommandContext& context, const Answer& answer, const Render& ren
   return kExitOk;
 }
 
-// Whether a row has that name under one of the keys; else says so, with the nearest right ones.
+// An id of an activity as people shorten it, in full: "mon-1" and "MON1" are MON-001.
+std::string WrittenOut(absl::string_view id) {
+  const auto is_digit = [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); };
+  const auto digits = static_cast<std::size_t>(std::find_if(id.begin(), id.end(), is_digit) - id.begin());
+  int number = 0;
+  if (digits == 0 || !absl::SimpleAtoi(id.substr(digits), &number)) {
+    return std::string(id);
+  }
+  return absl::StrFormat("%s-%03d", absl::AsciiStrToUpper(absl::StripSuffix(id.substr(0, digits), "-")), number);
+}
+
+// Whether a row has that name under one of the keys; else says so, with the one nearest to it, or to what was meant.
 bool Knows(const CommandContext& context, absl::string_view what, const Json& rows,
-           std::initializer_list<absl::string_view> keys, const std::string& name) {
+           std::initializer_list<absl::string_view> keys, const std::string& name, const std::string& meant) {
   std::vector<std::string> names;
   for (const Json& row : rows) {
     for (std::string& one : NamesAt(row, keys)) {
@@ -102,14 +117,15 @@ bool Knows(const CommandContext& context, absl::string_view what, const Json& ro
   if (std::find(names.begin(), names.end(), name) != names.end()) {
     return true;
   }
-  Fail(context, kExitUsage, absl::StrCat("no ", what, " \"", EscapeForDisplay(name), "\"", DidYouMean(name, names)));
+  Fail(context, kExitUsage, absl::StrCat("no ", what, " \"", EscapeForDisplay(name), "\"", DidYouMean(meant, names)));
   return false;
 }
 
 template <class Render>
 int PrintOne(const CommandContext& context, const Answer& answer, absl::string_view what, absl::string_view list,
              std::initializer_list<absl::string_view> keys, const std::string& only, const Render& render) {
-  if (answer.json.has_value() && !only.empty() && !Knows(context, what, ArrayAt(*answer.json, list), keys, only)) {
+  if (answer.json.has_value() && !only.empty() &&
+      !Knows(context, what, ArrayAt(*answer.json, list), keys, only, only)) {
     return kExitUsage;
   }
   return Print(context, answer, render);
@@ -160,7 +176,8 @@ int ExplainCommand(const CommandContext& context, const std::string& activity) {
   const Answer answer = Ask(context, absl::StrCat("/api/v1/activities/", UrlPart(activity)));
   if (answer.status == 404) {
     const Answer all = Ask(context, "/api/v1/activities");
-    if (all.json.has_value() && !Knows(context, "activity", ArrayAt(*all.json, "activities"), {"id"}, activity)) {
+    if (all.json.has_value() &&
+        !Knows(context, "activity", ArrayAt(*all.json, "activities"), {"id"}, activity, WrittenOut(activity))) {
       return kExitUsage;
     }
   }

@@ -36,8 +36,9 @@ absl::Status Unreachable(const CollectorAddress& collector, CURLcode code, absl:
                                  : code == CURLE_OPERATION_TIMEDOUT ? "no answer in time"
                                  : code == CURLE_GOT_NOTHING        ? "it hung up"
                                                                     : text;
-  return absl::UnavailableError(absl::StrCat("no collector answers at ", where, ": ", what,
-                                             "; start ppmm-collector, or say where it is: --collector URL"));
+  return absl::UnavailableError(absl::StrCat(
+      "no collector answers at ", where, ": ", what, "; start ppmm-collector, or say where it is: ",
+      collector.socket.empty() ? "--collector URL" : "--socket PATH (its key `socket`), or --collector URL"));
 }
 
 }  // namespace

@@ -135,12 +135,27 @@ std::string CountsOf(const Json& criterion) {
                       " missed, ", HumanNumber(NumberAt(criterion, "allowed").value_or(0)), " allowed");
 }
 
-std::string CriterionText(const Json& criterion, const Screen& screen) {
+// What tells two criteria of one activity apart that ask the same kind of scope: "unseen hosts, at most 5 %".
+std::string MeasureText(const Json& criterion) {
+  const std::string measure = TextAt(criterion, "measure");
+  const std::optional<double> value = NumberAt(criterion, "value");
+  const std::string unit = TextAt(criterion, "unit");
+  if (measure.empty() || !value.has_value() || unit == "yes_no") {
+    return measure;
+  }
+  return absl::StrCat(measure, TextAt(criterion, "bound") == "at_most" ? ", at most " : ", at least ",
+                      unit == "share"  ? HumanPercent(*value)
+                      : unit == "days" ? absl::StrCat(HumanNumber(*value), " d")
+                                       : HumanNumber(*value));
+}
+
+std::string CriterionText(const Json& criterion, bool alone, const Screen& screen) {
   constexpr std::size_t kRows = 20;
   std::string out;
   const std::string reason = TextAt(criterion, "reason");
   const std::string counts = CountsOf(criterion);
   absl::StrAppend(&out, "\n", Toned(screen, Tone::kHeading, absl::StrCat("Per ", TextAt(criterion, "scope"))),
+                  alone ? "" : absl::StrCat(": ", MeasureText(criterion)),
                   counts.empty() ? "" : absl::StrCat("  ", counts), "\n");
   if (!reason.empty()) {
     absl::StrAppend(&out, "  ", Wrap(reason, screen.width, 2, 2), "\n");
@@ -307,8 +322,12 @@ std::string RenderExplain(const Json& activity, const Screen& screen) {
   const std::string reason = TextAt(activity, "reason");
   absl::StrAppend(&out, Toned(screen, ToneOf(TextAt(activity, "status")), words), reason.empty() ? "" : "  ",
                   Wrap(reason, screen.width, DisplayWidth(words) + 2, DisplayWidth(words) + 2), "\n");
-  for (const Json& criterion : ArrayAt(activity, "criteria")) {
-    absl::StrAppend(&out, CriterionText(criterion, screen));
+  const Json& criteria = ArrayAt(activity, "criteria");
+  for (const Json& criterion : criteria) {
+    const auto alike = std::count_if(criteria.begin(), criteria.end(), [&](const Json& other) {
+      return TextAt(other, "scope") == TextAt(criterion, "scope");
+    });
+    absl::StrAppend(&out, CriterionText(criterion, alike == 1, screen));
   }
   absl::StrAppend(&out, "\n");
   const auto add = [&](absl::string_view heading, absl::string_view text) {

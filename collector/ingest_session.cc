@@ -10,6 +10,7 @@
 
 #include "common/batch_codec.h"
 #include "common/crc32c.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/status.h"
 
@@ -147,8 +148,7 @@ absl::Status IngestSession::CheckClock(std::int64_t sent_wall_us, bool at_hello)
   if (!at_hello && now - clock_off_since_ < kClockPatience) {
     return absl::OkStatus();
   }
-  return absl::UnavailableError(absl::StrCat("clock: the agent's clock is ",
-                                             absl::FormatDuration(absl::AbsDuration(offset)),
+  return absl::UnavailableError(absl::StrCat("clock: the agent's clock is ", HumanDuration(absl::AbsDuration(offset)),
                                              offset > absl::ZeroDuration() ? " behind" : " ahead of",
                                              " the collector's; more than 5 minutes; set the one that is wrong"));
 }

@@ -107,6 +107,15 @@ std::string HumanCores(double cores) {
   return cores < 9.995 ? absl::StrFormat("%.2f", cores) : absl::StrFormat("%.1f", cores);
 }
 
+std::string HumanDuration(absl::Duration duration) {
+  absl::Duration step = absl::Nanoseconds(1);
+  while (absl::AbsDuration(duration) >= 1000 * step && step < absl::Seconds(1)) {
+    step *= 10;
+  }
+  return absl::FormatDuration(duration < absl::ZeroDuration() ? -absl::Floor(-duration + step / 2, step)
+                                                              : absl::Floor(duration + step / 2, step));
+}
+
 std::string HumanAge(absl::Time then, absl::Time now) {
   const double seconds = absl::ToDoubleSeconds(now - then);
   if (seconds < 2) {

@@ -19,6 +19,8 @@ std::string HumanPercent(double ratio);
 std::string HumanCores(double cores);
 // "now", "40 s ago", "4 min ago", "3 h ago", "12 d ago". A time ahead of `now` is "now": clocks differ.
 std::string HumanAge(absl::Time then, absl::Time now);
+// As absl writes durations, with three digits that count: "478ms", "5m12s", "7m".
+std::string HumanDuration(absl::Duration duration);
 // Work: "2 min", "1 h 30 min", "3 h". Units: minutes.
 std::string HumanWork(double minutes);
 

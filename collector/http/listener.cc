@@ -20,6 +20,7 @@
 #include "collector/http/port_owner.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "common/unix_peer.h"
 
 namespace ppmm::http {
 namespace {
@@ -158,11 +159,14 @@ absl::StatusOr<Listener> ListenUnix(const std::string& path) {
   const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const bool alive = probe >= 0 && connect(probe, generic, sizeof address) == 0;
   const int probe_error = errno;
+  const std::string pid = alive ? PeerPidText(probe) : "";
   if (probe >= 0) {
     close(probe);
   }
   if (alive) {
-    return absl::AlreadyExistsError(absl::StrCat("another program listens on ", path, "; is a collector running?"));
+    return absl::AlreadyExistsError(absl::StrCat(path, ": another program", pid,
+                                                 " listens there, a collector perhaps; stop it, or give this one "
+                                                 "its own: `socket` in its configuration"));
   }
   struct stat info = {};
   if (probe_error == ECONNREFUSED && lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <set>
+#include <utility>
 
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace ppmm {
 namespace {
@@ -14,6 +18,7 @@ using State = Measured::State;
 constexpr std::int64_t kFivePoints = 50'000;
 constexpr absl::Duration kNewFor = absl::Hours(7 * 24);
 constexpr std::size_t kContradictionsShown = 20;
+constexpr std::size_t kLabelsShown = 8;
 
 std::int64_t Weight(const Scope& scope) {
   switch (scope.tier) {
@@ -348,16 +353,21 @@ ActivityFinding JudgeActivity(const Activity& activity, const Facts& facts, absl
 
 // Contradictions of scopes, whichever row meets them.
 std::vector<std::string> Contradictions(const Facts& facts, const std::vector<ActivityFinding>& activities) {
-  std::vector<std::string> words;
-  const auto add = [&](std::string text) {
-    if (words.size() < kContradictionsShown && std::find(words.begin(), words.end(), text) == words.end()) {
-      words.push_back(std::move(text));
+  // One sentence for all that share it.
+  std::vector<std::pair<std::string, std::set<std::string>>> labels_by_reason;
+  const auto add = [&](const std::string& label, absl::string_view reason) {
+    const auto same = std::find_if(labels_by_reason.begin(), labels_by_reason.end(),
+                                   [&](const auto& one) { return one.first == reason; });
+    if (same != labels_by_reason.end()) {
+      same->second.insert(label);
+    } else if (labels_by_reason.size() < kContradictionsShown) {
+      labels_by_reason.push_back({std::string(reason), {label}});
     }
   };
   for (const ScopeKind kind : {ScopeKind::kOrganization, ScopeKind::kHost, ScopeKind::kApplication}) {
     for (const Scope& scope : facts.Scopes(kind)) {
       if (!scope.contradiction.empty() && !scope.excluded) {
-        add(absl::StrCat(scope.label, ": ", scope.contradiction));
+        add(scope.label, scope.contradiction);
       }
     }
   }
@@ -365,10 +375,17 @@ std::vector<std::string> Contradictions(const Facts& facts, const std::vector<Ac
     for (const CriterionFinding& row : activity.criteria) {
       if (row.scopes[static_cast<std::size_t>(Status::kContradicted)] > 0) {
         const Scope* const scope = facts.Find(row.worst.scope);
-        add(absl::StrCat(scope != nullptr && !scope->label.empty() ? scope->label : facts.organization().name, ": ",
-                         row.worst.measured.reason));
+        add(scope != nullptr && !scope->label.empty() ? scope->label : facts.organization().name,
+            row.worst.measured.reason);
       }
     }
+  }
+  std::vector<std::string> words;
+  for (const auto& [reason, labels] : labels_by_reason) {
+    const std::size_t named = std::min(labels.size(), kLabelsShown);
+    words.push_back(
+        absl::StrCat(absl::StrJoin(labels.begin(), std::next(labels.begin(), static_cast<std::ptrdiff_t>(named)), ", "),
+                     named < labels.size() ? absl::StrCat(" and ", labels.size() - named, " more") : "", ": ", reason));
   }
   return words;
 }

@@ -7,8 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "nlohmann/json.hpp"
 
+#include "common/config_loader.h"
 #include "common/ppmm_commands.h"
 
 namespace ppmm {
@@ -140,6 +142,15 @@ Json ScopeOf(const ScopeFinding& finding, const Criterion& criterion, const Fact
           {"to", TimeOf(StartOf(finding.measured.to + 1))}};
 }
 
+// "unseen hosts"; null where nothing measures it yet.
+Json MeasureOf(const Criterion& criterion) {
+  if (criterion.evaluator == catalogue::EVALUATOR_UNOBSERVED) {
+    return nullptr;
+  }
+  const auto* const word = catalogue::Evaluator_descriptor()->FindValueByNumber(criterion.evaluator);
+  return absl::StrReplaceAll(ConfigWord(*word), {{"_", " "}});
+}
+
 Json CriterionOf(const CriterionFinding& finding, const Facts& facts) {
   const Criterion& criterion = *finding.criterion;
   std::vector<ScopeFinding> rows = finding.details;
@@ -154,6 +165,7 @@ Json CriterionOf(const CriterionFinding& finding, const Facts& facts) {
     scopes.push_back(ScopeOf(rows[i], criterion, facts));
   }
   return {{"scope", Text(ScopeKindName(criterion.scope))},
+          {"measure", MeasureOf(criterion)},
           {"level", Text(RungName(criterion.from))},
           {"window_days", criterion.window_days},
           {"bound", criterion.at_least ? "at_least" : "at_most"},

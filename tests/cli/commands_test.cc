@@ -76,6 +76,18 @@ TEST_F(CommandsTest, AWrongActivityIsAnsweredWithTheNearestRightOnes) {
   EXPECT_EQ(error_.str(), "ppmm: no activity \"INV-01\"; did you mean \"INV-001\"?\n");
 }
 
+TEST_F(CommandsTest, AShortenedActivityIsAnsweredWithItsWholeId) {
+  answers_["/api/v1/activities"] = {200, R"({"activities":[{"id":"INV-001"},{"id":"MON-001"},{"id":"MON-010"}]})"};
+  for (const char* word : {"MON-1", "mon1", "MON-01", "MOM-1", "mon-001"}) {
+    error_.str("");
+    EXPECT_EQ(ExplainCommand(context_, word), 2);
+    EXPECT_EQ(error_.str(), absl::StrCat("ppmm: no activity \"", word, "\"; did you mean \"MON-001\"?\n"));
+  }
+  error_.str("");
+  ExplainCommand(context_, "MON-99999999999999999999");
+  EXPECT_EQ(error_.str(), "ppmm: no activity \"MON-99999999999999999999\"\n");
+}
+
 TEST_F(CommandsTest, AWrongHostIsAnsweredWithTheNearestRightOne) {
   answers_["/api/v1/hosts"] = {200, R"({"hosts":[{"host":"web1","state":"live"}]})"};
   EXPECT_EQ(HostsCommand(context_, "web"), 2);
@@ -267,7 +279,9 @@ TEST(HttpGet, AnAddressNobodyListensOnIsUnavailableWithTheCure) {
 
 TEST(HttpGet, AnAddressThatIsNoneIsAUsageError) {
   EXPECT_TRUE(absl::IsInvalidArgument(HttpGet({.url = "ftp://x", .socket = ""}, "/", nullptr).status()));
-  EXPECT_TRUE(absl::IsUnavailable(HttpGet({.url = "", .socket = "/nonexistent/socket"}, "/", nullptr).status()));
+  const absl::Status no_socket = HttpGet({.url = "", .socket = "/nonexistent/socket"}, "/", nullptr).status();
+  EXPECT_TRUE(absl::IsUnavailable(no_socket));
+  EXPECT_THAT(std::string(no_socket.message()), HasSubstr("say where it is: --socket PATH"));
 }
 
 TEST_F(CommandsTest, CheckKnowsAnInventoryByItsContent) {

@@ -84,6 +84,17 @@ std::vector<std::pair<std::string, std::string>> AllViews(const Screen& screen) 
           {"doctor", RenderDoctor(Findings(), {"web2"}, screen)}};
 }
 
+TEST(Render, CriteriaOfOneActivityThatAskTheSameScopeAreToldApart) {
+  Json activity = Load("activity.json");
+  Json& criteria = activity["criteria"];
+  criteria.push_back(criteria[0]);
+  criteria[0].update({{"measure", "unseen hosts"}, {"bound", "at_most"}, {"value", 0.05}, {"unit", "share"}});
+  criteria[1].update({{"measure", "confirmation age"}, {"bound", "at_most"}, {"value", 180}, {"unit", "days"}});
+  const std::string text = RenderExplain(activity, ScreenOf(120));
+  EXPECT_THAT(text, HasSubstr("Per application: unseen hosts, at most 5 %  11 counted"));
+  EXPECT_THAT(text, HasSubstr("Per application: confirmation age, at most 180 d  11 counted"));
+}
+
 TEST(Render, EveryViewIsAsInItsGoldenFile) {
   for (const int width : {80, 120}) {
     for (const auto& [name, text] : AllViews(ScreenOf(width))) {

@@ -80,5 +80,17 @@ TEST(Human, WhatIsNoNumberIsADash) {
   EXPECT_EQ(HumanPercent(std::nan("")), "-");
 }
 
+TEST(HumanDurationTest, HasThreeDigitsThatCountBelowASecondAndWholeSecondsAbove) {
+  EXPECT_EQ(HumanDuration(absl::Nanoseconds(478057204)), "478ms");
+  EXPECT_EQ(HumanDuration(absl::Nanoseconds(4780572)), "4.78ms");
+  EXPECT_EQ(HumanDuration(absl::Nanoseconds(4780572040)), "4.78s");
+  EXPECT_EQ(HumanDuration(absl::Seconds(47.8057204)), "47.8s");
+  EXPECT_EQ(HumanDuration(absl::Milliseconds(312345)), "5m12s");
+  EXPECT_EQ(HumanDuration(absl::Minutes(-7)), "-7m");
+  EXPECT_EQ(HumanDuration(-absl::Nanoseconds(478057204)), "-478ms");
+  EXPECT_EQ(HumanDuration(absl::ZeroDuration()), "0");
+  EXPECT_EQ(HumanDuration(absl::InfiniteDuration()), "inf");
+}
+
 }  // namespace
 }  // namespace ppmm

@@ -95,7 +95,11 @@ TEST_F(ListenerTest, ALeftSocketIsReplacedALiveOneIsNot) {
   const std::string path = folder_ / "a.sock";
   auto listener = ListenUnix(path);
   ASSERT_TRUE(listener.ok());
-  EXPECT_EQ(ListenUnix(path).status().code(), absl::StatusCode::kAlreadyExists);
+  const absl::Status second = ListenUnix(path).status();
+  EXPECT_EQ(second.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(second.message(), absl::StrCat(path, ": another program (pid ", getpid(),
+                                           ") listens there, a collector perhaps; stop it, or give this one its own: "
+                                           "`socket` in its configuration"));
   close(listener->fd);
   listener = ListenUnix(path);
   ASSERT_TRUE(listener.ok()) << listener.status();

@@ -309,6 +309,21 @@ TEST(RateTest, WatchesContradictions) {
   EXPECT_TRUE(EvaluateDay(TestCatalogue(), world.facts).contradicted);
 }
 
+TEST(RateTest, HostsThatAContradictionSharesStandInOneSentence) {
+  World world(12);
+  world.LiveUntil(30);
+  LevelState state;
+  state.published = Rung::k23;
+  for (int i = 1; i <= 12; ++i) {
+    world.Change(Host(i), [](Scope& scope) { scope.contradiction = "its clock is off"; });
+  }
+  world.Change(Host(2), [](Scope& scope) { scope.contradiction = "two machines share its identity"; });
+  const Rating rating = Rate(TestCatalogue(), world.facts, state, world.End());
+  EXPECT_THAT(rating.watch_reasons, Contains("host2: two machines share its identity"));
+  EXPECT_THAT(rating.watch_reasons,
+              Contains("host1, host10, host11, host12, host3, host4, host5, host6 and 3 more: its clock is off"));
+}
+
 TEST(RateTest, ListsWhatBlocksTheNextRungAndWhatOnlyWaits) {
   World world;
   world.facts.organization().confirmed_s = 0;

@@ -34,6 +34,30 @@ std::string Losses(wire::SpoolState state) {
   return state.SerializeAsString();
 }
 
+// What the collector found wrong with a batch.
+absl::string_view RefusalWords(wire::RefusalReason reason) {
+  switch (reason) {
+    case wire::REFUSAL_MALFORMED:
+      return "it is not formed as the protocol says";
+    case wire::REFUSAL_DAMAGED:
+      return "it arrived damaged";
+    case wire::REFUSAL_UNKNOWN_ID:
+      return "its series are not known there";
+    case wire::REFUSAL_KIND:
+      return "a series of it has another kind there";
+    case wire::REFUSAL_TOO_LATE:
+      return "it is too old";
+    case wire::REFUSAL_FUTURE:
+      return "it is of a time ahead";
+    case wire::REFUSAL_TOO_LARGE:
+      return "it is too large";
+    case wire::REFUSAL_LIMIT:
+      return "a limit of the store was reached";
+    default:
+      return "for a reason that this agent does not know";
+  }
+}
+
 bool IsClockHold(const absl::Status& status) {
   return absl::IsUnavailable(status) && absl::StartsWith(status.message(), "clock");
 }
@@ -327,9 +351,8 @@ void StreamLogic::OnAck(const wire::Ack& ack, StreamTime now) {
       continue;  // dropped meanwhile
     }
     ++status_.batches_refused;
-    status_.last_refusal = absl::StrCat(
-        wire::RefusalReason_IsValid(refused.reason()) ? wire::RefusalReason_Name(refused.reason()) : "REFUSAL_UNKNOWN",
-        " ", EscapeForDisplay(refused.detail()));
+    status_.last_refusal = absl::StrCat(RefusalWords(refused.reason()), refused.detail().empty() ? "" : ": ",
+                                        EscapeForDisplay(refused.detail()));
     if (const std::int64_t n = refusal_log_.Allow(now.wall)) {
       LogWarning(kName, "the collector refused batch ", refused.seq(), ": ", status_.last_refusal, " (", n,
                  " since the last such line)");

@@ -3,6 +3,7 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <utility>
@@ -102,8 +103,11 @@ class Reactor : public grpc::ServerGenericBidiReactor {
     if (!taken->refused.empty()) {
       wire::CollectorFrame answer;
       for (wire::Refused& refused : taken->refused) {
-        LogWarning("ingest", "batch ", refused.seq(), " of ", session_.agent(),
-                   " refused: ", RefusalName(refused.reason()), ", ", refused.detail());
+        // What is wrong with one batch is mostly wrong with all that follow: the first is told, all are counted.
+        if (refused_[static_cast<std::size_t>(refused.reason())]++ == 0) {
+          LogWarning("ingest", "batch ", refused.seq(), " of ", session_.agent(), " refused: ", refused.detail(),
+                     "; further ones of this stream are counted (ppmm_ingest_refused_batches_total)");
+        }
         *answer.mutable_ack()->add_refused() = std::move(refused);
       }
       Send(answer);
@@ -139,6 +143,12 @@ class Reactor : public grpc::ServerGenericBidiReactor {
 
   void OnDone() override {
     sink_->Detach();
+    for (int reason = wire::REFUSAL_MALFORMED; reason < wire::RefusalReason_ARRAYSIZE; ++reason) {
+      if (const std::uint64_t batches = refused_[static_cast<std::size_t>(reason)]; batches > 1) {
+        LogWarning("ingest", batches, " batches of ", session_.agent(),
+                   " were refused in the stream that ended: ", RefusalName(static_cast<wire::RefusalReason>(reason)));
+      }
+    }
     session_.Close();
     delete this;
   }
@@ -236,6 +246,7 @@ class Reactor : public grpc::ServerGenericBidiReactor {
   const std::shared_ptr<Sink> sink_;
   grpc::ByteBuffer read_;
   bool opened_ = false;
+  std::array<std::uint64_t, wire::RefusalReason_ARRAYSIZE> refused_ = {};  // batches, by reason
 
   Mutex mutex_;
   std::deque<grpc::ByteBuffer> outgoing_ ABSL_GUARDED_BY(mutex_);

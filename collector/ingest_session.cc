@@ -312,7 +312,7 @@ absl::Status IngestSession::TakeBatch(wire::Batch* batch, std::size_t bytes, std
     return refuse(wire::REFUSAL_TOO_LARGE, absl::StrCat(bytes, " bytes, at most ", kMaxBatchBytes));
   }
   if (Crc32c(batch->columns()) != batch->crc32c()) {
-    return refuse(wire::REFUSAL_DAMAGED, "crc32c of the columns differs");
+    return refuse(wire::REFUSAL_DAMAGED, "its bytes are damaged (the checksum differs)");
   }
   if (batch->seq() == 0 || (batch->step_seconds() != 1 && batch->step_seconds() != 10) || batch->steps() == 0 ||
       batch->steps() > kMaxStepsPerBatch || batch->t0() <= 0 || batch->t0() % batch->step_seconds() != 0 ||
@@ -329,13 +329,15 @@ absl::Status IngestSession::TakeBatch(wire::Batch* batch, std::size_t bytes, std
   }
   const auto epoch = epochs_.find(batch->epoch());
   if (epoch == epochs_.end()) {
-    return refuse(wire::REFUSAL_UNKNOWN_ID, "no dictionary of this epoch came before");
+    return refuse(wire::REFUSAL_UNKNOWN_ID,
+                  "nothing was told of its series before: what names them was lost or damaged at the agent");
   }
   DecodedBatch decoded;
   Collected collected(epoch->second, &decoded);
   const absl::StatusOr<std::uint32_t> samples = DecodeColumns(batch->columns(), batch->steps(), collected);
   if (absl::IsNotFound(samples.status())) {
-    return refuse(wire::REFUSAL_UNKNOWN_ID, std::string(samples.status().message()));
+    return refuse(wire::REFUSAL_UNKNOWN_ID,
+                  absl::StrCat(samples.status().message(), ": what names it was lost or damaged at the agent"));
   }
   if (!samples.ok() || *samples != batch->samples()) {
     return refuse(wire::REFUSAL_MALFORMED,

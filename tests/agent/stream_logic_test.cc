@@ -365,7 +365,7 @@ TEST_F(StreamLogicTest, ARefusedBatchIsCountedAndNotSentAgain) {
   Ack({{1, 1}}, {{1, 2}, {1, 2}, {1, 50}, {7, 1}});
   EXPECT_EQ(spool_->Stats().totals.refused, 10u);
   EXPECT_EQ(logic().status().batches_refused, 1u);
-  EXPECT_EQ(logic().status().last_refusal, "REFUSAL_UNKNOWN_ID series 7\\x0aforged line");
+  EXPECT_EQ(logic().status().last_refusal, "its series are not known there: series 7\\x0aforged line");
   Closed();
   Pass(absl::Seconds(1));
   Connect();

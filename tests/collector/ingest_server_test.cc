@@ -23,6 +23,7 @@ namespace ppmm {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 grpc::ByteBuffer Pack(const wire::AgentFrame& frame) {
   const grpc::Slice slice(frame.SerializeAsString());
@@ -151,6 +152,24 @@ TEST_F(IngestServerTest, AnswersARefusalAtOnce) {
   const auto answer = client.Read();
   ASSERT_TRUE(answer.has_value() && answer->has_ack());
   EXPECT_EQ(answer->ack().refused(0).reason(), wire::REFUSAL_UNKNOWN_ID);
+}
+
+TEST_F(IngestServerTest, TellsTheFirstRefusalOfAStreamInWordsAndTheirNumberAtItsEnd) {
+  testing::internal::CaptureStderr();
+  {
+    Client client(server_->port());
+    ASSERT_TRUE(client.Write(HelloFrame(5, clock_.Now())));
+    for (std::uint64_t seq = 1; seq <= 5; ++seq) {
+      ASSERT_TRUE(client.Write(BatchFrame(6, seq, clock_.Now(), {{1, MetricKind::kCounter, 2}}, clock_.Now())));
+      ASSERT_TRUE(client.Read().has_value());
+    }
+  }
+  server_.reset();
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("batch 1 of"));
+  EXPECT_THAT(log, HasSubstr("what names them was lost or damaged at the agent"));
+  EXPECT_THAT(log, Not(HasSubstr("batch 2 of")));
+  EXPECT_THAT(log, HasSubstr("5 batches of"));
 }
 
 TEST_F(IngestServerTest, EndsAStreamThatDoesNotSayHello) {

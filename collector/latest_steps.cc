@@ -5,6 +5,8 @@
 namespace ppmm {
 namespace {
 
+constexpr std::size_t kGrowsByDoubling = 60;  // up to this size
+
 std::int64_t Plus(std::int64_t value, std::int64_t difference) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(value) + static_cast<std::uint64_t>(difference));
 }
@@ -18,15 +20,16 @@ void LatestSteps::Add(std::int64_t step, std::int64_t value) {
     oldest_value_ = newest_value_ = value;
     return;
   }
-  AppendVarint(static_cast<std::uint64_t>(step - newest_step_), &differences_);
+  std::string added;
+  AppendVarint(static_cast<std::uint64_t>(step - newest_step_), &added);
   AppendVarint(
       ZigZag(static_cast<std::int64_t>(static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(newest_value_))),
-      &differences_);
+      &added);
   newest_step_ = step;
   newest_value_ = value;
   std::size_t dropped = 0;
   ByteReader reader(differences_);
-  while (differences_.size() - dropped > kMaxBytes) {
+  while (differences_.size() - dropped + added.size() > kMaxBytes) {
     std::uint64_t seconds = 0;
     std::uint64_t difference = 0;
     reader.ReadVarint(&seconds);
@@ -36,6 +39,12 @@ void LatestSteps::Add(std::int64_t step, std::int64_t value) {
     dropped = differences_.size() - reader.left();
   }
   differences_.erase(0, dropped);
+  // Doubling alone would end at 240 bytes, of which 48 are never used.
+  const std::size_t size = differences_.size() + added.size();
+  if (size > differences_.capacity() && size > kGrowsByDoubling) {
+    differences_.reserve(kMaxBytes);
+  }
+  differences_ += added;
 }
 
 void LatestSteps::ForEach(absl::FunctionRef<void(std::int64_t, std::int64_t)> visit) const {

@@ -323,9 +323,9 @@ absl::StatusOr<SeriesId> Registry::FindOrMakeSeries(Tables& tables, Store& store
   for (const std::string& value : wire_series.labels()) {
     absl::StrAppend(&labels, value, "\x1f");
   }
-  const auto in_memory = tables.series_by_key.find(SeriesLookupKey(entity_id, metric.name, labels));
+  const auto in_memory = tables.series_by_key.find(SeriesKey{entity_id, &metric, labels});
   if (in_memory != tables.series_by_key.end()) {
-    return in_memory->second;
+    return (*in_memory)->id;
   }
   ASSIGN_OR_RETURN(const SeriesId dormant, store.FindSeries(entity_id, metric.name, labels));
   if (dormant != 0) {

@@ -285,10 +285,6 @@ std::string EntityLookupKey(HostKey host, EntityKind kind, absl::string_view key
   return absl::StrCat(host, ":", static_cast<int>(kind), ":", key);
 }
 
-std::string SeriesLookupKey(EntityId entity, absl::string_view metric, absl::string_view labels) {
-  return absl::StrCat(entity, ":", metric, ":", labels);
-}
-
 EntityState& Tables::Add(std::unique_ptr<EntityState> entity) {
   EntityState& added = *entity;
   const EntityId id = added.row.id;
@@ -305,7 +301,7 @@ EntityState& Tables::Add(std::unique_ptr<EntityState> entity) {
 SeriesState& Tables::Add(std::unique_ptr<SeriesState> added_series) {
   SeriesState& added = *added_series;
   EntityState& entity = *entities.at(added.entity);
-  series_by_key[SeriesLookupKey(added.entity, added.metric->name, added.labels)] = added.id;
+  series_by_key.insert(&added);
   Insert(added.id, entity.series);
   if (added.metric->kind == MetricKind::kHistogram) {
     added.histogram = std::make_unique<HistogramState>();
@@ -330,7 +326,7 @@ ApplicationState& Tables::Add(ApplicationRow row) {
 void Tables::RemoveSeries(SeriesId id) {
   const SeriesState& removed = *series.at(id);
   Erase(id, entities.at(removed.entity)->series);
-  series_by_key.erase(SeriesLookupKey(removed.entity, removed.metric->name, removed.labels));
+  series_by_key.erase(SeriesByKey::KeyOf(&removed));
   series.erase(id);
 }
 

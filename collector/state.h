@@ -16,6 +16,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -75,6 +77,33 @@ struct SeriesState {
   std::unique_ptr<HistogramState> histogram;  // of histograms
   PooledTotal* pooled = nullptr;              // of counters and histograms of an instance
   std::vector<absl::string_view> LabelValues() const;
+};
+
+// What a series is found by.
+struct SeriesKey {
+  EntityId entity = 0;
+  const Metric* metric = nullptr;
+  absl::string_view labels;
+  bool operator==(const SeriesKey&) const = default;
+  template <class H>
+  friend H AbslHashValue(H hash, const SeriesKey& key) {
+    return H::combine(std::move(hash), key.entity, key.metric, key.labels);
+  }
+};
+
+// Of a set of series that is asked for keys: it holds no copy of what they have.
+struct SeriesByKey {
+  using is_transparent = void;
+  static SeriesKey KeyOf(const SeriesState* series) { return {series->entity, series->metric, series->labels}; }
+  static const SeriesKey& KeyOf(const SeriesKey& key) { return key; }
+  template <class T>
+  std::size_t operator()(const T& one) const {
+    return absl::HashOf(KeyOf(one));
+  }
+  template <class A, class B>
+  bool operator()(const A& a, const B& b) const {
+    return KeyOf(a) == KeyOf(b);
+  }
 };
 
 struct EntityState {
@@ -162,7 +191,7 @@ struct Tables {
   absl::flat_hash_map<std::string, HostKey> host_by_alias;
   absl::flat_hash_map<std::string, ApplicationId> application_by_key;
   absl::flat_hash_map<std::string, EntityId> entity_by_key;  // EntityLookupKey()
-  absl::flat_hash_map<std::string, SeriesId> series_by_key;  // SeriesLookupKey()
+  absl::flat_hash_set<const SeriesState*, SeriesByKey, SeriesByKey> series_by_key;
 
   const EntityState* Entity(EntityId id) const;
   EntityState* Entity(EntityId id);
@@ -182,7 +211,6 @@ struct Tables {
 };
 
 std::string EntityLookupKey(HostKey host, EntityKind kind, absl::string_view key);
-std::string SeriesLookupKey(EntityId entity, absl::string_view metric, absl::string_view labels);
 
 // The blob of a row of `total`. Errors: DataLoss.
 std::string EncodePooledTotals(const ApplicationState& application);

@@ -538,9 +538,13 @@ std::string MinutesInWords(std::int64_t minutes) {
 
 std::string ShareInWords(std::int64_t numerator, std::int64_t denominator) {
   // Hundredths of a percent as an integer; the cut means that 99.996 % never reads as 100 %.
-  const auto hundredths = static_cast<std::int64_t>(absl::int128(numerator) * 10000 / denominator);
-  return hundredths % 100 == 0 ? absl::StrCat(hundredths / 100, " %")
-                               : absl::StrFormat("%d.%02d %%", hundredths / 100, hundredths % 100);
+  auto hundredths = static_cast<std::int64_t>(absl::int128(numerator) * 10000 / denominator);
+  if (hundredths >= 100 && hundredths < 9900) {
+    hundredths -= hundredths % 10;  // a second decimal says something near nothing and near all only
+  }
+  return hundredths % 100 == 0  ? absl::StrCat(hundredths / 100, " %")
+         : hundredths % 10 == 0 ? absl::StrFormat("%d.%d %%", hundredths / 100, hundredths % 100 / 10)
+                                : absl::StrFormat("%d.%02d %%", hundredths / 100, hundredths % 100);
 }
 
 std::string InWords(const Criterion& criterion, const Measured& measured) {

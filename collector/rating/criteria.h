@@ -54,7 +54,8 @@ std::string InWords(const Criterion& criterion, const Measured& measured);
 
 // "35 min", "22 h", "10 d": at most three digits, cut.
 std::string MinutesInWords(std::int64_t minutes);
-// "99.31 %": cut, not rounded, so that 99.996 % never reads as 100 %. Shape: denominator above 0.
+// "83.3 %", "99.31 %", "0.09 %": cut, not rounded, so that 99.996 % never reads as 100 %. One decimal, two from 99 % on
+// and below 1 %, no zeros at the end. Shape: denominator above 0.
 std::string ShareInWords(std::int64_t numerator, std::int64_t denominator);
 
 // Whether the facts keep every sum that the criterion's evaluator needs over its window.

@@ -104,7 +104,7 @@ TEST(CoverageTest, SaysTheGapInTime) {
   const Criterion& coverage = Of("MON-001", catalogue::EVALUATOR_COVERAGE);
   World world;
   world.LiveUntil(10, [](ScopeId, DayFacts& facts) { facts.covered_minutes = 1310; });
-  EXPECT_EQ(InWords(coverage, Evaluate(coverage, world.facts, Host(1), world.End())), "90.97 %: 21 h of 10 d missing");
+  EXPECT_EQ(InWords(coverage, Evaluate(coverage, world.facts, Host(1), world.End())), "90.9 %: 21 h of 10 d missing");
 }
 
 TEST(KindsTest, AsksForEveryKindOnEachDayThatWasLongEnough) {
@@ -547,6 +547,10 @@ TEST(UnobservedTest, SaysWhatIsMissing) {
 TEST(WordsTest, CutSharesSoThatAMissNeverReadsAsWhole) {
   EXPECT_EQ(ShareInWords(99'999, 100'000), "99.99 %");
   EXPECT_EQ(ShareInWords(1, 1), "100 %");
+  EXPECT_EQ(ShareInWords(98'999, 100'000), "98.9 %");
+  EXPECT_EQ(ShareInWords(5, 6), "83.3 %");
+  EXPECT_EQ(ShareInWords(995, 1000), "99.5 %");
+  EXPECT_EQ(ShareInWords(9, 10'000), "0.09 %");
   EXPECT_EQ(ShareInWords(95, 100), "95 %");
   EXPECT_EQ(ShareInWords(0, 7), "0 %");
 }

@@ -93,7 +93,7 @@ TEST(RatingJsonTest, ShowsOneActivityWithItsScopesTheWorstFirst) {
   EXPECT_EQ(criterion["scopes_total"], 9);
   EXPECT_EQ(criterion["scopes"][0]["scope"], "host4");
   EXPECT_EQ(criterion["scopes"][0]["status"], "not_satisfied");
-  EXPECT_EQ(criterion["scopes"][0]["words"], "83.33 %: 36 h of 9 d missing");
+  EXPECT_EQ(criterion["scopes"][0]["words"], "83.3 %: 36 h of 9 d missing");
   EXPECT_EQ(criterion["scopes"][0]["numerator"], 9 * 1200);
   EXPECT_EQ(json["remediation"][0]["command"], "ppmm doctor");
 }

@@ -1,6 +1,10 @@
 #include "collector/minute_row.h"
 
+#include <algorithm>
 #include <limits>
+#include <random>
+#include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 
@@ -135,19 +139,57 @@ TEST(MinuteRowTest, TakesAFewBytesAPoint) {
   EXPECT_LE(bytes, 2000u * 5);
 }
 
-TEST(LatestStepsTest, KeepsTheNewestThreeMinutesIn192Bytes) {
+TEST(LatestStepsTest, KeepsTheNewestTwoMinutesIn144Bytes) {
   LatestSteps steps;
   for (std::int64_t second = 0; second < 600; ++second) {
     steps.Add(1767225600 + second, 1000 + second % 3);
   }
   std::vector<std::pair<std::int64_t, std::int64_t>> seen;
   steps.ForEach([&seen](std::int64_t step, std::int64_t value) { seen.emplace_back(step, value); });
-  EXPECT_EQ(seen.size(), LatestSteps::kMaxBytes / 2 + 1);
+  EXPECT_EQ(seen.size(), LatestSteps::kMaxBytes + 1);
   EXPECT_EQ(seen.back(), std::make_pair(std::int64_t{1767225600 + 599}, std::int64_t{1000 + 599 % 3}));
   EXPECT_EQ(seen.front().first, steps.oldest_step());
   for (const auto& [step, value] : seen) {
     EXPECT_EQ(value, 1000 + (step - 1767225600) % 3);
   }
+}
+
+// Whatever the distances and values are, what is kept is the end of what came.
+TEST(LatestStepsTest, WhatIsKeptIsTheEndOfWhatCame) {
+  std::mt19937_64 random(7);
+  for (const int kind : {0, 1, 2, 3}) {
+    LatestSteps steps;
+    std::vector<std::pair<std::int64_t, std::int64_t>> came;
+    std::int64_t step = 1767225600;
+    std::int64_t value = 0;
+    for (int i = 0; i < 3000; ++i) {
+      const auto large = static_cast<std::int64_t>(random());
+      step += kind == 0 ? 1 : kind == 1 ? 1 + (i / 100) % 2 : 1 + static_cast<std::int64_t>(random() % 70'000);
+      value = kind == 3   ? large
+              : kind == 2 ? large >> (random() % 64)
+                          : value + static_cast<std::int64_t>(random() % 9);
+      steps.Add(step, value);
+      came.emplace_back(step, value);
+      std::vector<std::pair<std::int64_t, std::int64_t>> kept;
+      steps.ForEach([&kept](std::int64_t s, std::int64_t v) { kept.emplace_back(s, v); });
+      ASSERT_FALSE(kept.empty());
+      ASSERT_LE(kept.size(), came.size());
+      ASSERT_TRUE(std::equal(kept.rbegin(), kept.rend(), came.rbegin())) << "kind " << kind << " step " << i;
+      ASSERT_EQ(steps.oldest_step(), kept.front().first);
+      ASSERT_EQ(steps.newest_step(), step);
+    }
+  }
+}
+
+TEST(LatestStepsTest, BeginsAnewAfterALongGapAndAtADifferenceOf64Bits) {
+  LatestSteps steps;
+  steps.Add(100, 1);
+  steps.Add(100 + LatestSteps::kLongestGap, 2);
+  EXPECT_EQ(steps.oldest_step(), 100);
+  steps.Add(101 + 2 * LatestSteps::kLongestGap, 3);
+  EXPECT_EQ(steps.oldest_step(), 101 + 2 * LatestSteps::kLongestGap);
+  steps.Add(102 + 2 * LatestSteps::kLongestGap, std::numeric_limits<std::int64_t>::min() + 3);
+  EXPECT_EQ(steps.oldest_step(), 102 + 2 * LatestSteps::kLongestGap);
 }
 
 TEST(LatestStepsTest, BeginsAnewWhenTimeWentBack) {

@@ -57,9 +57,10 @@ absl::StatusOr<std::vector<Mount>> ParseMountinfo(absl::string_view text) {
     Mount mount;
     mount.device_number = std::string(fields[2]);
     mount.mountpoint = Unescape(fields[4]);
-    mount.read_only = absl::StartsWith(absl::StrCat(fields[5], ","), "ro,");
     mount.type = std::string(dash[1]);
     mount.device = Unescape(dash[2]);
+    // Not the mount's own options, nor statvfs' flags: a sandbox or a container shows the agent all mounts read-only.
+    mount.read_only = absl::StartsWith(absl::StrCat(dash[3], ","), "ro,");
     mounts.push_back(std::move(mount));
   }
   return mounts;
@@ -100,7 +101,7 @@ absl::Status FilesystemSource::Sample(absl::Time /*now*/, Recorder& recorder) {
     recorder.Gauge(series[2], static_cast<std::int64_t>(stat.f_bavail) * unit);
     recorder.Gauge(series[3], static_cast<std::int64_t>(stat.f_files));
     recorder.Gauge(series[4], static_cast<std::int64_t>(stat.f_ffree));
-    recorder.Gauge(series[5], mount.read_only || (stat.f_flag & ST_RDONLY) != 0 ? 1 : 0);
+    recorder.Gauge(series[5], mount.read_only ? 1 : 0);
   }
   series_.RemoveUnseen(recorder);
   return absl::OkStatus();

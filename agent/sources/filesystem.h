@@ -15,7 +15,7 @@ struct Mount {
   std::string mountpoint;     // octal escapes undone
   std::string type;
   std::string device;
-  bool read_only = false;
+  bool read_only = false;  // the file system, for all who mounted it; one mount of it may be so though it is not
 };
 
 // Parses the text of a mountinfo file.

@@ -118,7 +118,7 @@ TEST(ParseDiskstatsTest, NamesTheLine) {
 TEST(ParseMountinfoTest, UndoesEscapesAndReadsOptions) {
   const auto mounts = ParseMountinfo(
       "29 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
-      "30 29 8:2 / /mnt/my\\040disk ro,relatime - ext4 /dev/sdb1 rw\n"
+      "30 29 8:2 / /mnt/my\\040disk rw,relatime - ext4 /dev/sdb1 ro,errors=remount-ro\n"
       "31 29 0:5 / /srv rw - nfs4 server:/export rw\n");
   ASSERT_TRUE(mounts.ok()) << mounts.status();
   ASSERT_EQ(mounts->size(), 3u);
@@ -129,8 +129,29 @@ TEST(ParseMountinfoTest, UndoesEscapesAndReadsOptions) {
   EXPECT_FALSE(HoldsLocalData((*mounts)[2])) << "a server that hangs must not hang the agent";
 }
 
+TEST(ParseMountinfoTest, AMountThatIsReadOnlyDoesNotMakeTheFileSystemSo) {
+  const auto mounts = ParseMountinfo(
+      "29 1 8:1 / / ro,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n"
+      "30 29 8:2 / /snap ro - squashfs /dev/loop0 ro\n");
+  ASSERT_TRUE(mounts.ok()) << mounts.status();
+  EXPECT_FALSE((*mounts)[0].read_only) << "as a unit with ProtectSystem=strict sees what the host writes to";
+  EXPECT_TRUE((*mounts)[1].read_only);
+}
+
 TEST(ParseMountinfoTest, NamesTheLine) {
   EXPECT_THAT(ParseMountinfo("29 1 8:1 / / rw\n").status().message(), HasSubstr("mountinfo line 1"));
+}
+
+TEST(FilesystemSourceTest, AHostIsWritableThoughTheAgentSeesItReadOnly) {
+  FakeProc proc;
+  proc.Write("/proc/1/mountinfo",
+             "29 1 8:1 / / ro,relatime - ext4 /dev/sda1 rw\n"
+             "30 29 8:2 / /proc rw - ext4 /dev/sdb1 ro\n");
+  FilesystemSource source(proc.root());
+  StepRecorder step;
+  ASSERT_TRUE(step.Step(source).ok());
+  EXPECT_EQ(step.At("ppmm_host_filesystem_readonly{/dev/sda1,ext4,/}"), 0);
+  EXPECT_EQ(step.At("ppmm_host_filesystem_readonly{/dev/sdb1,ext4,/proc}"), 1);
 }
 
 TEST(FilesystemSourceTest, ReadsEachDeviceOnce) {

@@ -175,6 +175,25 @@ TEST_F(SamplerTest, IgnoresAnOffsetOfTwoSeconds) {
   }
 }
 
+TEST_F(SamplerTest, FollowsMoreThanTwoSecondsWithABatchOfItsOwn) {
+  sampler_->RequestShape({1, 10});
+  RunFor(absl::Seconds(23));  // the minute begins 20 s after the start: two steps of a batch are taken
+  clock_.JumpWall(absl::Seconds(3));
+  RunFor(absl::Seconds(30));
+  std::vector<wire::Batch> before;
+  for (const wire::Batch& batch : Batches()) {
+    if (batch.has_clock()) {
+      EXPECT_GE(batch.t0() * 1'000'000, batch.clock().to_us()) << "the event opens the new time";
+      ASSERT_FALSE(before.empty());
+      EXPECT_LE(before.back().t0() + before.back().steps() - 1, batch.clock().from_us() / 1'000'000)
+          << "the time before ends with the batch before";
+      return;
+    }
+    before.push_back(batch);
+  }
+  FAIL() << "the clock was not followed";
+}
+
 TEST_F(SamplerTest, ANewEpochBeginsWithTheCompleteDictionary) {
   RunFor(absl::Seconds(3));
   sampler_->BeginEpoch();

@@ -89,6 +89,18 @@ TEST_F(SpoolFileTest, ASymbolicLinkIsNotFollowed) {
   EXPECT_FALSE((*disk)->Open("link", Mode::kRead).ok());
 }
 
+// A file and a folder that the kernel refuses to sync: both are asked for, and both refusals are told.
+TEST(SpoolFileSyncTest, AsksTheKernel) {
+  const auto devices = OpenDiskDirectory("/dev");
+  ASSERT_TRUE(devices.ok()) << devices.status();
+  const auto file = (*devices)->Open("null", Mode::kRead);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_THAT(std::string((*file)->Sync().message()), ::testing::HasSubstr("fdatasync /dev/null"));
+  const auto processes = OpenDiskDirectory("/proc");
+  ASSERT_TRUE(processes.ok()) << processes.status();
+  EXPECT_FALSE((*processes)->SyncDirectory("").ok());
+}
+
 TEST(WriteFileAtomicallyTest, ACrashAtAnyChangeLeavesTheOldOrTheNewContents) {
   for (int cut = 0; cut < 2; ++cut) {
     for (std::uint64_t change = 1; change < 10; ++change) {

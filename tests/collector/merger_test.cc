@@ -162,6 +162,7 @@ TEST(MergerTest, LateStepsGoIntoTheirMinuteButExposedTotalsTakeOnlyFreshOnes) {
   {
     ReaderLock lock(&rig.state().mutex());
     EXPECT_EQ(rig.state().tables().hosts.at(1).late_samples_total, 3u);
+    EXPECT_EQ(rig.state().tables().agents.at(world.agent.agent_id()).row.late, 3u);
     EXPECT_EQ(rig.state().tables().hosts.at(1).row.open_minute, kMinute);
   }
   const std::string before = rig.Dump();
@@ -196,6 +197,36 @@ TEST(MergerTest, AMinuteLivedTwiceIsOneRowAndNotCovered) {
   const std::string before = rig.Dump();
   rig.Restart();
   EXPECT_EQ(rig.Dump(), before);
+}
+
+TEST(MergerTest, AllMinutesThatAClockWasSetBackOverAreMarkedAtOnce) {
+  CollectorRig rig;
+  World world;
+  const auto [stream, sink] = rig.Connect(world.agent);
+  rig.Push(stream, world.Batch(kRigStart));
+  rig.Push(stream, world.Batch(kRigStart + 60));
+  rig.Push(stream, world.Batch(kRigStart + 180));
+  wire::Batch back;
+  back.mutable_clock()->set_from_us((kRigStart + 181) * 1'000'000);
+  back.mutable_clock()->set_to_us(kRigStart * 1'000'000);
+  rig.Push(stream, world.Batch(kRigStart, 1, back));
+  rig.Commit();
+  EXPECT_NE(rig.Row(kMinute + 1).flags & MinuteRow::kTwice, 0u) << "not reached again yet";
+  EXPECT_NE(rig.Row(kMinute + 3).flags & MinuteRow::kTwice, 0u) << "not reached again yet";
+  EXPECT_TRUE(rig.Row(kMinute + 2).series.empty()) << "no samples: nothing was lived";
+}
+
+// An agent that started anew after the clock was set back has nothing to tell.
+TEST(MergerTest, AMinuteReachedAgainWithoutAWordIsMarkedToo) {
+  CollectorRig rig;
+  World world;
+  const auto [stream, sink] = rig.Connect(world.agent);
+  rig.Push(stream, world.Batch(kRigStart));
+  rig.Push(stream, world.Batch(kRigStart + 60));
+  rig.Push(stream, world.Batch(kRigStart + 30));
+  rig.Commit();
+  EXPECT_NE(rig.Row(kMinute).flags & MinuteRow::kTwice, 0u);
+  EXPECT_EQ(rig.Row(kMinute + 1).flags & MinuteRow::kTwice, 0u);
 }
 
 TEST(MergerTest, AnInstanceIsUpUntilTheAgentSaysThatItEnded) {

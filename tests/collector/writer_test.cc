@@ -98,6 +98,24 @@ TEST_F(FailingCommitTest, IsReadyOnlyWhenThereIsRoomForACommitLikeTheOneThatFail
   EXPECT_TRUE(rig_.state().ready());
 }
 
+TEST_F(FailingCommitTest, TheNextCommitKnowsNothingOfTheOneThatFailed) {
+  Sender sender;
+  const auto [stream, sink] = rig_.Connect(sender.agent);
+  fault_.commit = absl::ResourceExhaustedError("disk full");
+  rig_.Push(stream, sender.Batch(kRigStart));
+  EXPECT_FALSE(rig_.writer().CommitOnce().ok());
+
+  fault_.commit = absl::OkStatus();
+  rig_.Commit();
+  Sender other(2);
+  const auto [stream2, sink2] = rig_.Connect(other.agent);
+  rig_.Push(stream2, other.Batch(kRigStart));
+  rig_.Commit();
+  EXPECT_EQ(sink2->Durable(other.agent.epoch()), 1u);
+  EXPECT_TRUE(sink->welcomes().empty()) << "its host was never stored";
+  EXPECT_EQ(sink->Durable(sender.agent.epoch()), 0u) << "its batch was never stored";
+}
+
 TEST_F(FailingCommitTest, AnyWriteOfATransactionMayFail) {
   Sender sender;
   for (int failing_write = 1; failing_write < 30; ++failing_write) {

@@ -63,9 +63,6 @@ ApplicationsSource::ApplicationsSource(ApplicationsInputs inputs) : inputs_(std:
   if (inputs_.cpu_time == nullptr) {
     inputs_.cpu_time = ThreadCpu;
   }
-  if (inputs_.identified_per_step > 0) {
-    identify_credit_ = absl::InfiniteDuration();
-  }
 }
 
 absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
@@ -102,6 +99,11 @@ absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
   SettleCode(now, recorder);
   Record(now, recorder);
   EndSilentInstances(now, recorder);
+  if (now - waiting_since_ >= kWaitsTooLong) {
+    return absl::ResourceExhaustedError(
+        "more processes begin than can be identified at half a per cent of a core; those that wait belong to no "
+        "application (ppmm_host_agent_processes_waiting)");
+  }
   return absl::OkStatus();
 }
 
@@ -163,16 +165,26 @@ void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
 }
 
 void ApplicationsSource::IdentifySettled(absl::Time now, Recorder& recorder) {
-  int budget = inputs_.identified_per_step > 0 ? inputs_.identified_per_step : kIdentifiedPerStep;
-  if (identify_credit_ < kIdentifyCredit) {
-    identify_credit_ += kIdentifyBudget;
-  }
+  identify_credit_ = std::min(identify_credit_ + kIdentifyBudget, kIdentifyCredit);
+  const absl::Duration leave = std::max(identify_credit_ - kIdentifyBurst, absl::ZeroDuration());
+  std::int64_t waiting = 0;
   for (auto& [pid, process] : processes_) {
     const bool settled = now - process.first_seen >= kSettle || process.last.start_ns < first_scan_boot_ns_;
-    if (budget > 0 && identify_credit_ > absl::ZeroDuration() && process.instance == kPending && settled) {
-      --budget;
-      IdentifyProcess(process, now, recorder);
+    if (process.instance != kPending || !settled) {
+      continue;
     }
+    if (identify_credit_ > leave || inputs_.identify_at_once) {
+      IdentifyProcess(process, now, recorder);
+    } else {
+      ++waiting;
+    }
+  }
+  waiting_since_ = waiting == 0 ? absl::InfiniteFuture() : std::min(waiting_since_, now);
+  if (waiting_series_ == 0) {
+    waiting_series_ = recorder.AddSeries(recorder.host(), MetricNamed("ppmm_host_agent_processes_waiting"));
+  }
+  if (SlowStep(now)) {
+    recorder.Gauge(waiting_series_, waiting);
   }
 }
 

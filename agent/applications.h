@@ -46,8 +46,7 @@ struct ApplicationsInputs {
 
   std::function<void()> rest;  // called once a minute; may be missing
 
-  // 0: kIdentifiedPerStep, and no more CPU time than kIdentifyBudget; else no bound of time.
-  int identified_per_step = 0;
+  bool identify_at_once = false;             // all processes in one step, whatever it costs
   std::function<absl::Duration()> cpu_time;  // of this thread; by default the kernel's
   std::string proc = "/proc";
   std::string root;  // for control groups
@@ -57,13 +56,15 @@ class ApplicationsSource : public Source {
  public:
   // A process is identified at this age, sooner when it listens.
   static constexpr absl::Duration kSettle = absl::Seconds(5);
-  // Identification reads files; this many a step, so that a start among 500 processes does not burn a core.
-  static constexpr int kIdentifiedPerStep = 16;
-  // And it may cost this much CPU a step: half a per cent of a core at 1 s. What is not used is saved, up to what a
-  // start needs; what a listener costs, which is identified at once, is owed. Whoever waits is counted once identified,
-  // and to `~other` if it ends before.
+  // Identification reads files. It may cost this much CPU a step: half a per cent of a core at 1 s. What is not used is
+  // saved, up to what a start needs; what a listener costs, which is identified at once, is owed. Whoever waits is
+  // counted once identified, and to `~other` if it ends before.
   static constexpr absl::Duration kIdentifyBudget = absl::Milliseconds(5);
   static constexpr absl::Duration kIdentifyCredit = absl::Seconds(3);
+  // Of what is saved, a step spends this much: within the CPUQuota of 20 % that the unit has, no step is missed.
+  static constexpr absl::Duration kIdentifyBurst = absl::Milliseconds(150);
+  // When processes have waited to be identified for so long, this source says that it failed.
+  static constexpr absl::Duration kWaitsTooLong = absl::Minutes(1);
   // Further applications go to `~other` and are counted.
   static constexpr std::size_t kMaxInstances = 500;
   // Proportional memory may cost 60 ms of CPU a minute.
@@ -72,6 +73,7 @@ class ApplicationsSource : public Source {
   explicit ApplicationsSource(ApplicationsInputs inputs);
 
   absl::string_view name() const override { return "applications"; }
+  // Errors: ResourceExhausted: processes wait to be identified for longer than kWaitsTooLong; all else was recorded.
   absl::Status Sample(absl::Time now, Recorder& recorder) override;
 
   std::uint64_t instances_refused() const { return instances_refused_; }
@@ -177,6 +179,8 @@ class ApplicationsSource : public Source {
   std::size_t rotation_ = 0;  // where the dear readings go on
   absl::Duration proportional_credit_;
   absl::Duration identify_credit_ = kIdentifyCredit;
+  SeriesHandle waiting_series_ = 0;
+  absl::Time waiting_since_ = absl::InfiniteFuture();  // the first of the steps in which some wait
 };
 
 }  // namespace ppmm

@@ -127,7 +127,7 @@ absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Cl
   options.use_bpf = settings.use_bpf;
   options.disabled = settings.disabled_sources;
   options.identifier = identifier.get();
-  options.identified_per_step = 100000;
+  options.identify_at_once = true;
   Sources sources = BuildSources(options);
   Recorder recorder;
   recorder.BeginEpoch(1);

@@ -153,7 +153,7 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
     return identified;
   };
   inputs.rest = [identifier = options.identifier] { identifier->Rest(); };
-  inputs.identified_per_step = options.identified_per_step;
+  inputs.identify_at_once = options.identify_at_once;
   return inputs;
 }
 

@@ -20,7 +20,7 @@ struct SourceOptions {
   std::string root;  // of the host; empty: "/"
   bool use_bpf = true;
   std::vector<std::string> disabled;        // names of sources
-  int identified_per_step = 0;              // 0: the default of ApplicationsSource
+  bool identify_at_once = false;            // as ApplicationsInputs
   Identifier* identifier = nullptr;         // outlives the sources
   InstanceNames* instance_names = nullptr;  // outlives the sources; nullptr: names are not kept
   std::function<SpoolStats()> spool_stats;  // empty: there is no spool

@@ -27,6 +27,8 @@ const Metric kMetrics[] = {
      "CPU time of ppmm-agent itself.", "getrusage(2)"},
     {"ppmm_host_agent_peers_dropped_total", kCounter, kHost, 0, "", Resource::kNone, kOther, kNoLabels, 10,
      "Peers left out because a batch had 1,000.", "ppmm-agent"},
+    {"ppmm_host_agent_processes_waiting", kGauge, kHost, 0, "", Resource::kNone, kOther, kNoLabels, 10,
+     "Processes that wait to be identified; until then they belong to no application.", "ppmm-agent"},
     {"ppmm_host_agent_resident_memory_bytes", kGauge, kHost, 0, "bytes", Resource::kNone, kOther, kNoLabels, 10,
      "Resident memory of ppmm-agent itself.", "/proc/self/statm"},
     {"ppmm_host_agent_series_refused_total", kCounter, kHost, 0, "", Resource::kNone, kOther, kNoLabels, 10,

@@ -57,6 +57,9 @@ std::optional<std::string> CureByWords(absl::string_view reason) {
     return "a kernel of 6.1 or later with BPF and BTF (CONFIG_DEBUG_INFO_BTF): apt install linux-image-amd64 and "
            "reboot; in a container /sys of the host must be seen, too";
   }
+  if (says("can be identified")) {
+    return "it ends by itself when fewer new programs start there; what a process uses meanwhile is counted later";
+  }
   if (says("config_psi")) {
     return "";  // booted with psi=1 already
   }

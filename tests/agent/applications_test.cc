@@ -277,11 +277,15 @@ TEST_F(ApplicationsTest, BoundsWhatIdentificationCosts) {
     AddProcess(pid, absl::StrCat("app", pid));
   }
   Step();
-  EXPECT_EQ(identifications_, 3) << "the credit of the start";
-  for (int step = 0; step < 200; ++step) {
+  EXPECT_EQ(identifications_, 1) << "what a step spends of the credit";
+  for (int step = 0; step < 5; ++step) {
     Step();
   }
-  EXPECT_EQ(identifications_, 4) << "5 ms a step, and a second is owed";
+  EXPECT_EQ(identifications_, 4) << "the credit of the start, and the fourth is owed";
+  for (int step = 0; step < 190; ++step) {
+    Step();
+  }
+  EXPECT_EQ(identifications_, 4) << "5 ms a step";
   ListenerSample listener;
   listener.id = 1;
   listener.listening = true;
@@ -291,6 +295,46 @@ TEST_F(ApplicationsTest, BoundsWhatIdentificationCosts) {
   }
   Step();
   EXPECT_EQ(identifications_, 6) << "listeners do not wait";
+}
+
+TEST_F(ApplicationsTest, IdentifiesManyProcessesOfFewProgramsInAFewSteps) {
+  identify_cost_ = absl::Microseconds(500);
+  for (std::int32_t pid = 1000; pid < 4000; ++pid) {
+    AddProcess(pid, absl::StrCat("app", pid % 40));
+  }
+  for (int step = 0; step < 10; ++step) {
+    Step();
+  }
+  EXPECT_EQ(identifications_, 3000);
+}
+
+TEST_F(ApplicationsTest, CountsProcessesThatWaitAndSaysSoAfterAMinute) {
+  StepTo(59);
+  identify_cost_ = absl::Seconds(3);
+  AddProcess(200, "first");
+  StepTo(0);
+  identify_cost_ = absl::Milliseconds(500);
+  AddProcess(201, "second");
+  AddProcess(202, "third");
+  const auto waiting = [this](std::int64_t second) {
+    StepTo(second);
+    for (const Recorder::Reading& reading : recorder_.OpenStep()) {
+      if (reading.metric->name == "ppmm_host_agent_processes_waiting") {
+        return reading.value;
+      }
+    }
+    return std::int64_t{-1};
+  };
+  EXPECT_EQ(waiting(10), 1) << "one was within what is left of the credit";
+  EXPECT_TRUE(status_.ok()) << status_;
+  StepTo(0);
+  StepTo(2);
+  EXPECT_THAT(status_.message(), HasSubstr("ppmm_host_agent_processes_waiting"));
+  EXPECT_EQ(identifications_, 2);
+  StepTo(0);
+  EXPECT_EQ(identifications_, 3);
+  EXPECT_TRUE(status_.ok()) << status_;
+  EXPECT_EQ(waiting(10), 0);
 }
 
 TEST_F(ApplicationsTest, BoundsTheInstances) {

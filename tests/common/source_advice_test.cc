@@ -43,6 +43,8 @@ TEST(SourceAdviceTest, AKernelWithoutAThingIsNotToBeCured) {
 TEST(SourceAdviceTest, WhatFailedHasTheCureThatItsReasonNames) {
   EXPECT_THAT(AdviceOnSource("sockets", true, "netlink: Operation not permitted").cure, HasSubstr("CAP_BPF"));
   EXPECT_THAT(AdviceOnSource("timex", true, "adjtimex: Operation not permitted").cure, HasSubstr("systemd unit"));
+  EXPECT_THAT(AdviceOnSource("applications", true, "more processes begin than can be identified").cure,
+              HasSubstr("by itself"));
   EXPECT_THAT(AdviceOnSource("spool", true, "No space left on device").cure, HasSubstr("make room"));
   EXPECT_THAT(AdviceOnSource("cpu", true, "/proc/stat line 2: no number").cure, HasSubstr("journalctl -u ppmm-agent"));
 }

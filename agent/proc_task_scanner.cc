@@ -157,7 +157,8 @@ ProcTaskScanner::ProcTaskScanner(absl::string_view root) : root_(absl::StripSuff
 absl::Status ProcTaskScanner::ReadFile(absl::string_view pid, absl::string_view file) {
   path_.clear();
   absl::StrAppend(&path_, root_, "/proc/", pid, "/", file);
-  const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  // Below a root of somebody's making it may be a pipe: reading one without a writer ends at once.
+  const int fd = open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) {
     return ErrnoStatus(errno, file);
   }

@@ -1,6 +1,7 @@
 #include "agent/procfs.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -35,9 +36,16 @@ ProcFile::~ProcFile() {
 
 absl::StatusOr<absl::string_view> ProcFile::Read() {
   if (fd_ < 0) {
-    fd_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    // Below a root of somebody's making it may be a pipe, which must not hold us up.
+    fd_ = open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd_ < 0) {
       return ErrnoStatus(errno, path_);
+    }
+    struct stat st {};
+    if (fstat(fd_, &st) != 0 || !S_ISREG(st.st_mode)) {
+      close(fd_);
+      fd_ = -1;
+      return absl::FailedPreconditionError(absl::StrCat(path_, " is not a regular file"));
     }
   }
   std::string& buffer = Buffer();

@@ -24,7 +24,9 @@ class ProcFile {
   // The whole content, valid until the next Read of this thread (all ProcFiles share one buffer per thread).
   //
   // Shape:  at most kMaxBytes; more is an error, never a silent cut.
-  // Errors: NotFound if there is no such file; PermissionDenied; ResourceExhausted over kMaxBytes; Unavailable.
+  // Errors: NotFound if there is no such file; PermissionDenied; FailedPrecondition: it is a pipe, a device or a
+  // folder;
+  //         ResourceExhausted over kMaxBytes; Unavailable.
   absl::StatusOr<absl::string_view> Read();
 
   static constexpr std::size_t kMaxBytes = 4 << 20;

@@ -44,7 +44,8 @@ std::optional<FileRecord> FileJudge::Owner(const HostRoot& root, absl::string_vi
 FileVerdict FileJudge::Judge(const HostRoot& root, absl::string_view path, absl::string_view open_by, bool replaced) {
   Refresh(root);
   absl::StatusOr<OpenFile> file =
-      open_by.empty() ? root.OpenRegular(path) : OpenFile(open(std::string(open_by).c_str(), O_RDONLY | O_CLOEXEC));
+      open_by.empty() ? root.OpenRegular(path)
+                      : OpenFile(open(std::string(open_by).c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   struct stat st;
   if (!file.ok() || file->fd() < 0 || fstat(file->fd(), &st) != 0 || !S_ISREG(st.st_mode)) {
     FileVerdict verdict;

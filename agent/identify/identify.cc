@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -25,6 +26,7 @@ constexpr size_t kMaxName = 128;
 constexpr size_t kMaxSentence = 200;
 constexpr size_t kMaxEvidence = 8;
 constexpr absl::string_view kDeleted = " (deleted)";
+constexpr absl::string_view kMemfd = "/memfd:";
 
 // A name as it is sent: escaped, and of two names never one. One that is too long keeps its beginning, and a digest of
 // the whole behind "\~", which no escaped text has.
@@ -35,6 +37,23 @@ std::string SentName(absl::string_view name) {
     out = absl::StrCat(EscapeExactly(name, kMaxName - kDigits - 2), "\\~", Sha256Hex(name).substr(0, kDigits));
   }
   return out;
+}
+
+// A program that lives in memory only is called as its maker called the memory, often with random digits behind, which
+// differ in each run: "/memfd:sealed-91173221a7ea" is "/memfd:sealed". Other paths stay as they are.
+std::string WithoutRandomEnd(std::string path) {
+  constexpr size_t kFewest = 4;
+  while (absl::StartsWith(path, kMemfd)) {
+    const size_t separator = path.find_last_of("-_.:");  // at least the colon of the prefix
+    const absl::string_view end = absl::string_view(path).substr(separator + 1);
+    const bool random = end.size() >= kFewest && std::all_of(end.begin(), end.end(), absl::ascii_isxdigit) &&
+                        std::any_of(end.begin(), end.end(), absl::ascii_isdigit);
+    if (!random) {
+      break;
+    }
+    path.resize(separator);
+  }
+  return path;
 }
 
 // What runs inside a process, after interpreters and servers have been looked through.
@@ -156,10 +175,20 @@ class Identifier::Impl {
     return absl::StrCat(subject.executable, more.empty() ? "" : " ", more);
   }
 
+  static absl::string_view FirstWord(const ProcessFacts& facts) {
+    return facts.argv.empty() ? absl::string_view() : Basename(facts.argv[0]);
+  }
+
   // Kernel threads, and processes whose program we may not see.
   static Identity IdentifyWithoutProgram(const ProcessFacts& facts, Identity identity) {
-    identity.name = facts.comm;
-    identity.name_evidence = "the kernel's name of the process; its program cannot be seen";
+    // A program that was started by its descriptor is called by the number, which says nothing.
+    for (const absl::string_view name : {absl::string_view(facts.comm), FirstWord(facts)}) {
+      if (!std::all_of(name.begin(), name.end(), absl::ascii_isdigit)) {
+        identity.name = std::string(name);
+        break;
+      }
+    }
+    identity.name_evidence = "what the process is called; its program cannot be seen";
     identity.evidence.push_back({"none", facts.argv.empty() ? "a thread of the kernel, or a process that ended"
                                                             : "its program cannot be seen (permission)"});
     Finish(identity);
@@ -225,7 +254,7 @@ class Identifier::Impl {
     if (subject.deleted) {
       absl::ConsumeSuffix(&exe, kDeleted);
     }
-    subject.executable = root.Resolve(exe).value_or(std::string(exe));
+    subject.executable = WithoutRandomEnd(root.Resolve(exe).value_or(std::string(exe)));
     subject.program = judge.Judge(root, subject.executable, facts.exe_file, subject.deleted);
     const absl::string_view argv0 = facts.argv.empty() ? absl::string_view() : absl::string_view(facts.argv[0]);
     subject.language = InterpreterOf(subject.executable, argv0);

@@ -85,7 +85,12 @@ const Grammar& GrammarOf(Language language) {
 
 // A descriptor of the process by name: `bash <(...)`, `python3 /dev/stdin`. Below our root it would be one of ours.
 bool IsDescriptor(absl::string_view path) {
-  return absl::StartsWith(path, "/dev/fd/") || absl::StartsWith(path, "/proc/self/fd/") || path == "/dev/stdin";
+  if (path == "/dev/stdin" || absl::StartsWith(path, "/dev/fd/")) {
+    return true;
+  }
+  // "self", "thread-self" or a number, of the process or of the one that opened the file.
+  const std::vector<absl::string_view> parts = absl::StrSplit(path, '/', absl::SkipEmpty());
+  return parts.size() >= 4 && parts[0] == "proc" && parts[parts.size() - 2] == "fd";
 }
 
 bool Contains(const std::vector<absl::string_view>& words, absl::string_view word) {
@@ -327,6 +332,11 @@ Code FindJavaCode(absl::Span<const std::string> argv, absl::string_view cwd, con
       ++i;
     } else if (absl::StartsWith(word, "--class-path=")) {
       class_path = std::string(word.substr(word.find('=') + 1));
+    } else if (word == "-jar" && IsDescriptor(value)) {
+      code.kind = CodeKind::kInline;
+      code.text = "-jar";
+      code.arguments_at = i + 2;
+      return code;
     } else if (word == "-jar") {
       code.kind = CodeKind::kJar;
       code.text = std::string(value);

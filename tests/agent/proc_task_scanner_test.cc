@@ -197,6 +197,19 @@ TEST(ProcTaskScanner, RefusesAFileWithoutEnd) {
   EXPECT_EQ(scanner.malformed(), 1u);
 }
 
+TEST(ProcTaskScanner, APipeInPlaceOfAFileHoldsNobodyUp) {
+  FakeRoot root;
+  root.AddProcess(42, "ok");
+  root.AddProcess(43, "pipe");
+  const std::string stat = root.path() + "/proc/43/stat";
+  std::filesystem::remove(stat);
+  ASSERT_EQ(mkfifo(stat.c_str(), 0600), 0);
+  ProcTaskScanner scanner(root.path());
+  std::vector<ProcessSample> samples;
+  ASSERT_TRUE(scanner.Scan(&samples).ok());
+  EXPECT_THAT(samples, SizeIs(1));
+}
+
 TEST(ProcTaskScanner, KeepsAProcessWhoseIoAndLinksAreClosed) {
   FakeRoot root;
   root.AddProcess(77, "server");

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -200,6 +201,8 @@ TEST_F(IdentifyTest, CodeWithoutAFileIsNamedByItsProjectOrByHowItWasTold) {
   for (const std::vector<std::string>& argv : std::vector<std::vector<std::string>>{{"bash", "-c", "sleep 1000; true"},
                                                                                     {"bash", "-s"},
                                                                                     {"bash", "/dev/fd/3"},
+                                                                                    {"bash", "/proc/4711/fd/3"},
+                                                                                    {"bash", "/proc/self/task/9/fd/3"},
                                                                                     {"bash", "-"},
                                                                                     {"bash", "-lc", "x"}}) {
     const Identity identity = one_liner("/usr/bin/bash", argv, "/srv/work");
@@ -230,6 +233,43 @@ TEST_F(IdentifyTest, AShellThatReadsAPipeIsNotInteractive) {
     EXPECT_EQ(identity.origin, CodeOrigin::kInHouse) << input;
     EXPECT_EQ(identity.version, "") << input;
   }
+}
+
+TEST_F(IdentifyTest, AProgramInMemoryIsCalledTheSameInEachRun) {
+  const Identity first = Identify(Facts("/memfd:sealed-91173221a7ea (deleted)", "worker"));
+  const Identity second = Identify(Facts("/memfd:sealed-0c2f55d19e31 (deleted)", "worker"));
+  EXPECT_EQ(first.name, "memfd:sealed");
+  EXPECT_EQ(second.name, first.name);
+  EXPECT_EQ(second.code, first.code) << "or a name would be kept for each run";
+  EXPECT_EQ(first.executable, "/memfd:sealed-91173221a7ea (deleted)");
+  const std::pair<const char*, const char*> names[] = {
+      {"/memfd:jit-123e4567-e89b-12d3-a456-426614174000 (deleted)", "memfd:jit"},
+      {"/memfd:91173221a7ea (deleted)", "memfd"},
+      {"/memfd:cafe-facade (deleted)", "memfd:cafe-facade"},
+      {"/memfd:tool-2 (deleted)", "memfd:tool-2"},
+      {"/usr/local/bin/job-91173221a7ea", "job-91173221a7ea"},
+  };
+  for (const auto& [exe, name] : names) {
+    EXPECT_EQ(Identify(Facts(exe, "x")).name, name);
+  }
+}
+
+TEST_F(IdentifyTest, ADescriptorsNumberIsNoName) {
+  ProcessFacts facts = Facts("", "/opt/tools/indexer --all");
+  facts.comm = "3";
+  EXPECT_EQ(Identify(facts).name, "indexer");
+  facts.argv[0] = "/dev/fd/3";
+  EXPECT_EQ(Identify(facts).name, "unnamed");
+  facts.comm = "7zip";
+  EXPECT_EQ(Identify(facts).name, "7zip");
+}
+
+TEST_F(IdentifyTest, APipeInPlaceOfAProgramHoldsNobodyUp) {
+  FakeRoot tree;
+  ASSERT_EQ(mkfifo((tree.path() + "/exe").c_str(), 0600), 0);
+  ProcessFacts facts = Facts("/opt/tools/indexer", "indexer");
+  facts.exe_file = tree.path() + "/exe";
+  EXPECT_EQ(Identify(facts).name, "indexer");
 }
 
 TEST_F(IdentifyTest, AScriptThatCannotBeFoundHasNotTheVersionOfItsInterpreter) {

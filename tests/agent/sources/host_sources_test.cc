@@ -1,4 +1,6 @@
 // The sources of one or two files each: literal text in, values out.
+#include <sys/stat.h>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -41,6 +43,15 @@ TEST(HostSourcesTest, SayNotFoundWhereTheirFileIsAbsent) {
                                                        &pressure, &schedstat, &softnet, &loadavg}) {
     EXPECT_EQ(step.Step(*source).code(), absl::StatusCode::kNotFound) << source->name();
   }
+}
+
+TEST(HostSourcesTest, APipeInPlaceOfAFileHoldsNobodyUp) {
+  FakeProc proc;
+  std::filesystem::create_directories(proc.root() + "/proc");
+  ASSERT_EQ(mkfifo((proc.root() + "/proc/meminfo").c_str(), 0600), 0);
+  MeminfoSource source(proc.root());
+  StepRecorder step;
+  EXPECT_THAT(step.Step(source).message(), HasSubstr("not a regular file"));
 }
 
 // ---- memory

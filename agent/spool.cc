@@ -31,10 +31,9 @@ void Spool::BeginEpoch(std::uint64_t epoch, DictionarySource dictionary) {
   if (active_ != 0) {
     CloseActive();
   }
-  const std::uint64_t before = std::exchange(current_epoch_, epoch);
+  current_epoch_ = epoch;
   current_last_seq_ = 0;
   dictionary_ = std::move(dictionary);
-  ForgetEpochIfEmpty(before);
 }
 
 void Spool::AppendDictionary(absl::string_view frame) {
@@ -192,9 +191,7 @@ void Spool::BoundMemory() {
     }
     bytes -= it->second.bytes;
     state_.totals.dropped_write += it->second.samples;
-    const std::uint64_t epoch = it->second.epoch;
     it = segments_.erase(it);
-    ForgetEpochIfEmpty(epoch);
   }
   if (bytes > options_.memory_bytes) {
     RebuildMemory(&segments_.at(active_));
@@ -259,9 +256,7 @@ void Spool::WriteOutMemory() {
     Segment& segment = segments_.at(number);
     if (segment.batches == 0) {  // all of it reached the collector
       active_ = number == active_ ? 0 : active_;
-      const std::uint64_t epoch = segment.epoch;
       segments_.erase(number);
-      ForgetEpochIfEmpty(epoch);
       continue;
     }
     const std::string path = SegmentPath(segment.number, segment.epoch);
@@ -415,14 +410,19 @@ void Spool::SyncFiles() {
   if (directory_changed) {
     status.Update(directory_->SyncDirectory(kSpoolFolder));
   }
-  if (!status.ok()) {
-    // After a failed fdatasync the kernel may have dropped the pages: nothing is added to these files any more.
-    MutexLock lock(&mutex_);
-    DiskFailed(status);
-    state_file_ = nullptr;
-    if (active_ != 0 && !segments_.at(active_).in_memory) {
-      CloseActive();
+  MutexLock lock(&mutex_);
+  if (status.ok()) {
+    if (!directory_changed_) {
+      ForgetRemoved();
     }
+    return;
+  }
+  // After a failed fdatasync the kernel may have dropped the pages: nothing is added to these files any more.
+  DiskFailed(status);
+  directory_changed_ |= directory_changed;
+  state_file_ = nullptr;
+  if (active_ != 0 && !segments_.at(active_).in_memory) {
+    CloseActive();
   }
 }
 

@@ -158,7 +158,9 @@ class Spool {
   void RemoveFinished() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes `state_` durable, then deletes; forgets the segment only if that worked.
   bool RemoveSegments(const std::vector<std::uint64_t>& numbers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ForgetEpochIfEmpty(std::uint64_t epoch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What the state holds of removed segments and their epochs. Only once their removal is durable: a segment that a
+  // power cut brings back must find that it was settled.
+  void ForgetRemoved() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SaveState(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status BeginStateFile(absl::string_view first_record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SyncFiles();

@@ -1,5 +1,6 @@
 // Reading, and what the collector says of what it got.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "agent/spool.h"
@@ -281,9 +282,7 @@ void Spool::RemoveFinished() {
       continue;
     }
     if (segment.in_memory) {
-      const std::uint64_t epoch = segment.epoch;
       segments_.erase(segment.number);
-      ForgetEpochIfEmpty(epoch);
     } else {
       finished.push_back(segment.number);
     }
@@ -309,10 +308,7 @@ bool Spool::RemoveSegments(const std::vector<std::uint64_t>& numbers) {
     }
     directory_changed_ = true;
     disk_bytes_ -= segment.bytes;
-    const std::uint64_t epoch = segment.epoch;
     segments_.erase(it);
-    state_.damage.erase(number);
-    ForgetEpochIfEmpty(epoch);
   }
   if (!saved.ok()) {
     SaveState(/*sync=*/true).IgnoreError();  // remembered as unsaved
@@ -320,11 +316,13 @@ bool Spool::RemoveSegments(const std::vector<std::uint64_t>& numbers) {
   return all;
 }
 
-void Spool::ForgetEpochIfEmpty(std::uint64_t epoch) {
-  if (epoch != current_epoch_ && std::none_of(segments_.begin(), segments_.end(),
-                                              [epoch](const auto& entry) { return entry.second.epoch == epoch; })) {
-    state_.epochs.erase(epoch);
+void Spool::ForgetRemoved() {
+  std::set<std::uint64_t> epochs = {current_epoch_};
+  for (const auto& [number, segment] : segments_) {
+    epochs.insert(segment.epoch);
   }
+  std::erase_if(state_.epochs, [&](const auto& entry) { return !epochs.contains(entry.first); });
+  std::erase_if(state_.damage, [&](const auto& entry) { return !segments_.contains(entry.first); });
 }
 
 }  // namespace ppmm

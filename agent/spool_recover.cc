@@ -85,13 +85,7 @@ void Spool::Recover(absl::Time now) {
     totals.dropped_damaged -= found;
     totals.produced = totals.settled() + waiting;
   }
-  for (auto it = state_.epochs.begin(); it != state_.epochs.end();) {
-    const std::uint64_t epoch = (it++)->first;
-    ForgetEpochIfEmpty(epoch);
-  }
-  for (auto it = state_.damage.begin(); it != state_.damage.end();) {
-    it = segments_.count(it->first) == 0 ? state_.damage.erase(it) : std::next(it);
-  }
+  ForgetRemoved();
   if (state_.newest_t0 != 0) {
     last_life_ = absl::FromUnixSeconds(state_.newest_t0);
   }

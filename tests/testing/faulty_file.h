@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <random>
 #include <set>
 #include <string>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "agent/spool_file.h"
 #include "common/mutex.h"
 #include "common/status.h"
+#include "tests/testing/random.h"
 
 namespace ppmm {
 
@@ -65,6 +67,36 @@ class FaultyDirectory : public SpoolDirectory {
       for (auto& [name, node] : files_) {
         node->bytes = node->durable;
       }
+    });
+  }
+  // Of what was not synced anything may be there, in whatever order it was done: each name as it was or as it became,
+  // and of each file's bytes none, some or all.
+  void PowerCutInAnyOrder(std::mt19937_64& random) {
+    Set([&] {
+      changes_left_ = kNever;
+      const Names became = std::exchange(files_, durable_names_);
+      Names names = durable_names_;
+      names.insert(became.begin(), became.end());
+      for (const auto& [name, node] : names) {
+        if (random() % 2 == 0) {
+          continue;
+        }
+        if (const auto found = became.find(name); found != became.end()) {
+          files_[name] = found->second;
+        } else {
+          files_.erase(name);
+        }
+      }
+      for (const auto& [name, node] : files_) {
+        const std::uint64_t arrived = Uniform(random, 0, 2);
+        if (arrived == 0) {
+          node->bytes = node->durable;
+        } else if (arrived == 1 && node->bytes.size() > node->durable.size()) {
+          node->bytes.resize(Uniform(random, node->durable.size(), node->bytes.size()));
+        }
+        node->durable = node->bytes;
+      }
+      durable_names_ = files_;
     });
   }
 

@@ -346,6 +346,7 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
   const Json& shed = MemberAt(ingest, "shed_connections");
   add("streams",
       absl::StrCat(number(ingest, "streams"), " open", more(ingest, "streams_refused", " sent away"),
+                   more(ingest, "connections_without_stream", " connections without a stream"),
                    more(shed, "per_address", " shed (too many from one address)"),
                    more(shed, "no_descriptor", " shed (out of descriptors)"), "; ", number(ingest, "repeated_batches"),
                    " repeated of ", number(ingest, "batches"), " batches; queue ", bytes(ingest, "queue_bytes"), " of ",

@@ -32,6 +32,11 @@ std::string AddressOf(const sockaddr_storage& peer) {
   return text;
 }
 
+int PortOf(const sockaddr_storage& peer) {
+  // Both kinds have it in one place.
+  return ntohs(reinterpret_cast<const sockaddr_in*>(&peer)->sin_port);
+}
+
 int OpenSpare() {
   return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
@@ -112,7 +117,8 @@ void AcceptLoop::AcceptOne() {
     }
     return;
   }
-  if (!AddressMayConnect(AddressOf(peer))) {
+  const std::string address = AddressOf(peer);
+  if (!AddressMayConnect(address)) {
     Reset(fd);
     counters_->shed_per_address.fetch_add(1, std::memory_order_relaxed);
     return;
@@ -121,20 +127,21 @@ void AcceptLoop::AcceptOne() {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // gRPC does it only for its own listener
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
   counters_->accepted.fetch_add(1, std::memory_order_relaxed);
-  handler_(listener_, fd);
+  handler_.accept(listener_, fd, address, PortOf(peer));
 }
 
 void AcceptLoop::Run() {
   constexpr int kBurst = kAcceptsPerSecond / 10;
   for (;;) {
     pollfd watched[] = {{listener_, POLLIN, 0}, {wake_, POLLIN, 0}};
-    if (poll(watched, 2, -1) < 0 && errno != EINTR) {
+    if (poll(watched, 2, 1000) < 0 && errno != EINTR) {
       LogError("ingest", "the accept loop cannot poll");
       return;
     }
     if (watched[1].revents != 0) {
       return;
     }
+    handler_.tick();
     for (int i = 0; i < kBurst && watched[0].revents != 0; ++i) {
       AcceptOne();
       watched[0].revents = 0;

@@ -19,8 +19,12 @@ namespace ppmm {
 // Start, Stop: one thread.
 class AcceptLoop {
  public:
-  // Takes over `fd`, which is connected and non-blocking.
-  using Handler = std::function<void(int listener, int fd)>;
+  // Both are called by the loop's thread. `accept` takes over `fd`, which is connected and non-blocking; `address` as
+  // text, without the port. `tick` is called about once a second.
+  struct Handler {
+    std::function<void(int listener, int fd, const std::string& address, int port)> accept;
+    std::function<void()> tick;
+  };
 
   // Thread-safe.
   struct Counters {

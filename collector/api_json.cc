@@ -348,6 +348,7 @@ std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, ab
        {{"streams", ingest.streams},
         {"streams_refused", ingest.streams_refused},
         {"connections", ingest.connections},
+        {"connections_without_stream", ingest.connections_without_stream},
         {"shed_connections", ByReason(ingest.shed_connections)},
         {"frames", ingest.frames},
         {"bytes", ingest.bytes},

@@ -231,6 +231,7 @@ class Collector::Impl {
     ingest.streams = counters_.streams.load();
     ingest.streams_opened = counters_.streams_opened.load();
     ingest.streams_refused = counters_.streams_refused.load();
+    ingest.connections_without_stream = counters_.connections_without_stream.load();
     ingest.connections = counters_.connections.accepted.load();
     ingest.shed_connections = {{"no_descriptor", counters_.connections.shed_no_descriptor.load()},
                                {"per_address", counters_.connections.shed_per_address.load()}};

@@ -151,6 +151,10 @@ class SelfCollectable : public prometheus::Collectable {
     Counter("ppmm_ingest_connections_total", "Connections of agents that were accepted.")
         .Add({}, AsDouble(in.connections))
         .MoveTo(out);
+    Counter("ppmm_ingest_connections_without_stream_total",
+            "Accepted connections on which no agent began a stream within 10 seconds.")
+        .Add({}, AsDouble(in.connections_without_stream))
+        .MoveTo(out);
     Counter("ppmm_ingest_shed_connections_total", "Connections of agents closed at once, by reason.")
         .Add(in.shed_connections)
         .MoveTo(out);

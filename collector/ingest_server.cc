@@ -13,6 +13,7 @@
 
 #include "collector/accept_loop.h"
 #include "collector/answer_frames.h"
+#include "collector/silent_connections.h"
 #include "common/log.h"
 #include "common/mutex.h"
 
@@ -265,27 +266,31 @@ class NoSuchMethod : public grpc::ServerGenericBidiReactor {
 
 class Service : public grpc::CallbackGenericService {
  public:
-  Service(const Clock* clock, IngestQueue* queue, IngestCounters* counters)
-      : clock_(clock), queue_(queue), counters_(counters), shape_(counters) {}
+  Service(const Clock* clock, IngestQueue* queue, IngestCounters* counters, SilentConnections* silent)
+      : clock_(clock), queue_(queue), counters_(counters), silent_(silent), shape_(counters) {}
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    const std::string peer = context->peer();
+    silent_->Called(PeerKey(peer));
     if (context->method() != kMethod) {
+      counters_->streams_refused.fetch_add(1, std::memory_order_relaxed);
       return new NoSuchMethod;
     }
-    return new Reactor(clock_, queue_, counters_, &shape_, context->peer());
+    return new Reactor(clock_, queue_, counters_, &shape_, peer);
   }
 
  private:
   const Clock* const clock_;
   IngestQueue* const queue_;
   IngestCounters* const counters_;
+  SilentConnections* const silent_;
   ShapePolicy shape_;
 };
 
 class GrpcIngestServer : public IngestServer {
  public:
   GrpcIngestServer(const Clock* clock, IngestQueue* queue, IngestCounters* counters)
-      : service_(clock, queue, counters), connections_(&counters->connections) {}
+      : clock_(clock), counters_(counters), service_(clock, queue, counters, &silent_) {}
   ~GrpcIngestServer() override { Stop(); }
 
   absl::Status Listen(const IngestOptions& options) {
@@ -314,14 +319,18 @@ class GrpcIngestServer : public IngestServer {
     if (server_ == nullptr) {
       return absl::InternalError("gRPC does not start");
     }
-    absl::StatusOr<std::unique_ptr<AcceptLoop>> loop =
-        AcceptLoop::Start(options.listen, options.max_connections_per_address, connections_,
-                          [acceptor = std::move(acceptor)](int listener, int fd) {
-                            grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-                            connection.listener_fd = listener;
-                            connection.fd = fd;
-                            acceptor->HandleNewConnection(&connection);
-                          });
+    AcceptLoop::Handler handler;
+    handler.accept = [this, acceptor = std::move(acceptor)](int listener, int fd, const std::string& address,
+                                                            int port) {
+      silent_.Accepted(PeerKey(address, port), clock_->SinceBoot());
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.listener_fd = listener;
+      connection.fd = fd;
+      acceptor->HandleNewConnection(&connection);
+    };
+    handler.tick = [this] { CountSilentConnections(); };
+    absl::StatusOr<std::unique_ptr<AcceptLoop>> loop = AcceptLoop::Start(
+        options.listen, options.max_connections_per_address, &counters_->connections, std::move(handler));
     if (!loop.ok()) {
       return loop.status();
     }
@@ -345,9 +354,28 @@ class GrpcIngestServer : public IngestServer {
   int port() const override { return port_; }
 
  private:
+  // Of the accept loop's thread.
+  void CountSilentConnections() {
+    const absl::Duration now = clock_->SinceBoot();
+    SilentConnections::Overdue overdue = silent_.Take(now);
+    counters_->connections_without_stream.fetch_add(overdue.connections, std::memory_order_relaxed);
+    untold_ += overdue.connections;
+    if (overdue.connections > 0 && now >= tell_at_) {
+      LogWarning("ingest", untold_, " connections began no stream within ",
+                 absl::ToInt64Seconds(SilentConnections::kPatience), " s, the last one from ", overdue.peer,
+                 ": no agent of ours, or TLS on one side only, or certificates that the other side does not take");
+      untold_ = 0;
+      tell_at_ = now + absl::Minutes(1);
+    }
+  }
+
+  const Clock* const clock_;
+  IngestCounters* const counters_;
+  SilentConnections silent_;
   Service service_;
   std::unique_ptr<grpc::Server> server_;
-  AcceptLoop::Counters* const connections_;
+  std::uint64_t untold_ = 0;  // silent connections since the last line of the log
+  absl::Duration tell_at_;    // not before
   std::unique_ptr<AcceptLoop> loop_;
   int port_ = 0;
 };

@@ -36,6 +36,7 @@ struct IngestCounters {
   std::array<std::atomic<std::uint64_t>, wire::RefusalReason_ARRAYSIZE> refused_samples{};
   std::atomic<std::uint64_t> streams_opened{0};
   std::atomic<std::uint64_t> streams_refused{0};
+  std::atomic<std::uint64_t> connections_without_stream{0};
   std::atomic<std::int64_t> streams{0};
   AcceptLoop::Counters connections;
   ClockOffsets clocks;  // of the streams that are open

@@ -41,6 +41,7 @@ struct SelfNumbers {
     std::int64_t streams = 0;  // now
     std::uint64_t streams_opened = 0;
     std::uint64_t streams_refused = 0;
+    std::uint64_t connections_without_stream = 0;
     std::uint64_t connections = 0;  // accepted
     ByReason shed_connections;      // closed at once
     std::uint64_t repeated_batches = 0;

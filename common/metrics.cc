@@ -359,6 +359,11 @@ std::string MetricListMarkdown() {
                     metric.period_seconds == 0 ? "step" : absl::StrCat(metric.period_seconds, " s"), " | ", metric.help,
                     " | ", metric.source, " |\n");
   }
+  absl::StrAppend(&out,
+                  "\nOne family on `/metrics/hosts` is the collector's own: `ppmm_samples_total`, a counter with the "
+                  "labels `host` and `outcome` (`produced`, `committed`, `refused`, `dropped`): samples of the host's "
+                  "agents by what became of them. `/metrics` has its sums and what else the collector tells "
+                  "([operations](operations.md#self-metrics)).\n");
   return out;
 }
 

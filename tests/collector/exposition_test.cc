@@ -1,10 +1,15 @@
 #include "collector/exposition.h"
 
 #include <algorithm>
+#include <fstream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -16,7 +21,9 @@ namespace ppmm {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::SizeIs;
 
 std::string ReadStream(const http::BodyStream& stream) {
   std::string text;
@@ -42,6 +49,44 @@ TEST(Exposition, MetricsPageIsAsInTheGoldenFile) {
 TEST(Exposition, HostPageIsAsInTheGoldenFile) {
   ViewWorld world;
   ExpectGolden("metrics_hosts.prom", ReadStream(HostMetricsStream(world.state(), world.now())));
+}
+
+// The families of a page that a document does not name, in backquotes: `NAME`, `NAME{label}`, or `PREFIX_*`.
+std::vector<std::string> FamiliesMissingIn(const std::string& document, absl::string_view page) {
+  std::ifstream file(absl::StrCat(PPMM_SOURCE_DIR, "/docs/", document));
+  std::stringstream read;
+  read << file.rdbuf();
+  const std::string text = read.str();
+  const auto named = [&text](absl::string_view family) {
+    for (const absl::string_view end : {"`", "{"}) {
+      if (absl::StrContains(text, absl::StrCat("`", family, end))) {
+        return true;
+      }
+    }
+    for (std::size_t length = family.size(); length > 0; --length) {
+      if (family[length - 1] == '_' && absl::StrContains(text, absl::StrCat("`", family.substr(0, length), "*`"))) {
+        return true;
+      }
+    }
+    return false;
+  };
+  std::vector<std::string> missing;
+  for (absl::string_view line : absl::StrSplit(page, '\n')) {
+    if (absl::ConsumePrefix(&line, "# TYPE ") && !named(line.substr(0, line.find(' ')))) {
+      missing.emplace_back(line);
+    }
+  }
+  return missing;
+}
+
+TEST(Exposition, TheDocumentsNameEveryFamily) {
+  ViewWorld world;
+  const RatingSnapshot rating = ViewWorld::Rating();
+  const absl::StatusOr<std::string> text = RenderMetrics(world.state(), ViewWorld::Self(), &rating, world.now());
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(FamiliesMissingIn("operations.md", *text), IsEmpty());
+  EXPECT_THAT(FamiliesMissingIn("metrics.md", ReadStream(HostMetricsStream(world.state(), world.now()))), IsEmpty());
+  EXPECT_THAT(FamiliesMissingIn("metrics.md", "# TYPE ppmm_no_such_total counter\n"), SizeIs(1));
 }
 
 TEST(Exposition, WithoutARatingItsFamiliesAreAbsent) {

@@ -18,6 +18,7 @@
 
 #include "proto/telemetry.pb.h"
 #include "tests/testing/frames.h"
+#include "tests/testing/manual_clock.h"
 
 namespace ppmm {
 namespace {
@@ -195,6 +196,7 @@ TEST_F(IngestServerTest, KnowsNoOtherMethod) {
   Client client(server_->port(), "/ppmm.wire.Telemetry/Other");
   EXPECT_FALSE(client.Read().has_value());
   EXPECT_EQ(client.Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(counters_.streams_refused.load(), 1u);
 }
 
 TEST_F(IngestServerTest, SaysWhoHasThePort) {
@@ -285,6 +287,44 @@ TEST_F(IngestServerTest, ClosesConnectionsBeyondThoseOfAnAddressAndCountsThem) {
   for (const int client : clients) {
     close(client);
   }
+}
+
+TEST_F(IngestServerTest, CountsAndTellsConnectionsOnWhichNobodyCalls) {
+  ManualClock clock(absl::FromUnixSeconds(1'700'000'000));
+  testing::internal::CaptureStderr();
+  IngestOptions options;
+  options.listen = "[::]:0";  // IPv4 comes as IPv6
+  IngestCounters counters;
+  auto server = IngestServer::Start(options, &clock, &queue_, &counters);
+  ASSERT_TRUE(server.ok()) << server.status();
+  auto agent = std::make_unique<Client>((*server)->port());
+  ASSERT_TRUE(agent->Write(HelloFrame(5, clock.Now())));
+  Await(1);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>((*server)->port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  for (const std::string& bytes : {std::string("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), std::string(65536, '\xa5'),
+                                   preface + std::string("\xff\xff\xff\0\0\0\0\0\1", 9), std::string()}) {
+    const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(client);
+  }
+  const absl::Time end = clock_.Now() + absl::Seconds(20);
+  while (counters.connections_without_stream.load() < 4 && clock_.Now() < end) {
+    if (counters.connections.accepted.load() == 5) {
+      clock.Advance(absl::Seconds(1));
+    }
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(counters.connections_without_stream.load(), 4u);
+  EXPECT_EQ(counters.streams_refused.load(), 0u);
+  agent.reset();
+  server->reset();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("began no stream within 10 s, the last one from 127.0.0.1"));
 }
 
 }  // namespace

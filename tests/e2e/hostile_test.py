@@ -154,6 +154,9 @@ def check_clients(rig, good):
     name = "ppmm_ingest_streams_refused_total"
     wait_until(lambda: rig.series()[name] - before[name] >= ended, 30,
                f"{ended} streams are counted as refused: {rig.series()[name] - before[name]}")
+    unheard = "ppmm_ingest_connections_without_stream_total"
+    wait_until(lambda: rig.series()[unheard] - before[unheard] == 4, 30,
+               f"what is no gRPC is counted: {rig.series()[unheard] - before[unheard]}")
     acknowledged = good.acknowledged()
     wait_until(lambda: good.acknowledged() > acknowledged, 30, "the good agent goes on")
     check(good.status()["collector"]["since"] == since, "on the stream it had")

@@ -93,6 +93,7 @@ class ViewWorld {
     self.ingest.streams = 1;
     self.ingest.streams_opened = 3;
     self.ingest.connections = 4;
+    self.ingest.connections_without_stream = 2;
     self.ingest.shed_connections = {{"no_descriptor", 0}, {"per_address", 1}};
     self.ingest.repeated_batches = 5;
     self.ingest.refused_entries = 12;

@@ -547,13 +547,15 @@ std::string ShareInWords(std::int64_t numerator, std::int64_t denominator) {
                                 : absl::StrFormat("%d.%02d %%", hundredths / 100, hundredths % 100);
 }
 
+bool HasFigures(const Measured& measured) {
+  const bool begun = measured.numerator != 0 || measured.denominator != 1;
+  return measured.denominator != 0 &&
+         (measured.state == State::kDecided || (measured.state == State::kUndecided && begun));
+}
+
 std::string InWords(const Criterion& criterion, const Measured& measured) {
-  const bool valued = measured.state == State::kDecided || measured.state == State::kUndecided;
-  if (!valued || measured.denominator == 0) {
+  if (!HasFigures(measured)) {
     return measured.quiet ? "none happened" : "";
-  }
-  if (measured.state == State::kUndecided && measured.numerator == 0 && measured.denominator == 1) {
-    return "";
   }
   const std::int64_t missing = measured.denominator - measured.numerator;
   switch (criterion.evaluator) {

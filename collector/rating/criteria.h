@@ -49,6 +49,9 @@ Measured Evaluate(const Criterion& criterion, const Facts& facts, const Scope& s
 Measured Evaluate(const Criterion& criterion, const Facts& facts, ScopeId scope, absl::Time now,
                   Basis basis = Basis::kWhole);
 
+// Whether there are figures to show: the value, or, while it is undecided, what a window that is not over says so far.
+bool HasFigures(const Measured& measured);
+
 // The value with its unit and what lies behind it: "91.2 %: 22 h of 10 d missing". Empty where nothing was measured.
 std::string InWords(const Criterion& criterion, const Measured& measured);
 

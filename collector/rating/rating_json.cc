@@ -117,7 +117,7 @@ absl::string_view UnitName(catalogue::Unit unit) {
 
 Json ScopeOf(const ScopeFinding& finding, const Criterion& criterion, const Facts& facts) {
   const Scope* const scope = facts.Find(finding.scope);
-  const bool valued = finding.measured.state == Measured::State::kDecided && finding.measured.denominator != 0;
+  const bool valued = HasFigures(finding.measured);
   Json value = nullptr;
   if (valued) {
     value = static_cast<double>(finding.measured.numerator) / static_cast<double>(finding.measured.denominator);

@@ -36,10 +36,13 @@ std::map<std::string, Finding> FindingsOf(const RatingRecord& record, const std:
   std::map<std::string, Finding> findings;
   const Json body = Json::parse(record.activity.at(activity));
   for (const Json& scope : body.at("criteria").at(static_cast<std::size_t>(criterion)).at("scopes")) {
-    findings[Text(scope.at("scope"))] = {Text(scope.at("status")),        Number(scope.at("numerator")),
-                                         Number(scope.at("denominator")), Text(scope.at("words")),
-                                         Text(scope.at("reason")),        Text(scope.at("decidable_at")),
-                                         scope.at("counted").get<bool>()};
+    Finding& finding = findings[Text(scope.at("scope"))];
+    finding = {Text(scope.at("status")),       Number(scope.at("numerator")), Number(scope.at("denominator")),
+               Text(scope.at("words")),        Text(scope.at("reason")),      Text(scope.at("decidable_at")),
+               scope.at("counted").get<bool>()};
+    if (finding.status == "undecided") {
+      finding.numerator = finding.denominator = std::nullopt;  // figures of a window that is not over
+    }
   }
   return findings;
 }

@@ -17,7 +17,7 @@ namespace ppmm {
 // One criterion on one scope.
 struct Finding {
   std::string status;
-  std::optional<std::int64_t> numerator;  // of a decided one
+  std::optional<std::int64_t> numerator;  // null while undecided
   std::optional<std::int64_t> denominator;
   std::string words;
   std::string reason;

@@ -98,6 +98,33 @@ TEST(RatingJsonTest, ShowsOneActivityWithItsScopesTheWorstFirst) {
   EXPECT_EQ(json["remediation"][0]["command"], "ppmm doctor");
 }
 
+TEST(RatingJsonTest, GivesTheFiguresSoFarOfWhatIsUndecidedWhereItsWordsDo) {
+  World world(9, 5);
+  world.LiveUntil(3);
+  const Judgement low = Judge(TestCatalogue(), world.facts, world.End(), View::kLow, true);
+  const Rating rating = RatingOf(world);
+  int with_figures = 0;
+  for (const ActivityStatus& row : rating.activities) {
+    const auto json = nlohmann::ordered_json::parse(*ActivityJson(rating, low, world.facts, row.activity->id));
+    for (const auto& criterion : json["criteria"]) {
+      for (const auto& scope : criterion["scopes"]) {
+        if (scope["status"] != "undecided") {
+          continue;
+        }
+        const bool has_figures = scope["words"] != "" && scope["words"] != "none happened";
+        EXPECT_EQ(scope["numerator"].is_null(), !has_figures) << row.activity->id << " " << scope;
+        EXPECT_EQ(scope["denominator"].is_null(), !has_figures) << row.activity->id << " " << scope;
+        ASSERT_EQ(scope["value"].is_null(), !has_figures) << row.activity->id << " " << scope;
+        if (has_figures) {
+          EXPECT_EQ(scope["value"], scope["numerator"].get<double>() / scope["denominator"].get<double>());
+          ++with_figures;
+        }
+      }
+    }
+  }
+  EXPECT_GE(with_figures, 9) << "the coverage of each host";
+}
+
 TEST(RatingJsonTest, RefusesAnUnknownActivity) {
   const World world = Mixed();
   const Judgement low = Judge(TestCatalogue(), world.facts, world.End(), View::kLow, true);

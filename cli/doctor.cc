@@ -18,6 +18,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr double kLowDisk = 0.1;  // of the disk
+constexpr char kCollectorLog[] = "look at its log: journalctl -u ppmm-collector";
 
 struct Capability {
   unsigned bit;
@@ -194,8 +195,11 @@ std::vector<DoctorFinding> FindingsOfHosts(const Json& hosts) {
     }
     const std::optional<double> dropped = NumberAt(MemberAt(host, "samples"), "dropped");
     if (dropped.value_or(0) > 0) {
-      findings.Add(name, "samples dropped by its agent", HumanNumber(*dropped), "parts of its history, for good",
-                   "a larger spool, or a collector that is away for less long");
+      findings.Add(
+          name, "samples dropped by its agent", HumanNumber(*dropped), "parts of its history, for good",
+          "by the cause in its log (journalctl -u ppmm-agent): spool full: a larger spool.max_bytes, or a collector "
+          "that is away for less long; disk full, or records damaged: make room, or repair that disk; none "
+          "there: a power cut took up to 10 s");
     }
   }
   return findings.Take();
@@ -209,16 +213,21 @@ bool IsHeard(const Json& hosts, const std::string& host) {
 
 std::vector<DoctorFinding> FindingsOfStatus(const Json& status) {
   std::vector<DoctorFinding> findings;
-  if (!TrueAt(status, "ready")) {
-    findings.push_back({"collector", absl::StrCat("not ready: ", TextAt(status, "reason")),
+  const bool ready = TrueAt(status, "ready");
+  const std::string reason = TextAt(status, "reason");
+  if (!ready) {
+    // "cannot commit: FILE: WHY; CURE"
+    const std::pair<std::string, std::string> parts = absl::StrSplit(reason, absl::MaxSplits("; ", 1));
+    findings.push_back({"collector", absl::StrCat("not ready: ", parts.first),
                         "nothing is taken; agents keep what they have",
-                        "look at its log: journalctl -u ppmm-collector"});
+                        parts.second.empty() ? kCollectorLog : parts.second});
   }
   for (const Json& component : ArrayAt(status, "components")) {
-    if (TextAt(component, "state") != "ok") {
+    // What keeps it from being ready was told.
+    if (TextAt(component, "state") != "ok" && (ready || TextAt(component, "reason") != reason)) {
       const std::string cure = TextAt(component, "cure");
       findings.push_back({"collector", absl::StrCat(TextAt(component, "component"), ": ", TextAt(component, "reason")),
-                          "", cure.empty() ? "look at its log: journalctl -u ppmm-collector" : cure});
+                          "", cure.empty() ? kCollectorLog : cure});
     }
   }
   const Json& configuration = MemberAt(status, "configuration");

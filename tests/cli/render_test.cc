@@ -84,6 +84,23 @@ std::vector<std::pair<std::string, std::string>> AllViews(const Screen& screen) 
           {"doctor", RenderDoctor(Findings(), {"web2"}, screen)}};
 }
 
+TEST(Doctor, TellsOnceWhyTheCollectorIsNotReadyAndWhatToDo) {
+  const Json not_ready = StatusNotReady();
+  std::vector<DoctorFinding> findings = FindingsOfStatus(not_ready);
+  ASSERT_EQ(findings.size(), FindingsOfStatus(Load("status.json")).size() + 1);
+  EXPECT_EQ(findings[0].what,
+            "not ready: cannot commit: store /var/lib/ppmm/collector/ppmm.db: database or disk is full, 0 B free");
+  EXPECT_EQ(findings[0].cure,
+            "make room in /var/lib/ppmm/collector, or move the data to a larger disk (stop, copy, --data DIR)");
+  for (std::size_t i = 1; i < findings.size(); ++i) {
+    EXPECT_THAT(findings[i].what, Not(HasSubstr("store: cannot commit")));
+  }
+  findings = FindingsOfStatus(Json{{"ready", false}, {"reason", "starting"}});
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].what, "not ready: starting");
+  EXPECT_EQ(findings[0].cure, "look at its log: journalctl -u ppmm-collector");
+}
+
 TEST(Render, CriteriaOfOneActivityThatAskTheSameScopeAreToldApart) {
   Json activity = Load("activity.json");
   Json& criteria = activity["criteria"];

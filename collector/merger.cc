@@ -575,7 +575,11 @@ absl::Status Merger::Flush(Tables& tables, Store& store) {
   }
   agents_.clear();
   for (const std::uint64_t epoch : cursors_) {
-    const CursorState& cursor = tables.cursors.at(epoch);
+    const auto known = tables.cursors.find(epoch);
+    if (known == tables.cursors.end()) {
+      continue;  // forgotten for its age in this commit
+    }
+    const CursorState& cursor = known->second;
     RETURN_IF_ERROR(
         store.Put(CursorRow{epoch, cursor.agent_id, cursor.number, cursor.newest_step, cursor.produced, cursor.moved}));
   }

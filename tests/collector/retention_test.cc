@@ -184,5 +184,20 @@ TEST_F(RetentionTest, CursorsGo73HoursAfterTheirNewestStep) {
   EXPECT_TRUE(rig_.state().tables().cursors.empty());
 }
 
+// By the wall clock the batch is young enough to be taken; store time is ahead of it.
+TEST_F(RetentionTest, ACursorThatMovesInTheCommitThatForgetsItGoes) {
+  Fill(1);
+  Retention retention(&rig_.state(), &rig_.store(), &rig_.writer());
+  ASSERT_TRUE(retention.Slice(absl::FromUnixSeconds(kRigStart + 86400) + absl::Hours(80)).ok());
+  auto [stream, sink] = rig_.Connect(agent_);
+  rig_.Push(stream, agent_.Batch(kRigStart + 86400, 1, {{cpu_, 0, 5}}));
+  rig_.Commit();
+  EXPECT_EQ(sink->cuts().size(), 0u);
+  EXPECT_TRUE(rig_.store().LoadContents()->cursors.empty());
+  const std::string before = rig_.Dump();
+  rig_.Restart();
+  EXPECT_EQ(rig_.Dump(), before);
+}
+
 }  // namespace
 }  // namespace ppmm

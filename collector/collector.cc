@@ -2,12 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 #include "collector/api.h"
 #include "collector/config.h"
@@ -28,6 +30,7 @@
 #include "common/addresses.h"
 #include "common/config_loader.h"
 #include "common/data_lock.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/mutex.h"
 #include "common/status.h"
@@ -50,6 +53,8 @@ absl::StatusOr<IngestOptions> IngestOptionsOf(const config::CollectorConfig& con
   return options;
 }
 
+constexpr std::size_t kNamedAgents = 3;
+
 // HTTP asks nobody who he is.
 bool HttpIsOpen(const config::CollectorConfig& config) {
   const absl::StatusOr<HostPort> listen = ParseListenAddress(config.http().listen());
@@ -68,7 +73,7 @@ class Collector::Impl {
  public:
   Impl(config::CollectorConfig config, const Clock* clock) : config_(std::move(config)), clock_(clock) {}
 
-  absl::Status Start(bool restored) {
+  absl::Status Start(const CollectorStart& how) {
     std::error_code made;
     std::filesystem::create_directories(config_.data(), made);
     if (made) {
@@ -86,8 +91,13 @@ class Collector::Impl {
     ASSIGN_OR_RETURN(Inventory inventory, LoadInventory(config_.inventory()));
     ASSIGN_OR_RETURN(store_, OpenSqliteStore(DatabasePath()));
     writer_ = std::make_unique<Writer>(&state_, store_.get(), &queue_, clock_);
+    writer_->SetClocks(&counters_.clocks);
     RETURN_IF_ERROR(LoadState());
-    if (restored) {
+    if (how.accept_clock) {
+      writer_->AcceptClock();
+      LogInfo("collector", "the clock is taken as right");
+    }
+    if (how.restored) {
       RETURN_IF_ERROR(writer_->BeginAnew());
       LogInfo("collector", "the store was set back: it has a new id, and exposed totals begin at 0");
     }
@@ -138,7 +148,6 @@ class Collector::Impl {
   }
 
   void Tick(bool heard) {
-    writer_->SetAgentOffset(counters_.clocks.Median());
     names_->Keep();
     const std::int64_t minute = absl::ToUnixSeconds(clock_->Now()) / 60;
     if (heard && minute != watchdog_minute_) {
@@ -203,6 +212,33 @@ class Collector::Impl {
                                             "and restore)"));
   }
 
+  // What is wrong with our clock or the agents'.
+  void AddClocks(const std::string& store_time_reason, SelfNumbers* self) const {
+    if (!store_time_reason.empty()) {
+      self->components.push_back(
+          {"clock", false, absl::StrCat(store_time_reason, "; sealing, retention, facts and the daily evaluation wait"),
+           "set the clock that is wrong; if the collector's is right, start it once with --accept-clock"});
+    }
+    std::vector<std::string> held;
+    for (const ClockOffsets::Offset& offset : counters_.clocks.All(clock_->Now(), clock_->SinceBoot())) {
+      if (offset.held) {
+        held.push_back(absl::StrCat(offset.agent, " ", HumanDuration(absl::AbsDuration(offset.ahead)),
+                                    offset.ahead > absl::ZeroDuration() ? " ahead" : " behind"));
+      }
+    }
+    self->time.agents_held = static_cast<std::int64_t>(held.size());
+    if (held.empty()) {
+      return;
+    }
+    std::sort(held.begin(), held.end());
+    const std::size_t more = held.size() - std::min(held.size(), kNamedAgents);
+    held.resize(held.size() - more);
+    self->components.push_back({"agents", false,
+                                absl::StrCat("sent away because the clocks differ: ", absl::StrJoin(held, ", "),
+                                             more == 0 ? "" : absl::StrCat(" and ", more, " more")),
+                                "set the clock that is wrong; until then what they measure waits in their spools"});
+  }
+
   std::string DatabasePath() const { return absl::StrCat(config_.data(), "/ppmm.db"); }
 
   SelfNumbers Self() const {
@@ -259,6 +295,9 @@ class Collector::Impl {
       self.config_error = std::string(reload_.message());
       self.config_waits_for_restart = waits_for_restart_;
     }
+    self.time.waits = writer.store_time_waits;
+    self.time.set_back = writer.store_time_set_back;
+    AddClocks(writer.store_time_reason, &self);
     const absl::Status readiness = state_.Readiness();
     self.components.push_back({"store", readiness.ok(), std::string(readiness.message()), ""});
     if (HttpIsOpen(config_)) {
@@ -296,9 +335,9 @@ class Collector::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const config::CollectorConfig& config, const Clock* clock,
-                                                            bool restored) {
+                                                            CollectorStart how) {
   auto impl = std::make_unique<Impl>(config, clock);
-  RETURN_IF_ERROR(impl->Start(restored));
+  RETURN_IF_ERROR(impl->Start(how));
   return std::unique_ptr<Collector>(new Collector(std::move(impl)));
 }
 

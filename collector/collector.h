@@ -13,19 +13,24 @@
 
 namespace ppmm {
 
+// What an operator says at one start.
+struct CollectorStart {
+  bool restored = false;      // the store was set back; it begins anew before anybody reads it
+  bool accept_clock = false;  // the clock is right, whatever the store or agents say (store_time.h)
+};
+
 // One thread, but for the ports and StatusLine().
 class Collector {
  public:
-  // Opens the store, loads the state, listens. `clock` outlives the collector. `restored`: the store was set back; it
-  // begins anew before anybody reads it.
+  // Opens the store, loads the state, listens. `clock` outlives the collector.
   //
   // Errors: those of the store; AlreadyExists: an address is taken, the text says by whom and which flag cures it;
   //         InvalidArgument: certificates, addresses or the inventory cannot be used.
   static absl::StatusOr<std::unique_ptr<Collector>> Start(const config::CollectorConfig& config, const Clock* clock,
-                                                          bool restored = false);
+                                                          CollectorStart how = {});
   ~Collector();
 
-  // Once a second: tells the writer what the agents' clocks say of ours, which declared names are not kept yet, and
+  // Once a second: tells the writer which declared names are not kept yet, and
   // whether the service manager's watchdog heard our sign of life.
   void Tick(bool heard);
 

@@ -184,6 +184,16 @@ class SelfCollectable : public prometheus::Collectable {
     Counter("ppmm_commit_failures_total", "Commits that failed and were rolled back.")
         .Add({}, AsDouble(self_.commits.failed))
         .MoveTo(out);
+    Gauge("ppmm_store_time_waits",
+          "1 while nobody vouches for the collector's clock: sealing, retention, facts and the evaluation wait.")
+        .Add({}, self_.time.waits ? 1 : 0)
+        .MoveTo(out);
+    Counter("ppmm_store_time_set_back_total", "Times the store's time was found ahead of the right one and set back.")
+        .Add({}, AsDouble(self_.time.set_back))
+        .MoveTo(out);
+    Gauge("ppmm_ingest_held_agents", "Agents that are sent away because their clock and the collector's differ.")
+        .Add({}, static_cast<double>(self_.time.agents_held))
+        .MoveTo(out);
     if (self_.store_bytes.has_value()) {
       Gauge("ppmm_store_size_bytes", "Size of the database and its log.")
           .Add({}, AsDouble(*self_.store_bytes))

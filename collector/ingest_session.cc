@@ -137,15 +137,15 @@ absl::Status IngestSession::CheckClock(std::int64_t sent_wall_us, bool at_hello)
   }
   const absl::Time now = clock_->Now();
   const absl::Duration offset = now - absl::FromUnixMicros(sent_wall_us);
-  if (stream_ != 0) {
-    counters_->clocks.Set(stream_, -offset);
-  }
-  if (absl::AbsDuration(offset) <= kMaxClockOffset) {
-    clock_off_since_ = absl::InfiniteFuture();
-    return absl::OkStatus();
-  }
-  clock_off_since_ = std::min(clock_off_since_, now);
-  if (!at_hello && now - clock_off_since_ < kClockPatience) {
+  const bool differs = absl::AbsDuration(offset) > kMaxClockOffset;
+  clock_off_since_ = differs ? std::min(clock_off_since_, now) : absl::InfiniteFuture();
+  const bool held = differs && (at_hello || now - clock_off_since_ >= kClockPatience);
+  return NoteClock(sent_wall_us, offset, held);
+}
+
+absl::Status IngestSession::NoteClock(std::int64_t sent_wall_us, absl::Duration offset, bool held) {
+  counters_->clocks.Note(agent_id_, host_id_, agent_, absl::FromUnixMicros(sent_wall_us), clock_->SinceBoot(), held);
+  if (!held) {
     return absl::OkStatus();
   }
   return absl::UnavailableError(absl::StrCat("clock: the agent's clock is ", HumanDuration(absl::AbsDuration(offset)),
@@ -167,6 +167,8 @@ absl::Status IngestSession::Open(absl::string_view bytes, std::shared_ptr<Stream
   Clean(hello->mutable_group());
   Clean(hello->mutable_version());
   agent_ = absl::StrCat(hello->host_name(), " (", hello->group(), ")");
+  agent_id_ = hello->agent_id();
+  host_id_ = hello->host_id();
   RETURN_IF_ERROR(CheckClock(frame.sent_wall_us(), /*at_hello=*/true));
   current_epoch_ = hello->current_epoch();
 
@@ -321,10 +323,16 @@ absl::Status IngestSession::TakeBatch(wire::Batch* batch, std::size_t bytes, std
   }
   const absl::Time first = absl::FromUnixSeconds(batch->t0());
   const absl::Time last = first + absl::Seconds(batch->step_seconds()) * (batch->steps() - 1);
-  if (first < now - kMaxAge) {
+  const bool too_late = first < now - kMaxAge;
+  const bool future = last > now + kMaxAhead;
+  if ((too_late || future) && clock_off_since_ != absl::InfiniteFuture()) {
+    // Nothing is refused for its age while clocks differ: it stays in the spool until one of them is set.
+    return NoteClock(sent_wall_us, now - absl::FromUnixMicros(sent_wall_us), /*held=*/true);
+  }
+  if (too_late) {
     return refuse(wire::REFUSAL_TOO_LATE, absl::StrCat("step of ", absl::FormatTime(first), " is older than 72 h"));
   }
-  if (last > now + kMaxAhead) {
+  if (future) {
     return refuse(wire::REFUSAL_FUTURE, absl::StrCat("step of ", absl::FormatTime(last), " is more than 5 min ahead"));
   }
   const auto epoch = epochs_.find(batch->epoch());
@@ -373,7 +381,6 @@ absl::Status IngestSession::Push(StreamEvent event, Taken* taken) {
 void IngestSession::Close() {
   if (stream_ != 0) {
     queue_->Close(stream_, goodbye_);
-    counters_->clocks.Remove(stream_);
     counters_->streams.fetch_sub(1, std::memory_order_relaxed);
     stream_ = 0;
   }

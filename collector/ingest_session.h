@@ -39,7 +39,7 @@ struct IngestCounters {
   std::atomic<std::uint64_t> connections_without_stream{0};
   std::atomic<std::int64_t> streams{0};
   AcceptLoop::Counters connections;
-  ClockOffsets clocks;  // of the streams that are open
+  ClockOffsets clocks;
 };
 
 // "malformed", "too_late", ...: the value of the label `reason`.
@@ -93,6 +93,8 @@ class IngestSession {
   class Collected;
 
   absl::Status CheckClock(std::int64_t sent_wall_us, bool at_hello);
+  // Errors: Unavailable: `held`, nothing of this agent is taken.
+  absl::Status NoteClock(std::int64_t sent_wall_us, absl::Duration offset, bool held);
   absl::Status TakeDictionary(wire::Dictionary* dictionary, Taken* taken);
   absl::Status TakeBatch(wire::Batch* batch, std::size_t bytes, std::int64_t sent_wall_us, Taken* taken);
   void Refuse(const wire::Batch& batch, wire::RefusalReason reason, std::string detail, Taken* taken);
@@ -103,6 +105,8 @@ class IngestSession {
   IngestCounters* const counters_;
   StreamId stream_ = 0;
   std::string agent_;
+  std::string agent_id_;
+  std::string host_id_;
   std::uint64_t current_epoch_ = 0;
   absl::flat_hash_map<std::uint64_t, Epoch> epochs_;
   std::size_t ids_ = 0;

@@ -32,11 +32,12 @@ void Reload(const CollectorFlags& flags, const DefaultPaths& paths, Collector& c
           waiting->empty() ? "" : "; these wait for a restart: ", absl::StrJoin(*waiting, ", "));
 }
 
-int Run(const CollectorFlags& flags, const DefaultPaths& paths, const config::CollectorConfig& config, bool restored) {
+int Run(const CollectorFlags& flags, const DefaultPaths& paths, const config::CollectorConfig& config,
+        CollectorStart how) {
   RealClock clock;
   DaemonSignals signals;
   const SdNotify notify;
-  const absl::StatusOr<std::unique_ptr<Collector>> collector = Collector::Start(config, &clock, restored);
+  const absl::StatusOr<std::unique_ptr<Collector>> collector = Collector::Start(config, &clock, how);
   if (!collector.ok()) {
     return Complain("ppmm-collector", collector.status());
   }
@@ -70,12 +71,15 @@ int main(int argc, char** argv) {
   const ppmm::DefaultPaths paths = ppmm::DefaultPathsOf("collector", geteuid() == 0, ppmm::ProcessEnvironment);
   ppmm::CollectorFlags flags;
   absl::StatusOr<ppmm::config::CollectorConfig> config;
-  bool restored = false;
+  ppmm::CollectorStart how;
   CLI::App app("Takes what ppmm-agents send, keeps it, exposes it to Prometheus and rates the organization.");
   app.add_option("--http-listen", flags.http_listen, "ADDR:PORT of HTTP, by default 127.0.0.1:7766");
   app.add_option("--grpc-listen", flags.grpc_listen, "ADDR:PORT for agents, by default 127.0.0.1:7767");
   app.add_option("--organization", flags.organization, "name of what is rated");
-  app.add_flag("--restored", restored, "once, after a backup was restored: the store gets a new id, totals begin at 0");
+  app.add_flag("--restored", how.restored,
+               "once, after a backup was restored: the store gets a new id, totals begin at 0");
+  app.add_flag("--accept-clock", how.accept_clock,
+               "once, when `ppmm status` says that nobody vouches for the clock, and the clock is right");
   const auto load = [&] {
     config = ppmm::LoadCollectorConfig(flags, paths);
     return config.status();
@@ -83,6 +87,6 @@ int main(int argc, char** argv) {
   return ppmm::DaemonMain(app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level, &flags.check_config},
                           load, [&] {
                             ppmm::ApplyLogLevel(config->log_level());
-                            return ppmm::Run(flags, paths, *config, restored);
+                            return ppmm::Run(flags, paths, *config, how);
                           });
 }

@@ -254,11 +254,16 @@ absl::Status RatingEngine::EvaluateClosedDays(Day today) {
 }
 
 absl::Status RatingEngine::RunOnce() {
-  const absl::Time now = clock_->Now();
-  const absl::Time store_time = std::min(writer_->status().store_time, now);
-  ASSIGN_OR_RETURN(const std::vector<Day> written, keeper_.Run(store_time));
-  const Day last_closed = DayOf(store_time - kAfterMidnight) - 1;
-  RETURN_IF_ERROR(EvaluateClosedDays(last_closed + 1));
+  const WriterStatus writer = writer_->status();
+  const absl::Time store_time = std::min(writer.store_time, clock_->Now());
+  // While nobody vouches for the clock no day ends, and what is shown is of the time that is sure.
+  const absl::Time now = writer.store_time_waits ? store_time : clock_->Now();
+  std::vector<Day> written;
+  if (!writer.store_time_waits) {
+    ASSIGN_OR_RETURN(written, keeper_.Run(store_time));
+    const Day last_closed = DayOf(store_time - kAfterMidnight) - 1;
+    RETURN_IF_ERROR(EvaluateClosedDays(last_closed + 1));
+  }
   const Day today = DayOf(now);
   if (closed_ == nullptr || closed_->day() != today - 1 || !written.empty()) {
     ASSIGN_OR_RETURN(Facts facts, FactsUpTo(today - 1));

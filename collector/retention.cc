@@ -181,7 +181,7 @@ absl::StatusOr<int> Retention::DeleteSlice(std::int64_t sealed_day, std::int64_t
 }
 
 void Retention::ForgetOldCursors(absl::Time store_time) {
-  if (store_time < cursors_at_ + kCursorsEvery) {
+  if (absl::AbsDuration(store_time - cursors_at_) < kCursorsEvery) {
     return;
   }
   cursors_at_ = store_time;
@@ -210,6 +210,13 @@ void Retention::ForgetOldCursors(absl::Time store_time) {
         return absl::OkStatus();
       },
       [](const absl::Status&) {});  // after a failure they are due again in an hour
+}
+
+absl::Status OpenDaysAgain(absl::Time store_time, Tables& tables, Store& store) {
+  tables.sealed_day = std::min(tables.sealed_day, DayNumber(store_time - kSealAfter));
+  tables.facts_day = std::min(tables.facts_day, DayNumber(store_time));
+  RETURN_IF_ERROR(store.PutMeta("sealed_day", absl::StrCat(tables.sealed_day)));
+  return PutTouchedDays(tables, store);
 }
 
 }  // namespace ppmm

@@ -58,6 +58,12 @@ struct SelfNumbers {
     absl::Time last = absl::InfinitePast();
   } commits;
 
+  struct Time {
+    bool waits = false;            // nobody vouches for the clock: sealing, retention, facts, evaluation wait
+    std::uint64_t set_back = 0;    // times the store's time was found ahead of the right one
+    std::int64_t agents_held = 0;  // now, because their clocks differ
+  } time;
+
   bool config_ok = true;                              // the last load of the configuration
   std::string config_error;                           // of the last load, empty: none
   std::vector<std::string> config_waits_for_restart;  // fields that were read anew and are not in force

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "collector/retention.h"
 #include "common/failpoint.h"
 #include "common/log.h"
 #include "common/status.h"
@@ -25,7 +26,7 @@ Writer::~Writer() {
 absl::Status Writer::Load() {
   WriterLock lock(&state_->mutex());
   RETURN_IF_ERROR(state_->LoadFrom(*store_));
-  store_time_ = StoreTime(absl::FromUnixMicros(state_->tables().store_time_us));
+  store_time_ = StoreTime(agents_, absl::FromUnixMicros(state_->tables().store_time_us));
   state_->SetReadiness(absl::OkStatus());
   MutexLock status_lock(&mutex_);
   status_.store_time = store_time_.time();
@@ -94,11 +95,6 @@ absl::Status Writer::SubmitAndWait(Change change) {
   return result.get();
 }
 
-void Writer::SetAgentOffset(std::optional<absl::Duration> median) {
-  MutexLock lock(&mutex_);
-  agent_offset_ = median;
-}
-
 void Writer::AcceptClock() {
   MutexLock lock(&mutex_);
   accept_clock_ = true;
@@ -109,6 +105,35 @@ WriterStatus Writer::status() const {
   return status_;
 }
 
+void Writer::TakeTime() {
+  bool accepted = false;
+  {
+    MutexLock lock(&mutex_);
+    accepted = std::exchange(accept_clock_, false);
+  }
+  if (accepted) {
+    store_time_.Accept();
+  }
+  const bool waited = store_time_.waiting();
+  const absl::Time before = store_time_.time();
+  const absl::Time time = store_time_.Advance(clock_->Now(), clock_->SinceBoot());
+  if (store_time_.waiting() != waited && before != absl::UnixEpoch()) {
+    LogWarning("writer", waited ? "store time goes on" : "store time waits",
+               store_time_.reason().empty() ? "" : absl::StrCat(": ", store_time_.reason()));
+  }
+  if (store_time_.fell()) {
+    LogWarning("writer", "store time was ahead of the right time: set back from ", absl::FormatTime(before), " to ",
+               absl::FormatTime(time), "; days that were closed for it are open again");
+    Submit([time](Tables& tables, Store& store) { return OpenDaysAgain(time, tables, store); },
+           [](const absl::Status&) {});  // after a failure the file says the same again
+  }
+  MutexLock lock(&mutex_);
+  status_.store_time = time;
+  status_.store_time_waits = store_time_.waiting();
+  status_.store_time_reason = store_time_.reason();
+  status_.store_time_set_back += store_time_.fell() ? 1 : 0;
+}
+
 absl::Status Writer::CommitOnce() {
   if (!healthy_) {
     const absl::Status recovered = Recover();
@@ -116,16 +141,12 @@ absl::Status Writer::CommitOnce() {
       return recovered;
     }
   }
+  TakeTime();
   std::vector<QueuedEvent> live = queue_->TakeLive();
   std::vector<Submitted> changes;
   {
     MutexLock lock(&mutex_);
     changes.swap(submitted_);
-    if (std::exchange(accept_clock_, false)) {
-      store_time_.Accept();
-    }
-    status_.store_time = store_time_.Advance(clock_->Now(), clock_->SinceBoot(), agent_offset_);
-    status_.store_time_waits = store_time_.waiting();
   }
   if (live.empty() && changes.empty() && queue_->bytes() == 0) {
     return absl::OkStatus();
@@ -261,8 +282,9 @@ void Writer::Housekeep() {
   if (!healthy_ || store_time_.waiting()) {
     return;
   }
+  const absl::Time until = std::min(store_time_.time(), clock_->Now());
   for (const Housekeeping& work : housekeeping_) {
-    const absl::Status status = work(store_time_.time());
+    const absl::Status status = work(until);
     if (!status.ok()) {
       store_->Rollback();
       if (const std::int64_t n = failures_.Allow(clock_->Now()); n > 0) {

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -43,13 +43,16 @@ struct WriterStatus {
   absl::Duration longest_commit;
   absl::Time last_commit = absl::InfinitePast();
   absl::Time store_time = absl::UnixEpoch();  // of a store that never had a commit
-  bool store_time_waits = false;              // the clock jumped ahead and nobody vouches for it
+  bool store_time_waits = false;              // nobody vouches for the clock (store_time.h)
+  std::string store_time_reason;              // why, for people; empty: nothing is wrong
+  std::uint64_t store_time_set_back = 0;      // times it was found ahead of the right time
   std::uint64_t entries_refused = 0;          // series and applications beyond the limits
   MergeCounters merged;
 };
 
 // Work between commits: sealing, retention. Called by the writer's thread after a commit and at least once a second,
-// unless store time waits; does one slice in a transaction of its own, without the state's lock.
+// unless store time waits; does one slice in a transaction of its own, without the state's lock. `store_time` is never
+// ahead of the wall clock: what the wall clock still lets in must find its day open and its cursor there.
 using Housekeeping = std::function<absl::Status(absl::Time store_time)>;
 
 class Writer {
@@ -94,8 +97,8 @@ class Writer {
 
   WriterStatus status() const;
 
-  // The median of the connected agents' clocks less ours; nullopt: no agent is connected. Thread-safe.
-  void SetAgentOffset(std::optional<absl::Duration> median);
+  // Before Load(): whom to ask whether our clock is right. Outlives the writer; without it only AcceptClock() vouches.
+  void SetClocks(const ClockOffsets* agents) { agents_ = agents; }
   // An operator says that the clock is right (store_time.h). Thread-safe.
   void AcceptClock();
 
@@ -106,6 +109,8 @@ class Writer {
   };
 
   void Loop();
+  // Moves store time on.
+  void TakeTime();
   absl::Status Transaction(std::vector<QueuedEvent> live, const std::vector<Submitted>& changes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_->mutex());
   // After a failure: proves that a commit is possible.
@@ -119,6 +124,7 @@ class Writer {
   const Clock* const clock_;
   const WriterOptions options_;
   std::vector<Housekeeping> housekeeping_;
+  const ClockOffsets* agents_ = nullptr;
 
   // Of the writer's thread.
   Merger merger_;
@@ -130,7 +136,6 @@ class Writer {
   mutable Mutex mutex_;
   WriterStatus status_ ABSL_GUARDED_BY(mutex_);
   std::vector<Submitted> submitted_ ABSL_GUARDED_BY(mutex_);
-  std::optional<absl::Duration> agent_offset_ ABSL_GUARDED_BY(mutex_);
   bool accept_clock_ ABSL_GUARDED_BY(mutex_) = false;
   bool started_ = false;  // set before anybody else knows the writer
   std::thread thread_;

@@ -197,13 +197,38 @@ TEST_F(IngestSessionTest, HoldsALiveStreamAfterTenSecondsOfDisagreement) {
   EXPECT_EQ(Take(late_sender(3)).status().code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(IngestSessionTest, RefusesNothingForItsAgeWhileClocksDisagree) {
+  OpenWithSeries();
+  for (const absl::Duration jump : {absl::Hours(450 * 24), absl::Hours(-900 * 24)}) {
+    const wire::AgentFrame frame = Batch(Now());
+    clock_.JumpWall(jump);
+    EXPECT_EQ(Take(frame).status().code(), absl::StatusCode::kUnavailable) << "it stays in the spool";
+  }
+  EXPECT_EQ(counters_.refused_batches[wire::REFUSAL_TOO_LATE].load(), 0u);
+  EXPECT_EQ(counters_.refused_batches[wire::REFUSAL_FUTURE].load(), 0u);
+}
+
 TEST_F(IngestSessionTest, KnowsTheMedianOfTheAgentsClocks) {
-  EXPECT_FALSE(counters_.clocks.Median().has_value());
+  const auto median = [this] { return counters_.clocks.Median(Now(), clock_.SinceBoot()); };
+  EXPECT_FALSE(median().has_value());
   OpenWithSeries();
   ASSERT_TRUE(Take(BatchFrame(kEpoch, 1, Now(), {{1, MetricKind::kCounter, 1}}, Now() - absl::Seconds(3))).ok());
-  EXPECT_EQ(counters_.clocks.Median(), -absl::Seconds(3));
+  EXPECT_EQ(median(), -absl::Seconds(3));
+  clock_.JumpWall(absl::Hours(3));
+  EXPECT_EQ(median(), -absl::Seconds(3) - absl::Hours(3)) << "our own jump shows in what was measured before it";
   session_.Close();
-  EXPECT_FALSE(counters_.clocks.Median().has_value());
+  clock_.Advance(absl::Minutes(3));
+  EXPECT_FALSE(median().has_value());
+}
+
+TEST_F(IngestSessionTest, AnAgentThatIsSentAwayIsHeardAllTheSame) {
+  wire::AgentFrame hello = HelloFrame(kEpoch, Now() + absl::Hours(2));
+  EXPECT_FALSE(session_.Open(hello.SerializeAsString(), std::make_shared<SilentSink>()).ok());
+  const auto all = counters_.clocks.All(Now(), clock_.SinceBoot());
+  ASSERT_THAT(all, SizeIs(1));
+  EXPECT_EQ(all[0].ahead, absl::Hours(2));
+  EXPECT_TRUE(all[0].held);
+  EXPECT_EQ(all[0].host_id, hello.hello().host_id());
 }
 
 TEST_F(IngestSessionTest, EscapesHostileNames) {

@@ -214,6 +214,68 @@ TEST(WriterTest, KnowsATimeFromTheStartOn) {
   EXPECT_EQ(rig.writer().status().store_time, known);
 }
 
+TEST(WriterTest, HousekeepingWaitsWhileNobodyVouchesForTheClock) {
+  CollectorRig rig;
+  std::vector<absl::Time> worked;
+  rig.writer().AddHousekeeping([&worked](absl::Time store_time) {
+    worked.push_back(store_time);
+    return absl::OkStatus();
+  });
+  const auto turn = [&rig] {
+    rig.Commit();
+    rig.writer().Housekeep();
+    return rig.writer().status();
+  };
+  turn();
+  rig.agents().Note("agent", "host", "web1 (default)", rig.clock().Now(), rig.clock().SinceBoot(), /*held=*/false);
+  rig.clock().JumpWall(absl::Hours(450 * 24));
+  const WriterStatus wrong = turn();
+  EXPECT_TRUE(wrong.store_time_waits);
+  EXPECT_THAT(wrong.store_time_reason, testing::HasSubstr("ahead of the store's time"));
+  EXPECT_EQ(wrong.store_time, absl::FromUnixSeconds(kRigStart));
+  EXPECT_THAT(worked, testing::SizeIs(1));
+
+  rig.clock().JumpWall(absl::Hours(-450 * 24));
+  EXPECT_FALSE(turn().store_time_waits);
+  EXPECT_THAT(worked, testing::SizeIs(2));
+  rig.clock().JumpWall(absl::Minutes(-30));
+  turn();
+  ASSERT_THAT(worked, testing::SizeIs(3));
+  EXPECT_EQ(worked[2], rig.clock().Now()) << "what the wall clock still lets in must find its day open";
+}
+
+TEST(WriterTest, AStoreThatWasAheadOpensItsDaysAgainWhenAgentsVouchForTheClock) {
+  CollectorRig rig;
+  constexpr std::int64_t kToday = kRigStart / 86400;
+  ASSERT_TRUE(rig.writer()
+                  .SubmitAndWait([](Tables& tables, Store& store) {
+                    tables.sealed_day = kToday + 400;
+                    tables.facts_day = kToday + 403;
+                    return store.PutMeta("sealed_day", std::to_string(tables.sealed_day));
+                  })
+                  .ok());
+  rig.clock().JumpWall(absl::Hours(-24));
+  int worked = 0;
+  rig.writer().AddHousekeeping([&worked](absl::Time) {
+    ++worked;
+    return absl::OkStatus();
+  });
+  for (int second = 0; second <= 60; ++second) {
+    EXPECT_EQ(worked, 0);
+    rig.agents().Note("agent", "host", "web1 (default)", rig.clock().Now(), rig.clock().SinceBoot(), /*held=*/false);
+    rig.Commit();
+    rig.writer().Housekeep();
+    rig.clock().Advance(absl::Seconds(1));
+  }
+  EXPECT_EQ(rig.writer().status().store_time_set_back, 1u);
+  rig.Commit();
+  rig.Restart();
+  EXPECT_LT(rig.writer().status().store_time, absl::FromUnixSeconds(kRigStart));
+  ReaderLock lock(&rig.state().mutex());
+  EXPECT_EQ(rig.state().tables().sealed_day, kToday - 5) << "73 h before the right time";
+  EXPECT_EQ(rig.state().tables().facts_day, kToday - 1);
+}
+
 TEST(WriterThreadTest, AStopCommitsWhatWasTaken) {
   CollectorRig rig;
   rig.writer().Start();

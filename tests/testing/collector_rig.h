@@ -10,6 +10,7 @@
 
 #include "gtest/gtest.h"
 
+#include "collector/clock_offsets.h"
 #include "collector/ingest_queue.h"
 #include "collector/state.h"
 #include "collector/store/sqlite_store.h"
@@ -47,6 +48,7 @@ class CollectorRig {
   explicit CollectorRig(Wrap wrap = nullptr, WriterOptions options = {})
       : wrap_(std::move(wrap)), options_(options), clock_(absl::FromUnixSeconds(kRigStart)) {
     Start();
+    writer_->AcceptClock();  // no stream of a test vouches for it
   }
 
   // Everything in memory goes; the file stays.
@@ -68,6 +70,7 @@ class CollectorRig {
     state_ = std::make_unique<State>();
     queue_ = std::make_unique<IngestQueue>();
     writer_ = std::make_unique<Writer>(state_.get(), store_.get(), queue_.get(), &clock_, options_);
+    writer_->SetClocks(&agents_);
     const absl::Status loaded = writer_->Load();
     ASSERT_TRUE(loaded.ok()) << loaded;
   }
@@ -80,6 +83,7 @@ class CollectorRig {
   IngestQueue& queue() { return *queue_; }
   Writer& writer() { return *writer_; }
   ManualClock& clock() { return clock_; }
+  ClockOffsets& agents() { return agents_; }
   const TempDir& dir() const { return dir_; }
 
   // Opens a stream and sends the dictionary.
@@ -125,6 +129,7 @@ class CollectorRig {
   Wrap wrap_;
   WriterOptions options_;
   ManualClock clock_;
+  ClockOffsets agents_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<State> state_;
   std::unique_ptr<IngestQueue> queue_;

@@ -13,6 +13,7 @@ absl::StatusOr<std::unique_ptr<WorldCollector>> WorldCollector::Open(const std::
   WorldCollector* const it = collector.get();
   ASSIGN_OR_RETURN(it->store_, OpenSqliteStore(path));
   it->writer_ = std::make_unique<Writer>(&it->state_, it->store_.get(), &it->queue_, clock);
+  it->writer_->SetClocks(&it->counters_.clocks);
   RETURN_IF_ERROR(it->writer_->Load());
   it->retention_ = std::make_unique<Retention>(&it->state_, it->store_.get(), it->writer_.get());
   it->writer_->AddHousekeeping([it](absl::Time store_time) { return it->retention_->Slice(store_time); });
@@ -29,7 +30,6 @@ absl::StatusOr<std::unique_ptr<WorldCollector>> WorldCollector::Open(const std::
 }
 
 absl::Status WorldCollector::Commit() {
-  writer_->SetAgentOffset(counters_.clocks.Median());
   RETURN_IF_ERROR(writer_->CommitOnce());
   writer_->Housekeep();
   return absl::OkStatus();

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -104,6 +105,11 @@ std::string ProblemsOf(const Json& host) {
   const auto add = [&](absl::string_view text) { absl::StrAppend(&out, out.empty() ? "" : "; ", text); };
   if (TrueAt(host, "duplicate")) {
     add("two machines share this identity");
+  }
+  if (TrueAt(host, "held_for_clock")) {
+    const double ahead = NumberAt(host, "clock_offset_seconds").value_or(0);
+    add(absl::StrCat("sent away: its clock is ", HumanDuration(absl::Seconds(std::abs(ahead))),
+                     ahead > 0 ? " ahead of" : " behind", " the collector's"));
   }
   for (const Json& source : ArrayAt(host, "sources")) {
     if (TextAt(source, "state") == "failed") {

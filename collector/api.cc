@@ -163,7 +163,10 @@ absl::StatusOr<std::string> ApplicationsBody(const ViewContext& context, const R
 }
 
 absl::StatusOr<std::string> HostsBody(const ViewContext& context) {
-  ASSIGN_OR_RETURN(const HostViews views, ReadHosts(*context.state, context.clock->Now()));
+  ASSIGN_OR_RETURN(HostViews views, ReadHosts(*context.state, context.clock->Now()));
+  if (context.clocks != nullptr) {
+    AddClocks(context.clocks->All(context.clock->Now(), context.clock->SinceBoot()), &views);
+  }
   return HostsJson(views, *context.inventory());
 }
 

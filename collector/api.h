@@ -28,6 +28,7 @@ struct ViewContext {
   State* state = nullptr;
   const Clock* clock = nullptr;
   const RatingSource* rating = nullptr;
+  const ClockOffsets* clocks = nullptr;
   std::function<SelfNumbers()> self;                            // called at each request that shows them
   ReaderFactory reader;                                         // for windows that the state does not hold
   std::function<std::string()> organization;                    // its name

@@ -168,7 +168,8 @@ Json HostOf(const HostView& view) {
           {"cpu_utilization_ratio", OrNull(view.cpu_utilization_ratio)},
           {"memory_utilization_ratio", OrNull(view.memory_utilization_ratio)},
           {"clock_synchronized", OrNull(view.clock_synchronized)},
-          {"clock_offset_seconds", nullptr},
+          {"clock_offset_seconds", SecondsOrNull(view.clock_offset)},
+          {"held_for_clock", view.held_for_clock},
           {"exhaustion", ExhaustionOf(view.forecasts)},
           {"sources", std::move(sources)},
           {"samples", SamplesJson(view.samples)}};

@@ -114,6 +114,7 @@ class Collector::Impl {
     context.state = &state_;
     context.clock = clock_;
     context.rating = rating_.get();
+    context.clocks = &counters_.clocks;
     context.self = [this] { return Self(); };
     context.reader = [this] { return store_->OpenReader(); };
     context.organization = [this] {

@@ -171,4 +171,17 @@ absl::StatusOr<HostViews> ReadHosts(State& state, absl::Time now) {
   return views;
 }
 
+void AddClocks(const std::vector<ClockOffsets::Offset>& clocks, HostViews* views) {
+  absl::flat_hash_map<std::string, const ClockOffsets::Offset*> by_host;
+  for (const ClockOffsets::Offset& offset : clocks) {
+    by_host[absl::BytesToHexString(offset.host_id)] = &offset;
+  }
+  for (HostView& view : views->hosts) {
+    if (const auto found = by_host.find(view.host_id); found != by_host.end()) {
+      view.clock_offset = found->second->ahead;
+      view.held_for_clock = found->second->held;
+    }
+  }
+}
+
 }  // namespace ppmm

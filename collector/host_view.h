@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
+#include "collector/clock_offsets.h"
 #include "collector/forecast_view.h"
 #include "collector/state.h"
 
@@ -56,6 +57,8 @@ struct HostView {
   std::optional<double> cpu_utilization_ratio;  // over the last 60 s
   std::optional<double> memory_utilization_ratio;
   std::optional<bool> clock_synchronized;
+  std::optional<absl::Duration> clock_offset;  // its agent's clock less ours, as of its latest frame
+  bool held_for_clock = false;                 // nothing of its agent is taken because of that
   std::vector<SourceView> sources;
   SampleCounts samples;
   HostForecasts forecasts;
@@ -70,6 +73,9 @@ struct HostViews {
 //
 // Errors: Unavailable while the state is not ready.
 absl::StatusOr<HostViews> ReadHosts(State& state, absl::Time now);
+
+// Adds to each host what its agent's clock says, or the duplicate's that speaks last.
+void AddClocks(const std::vector<ClockOffsets::Offset>& clocks, HostViews* views);
 
 // How a host is heard of. Under the reader lock.
 HostPresence PresenceOf(const HostState& host, absl::Time now);

@@ -138,6 +138,13 @@ TEST(Render, HostileNamesCannotReachTheTerminal) {
   }
 }
 
+TEST(Render, AHostWhoseAgentIsSentAwayForItsClockSaysSo) {
+  Json hosts = Load("hosts.json");
+  hosts["hosts"][0]["held_for_clock"] = true;
+  hosts["hosts"][0]["clock_offset_seconds"] = -7200;
+  EXPECT_THAT(RenderHosts(hosts, "", ScreenOf(200)), HasSubstr("sent away: its clock is 2h behind the collector's"));
+}
+
 TEST(Render, ColourIsForScreensThatTakeIt) {
   Screen screen = ScreenOf(80);
   EXPECT_THAT(RenderRating(Load("rating.json"), screen), Not(HasSubstr("\x1b[")));

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -75,6 +76,7 @@ class ApiTest : public testing::Test {
     context.state = &world_.state();
     context.clock = &clock_;
     context.rating = &rating_;
+    context.clocks = &clocks_;
     context.self = &ViewWorld::Self;
     context.reader = [] { return std::make_unique<MinutesReader>(); };
     context.organization = [] { return "Example"; };
@@ -107,6 +109,7 @@ class ApiTest : public testing::Test {
 
   ViewWorld world_;
   ManualClock clock_;
+  ClockOffsets clocks_;
   FakeRating rating_;
   http::Router router_;
   std::shared_ptr<const Inventory> inventory_ = std::make_shared<const Inventory>();
@@ -192,6 +195,19 @@ TEST_F(ApiTest, HostsTellHowTheyAreHeardOf) {
   EXPECT_EQ(db1["state"], "silent");
   EXPECT_TRUE(db1["cpu_utilization_ratio"].is_null());
   EXPECT_EQ(Find(body["hosts"], "host", "cache1")["state"], "off");
+}
+
+TEST_F(ApiTest, HostsTellWhatTheirClocksSayAndThatNothingIsTakenForThat) {
+  const std::string id = Find(GetJson("/api/v1/hosts")["hosts"], "host", "web1")["host_id"];
+  clocks_.Note("agent of web1", absl::HexStringToBytes(id), "web1 (default)", clock_.Now() + absl::Hours(2),
+               clock_.SinceBoot(), /*held=*/true);
+  const Json body = GetJson("/api/v1/hosts");
+  const Json& web1 = Find(body["hosts"], "host", "web1");
+  EXPECT_EQ(web1["clock_offset_seconds"], 7200);
+  EXPECT_EQ(web1["held_for_clock"], true);
+  const Json& db1 = Find(body["hosts"], "host", "db1");
+  EXPECT_TRUE(db1["clock_offset_seconds"].is_null());
+  EXPECT_EQ(db1["held_for_clock"], false);
 }
 
 TEST_F(ApiTest, HostsTellWhenTheirResourcesRunOut) {

@@ -32,7 +32,8 @@ TEST(RungTest, StaysAtOneAndSaysWhichActsAreMissing) {
 TEST(RungTest, AContradictionIsWatchedAtOnce) {
   EXPECT_EQ(TextAt(World().OfDay(4).rating, "/watch"), "false");
   EXPECT_EQ(TextAt(World().OfDay(5).rating, "/watch"), "true");
-  EXPECT_THAT(TextAt(World().OfDay(5).rating, "/watch_reasons"), HasSubstr("twin: two agents deliver"));
+  EXPECT_THAT(TextAt(World().OfDay(5).rating, "/watch_reasons"),
+              HasSubstr("lent, lent-646464, twin, twin-646464: two agents deliver"));
 }
 
 TEST(RungTest, TheDocumentedSqlShowsEachDayAndTheStateOfTheMachine) {

@@ -317,12 +317,14 @@ bool Spool::RemoveSegments(const std::vector<std::uint64_t>& numbers) {
 }
 
 void Spool::ForgetRemoved() {
+  std::set<std::uint64_t> numbers;
   std::set<std::uint64_t> epochs = {current_epoch_};
   for (const auto& [number, segment] : segments_) {
+    numbers.insert(number);
     epochs.insert(segment.epoch);
   }
   std::erase_if(state_.epochs, [&](const auto& entry) { return !epochs.contains(entry.first); });
-  std::erase_if(state_.damage, [&](const auto& entry) { return !segments_.contains(entry.first); });
+  std::erase_if(state_.damage, [&](const auto& entry) { return !numbers.contains(entry.first); });
 }
 
 }  // namespace ppmm

@@ -314,7 +314,7 @@ TEST(RateTest, HostsThatAContradictionSharesStandInOneSentence) {
   world.LiveUntil(30);
   LevelState state;
   state.published = Rung::k23;
-  for (int i = 1; i <= 12; ++i) {
+  for (std::uint32_t i = 1; i <= 12; ++i) {
     world.Change(Host(i), [](Scope& scope) { scope.contradiction = "its clock is off"; });
   }
   world.Change(Host(2), [](Scope& scope) { scope.contradiction = "two machines share its identity"; });

@@ -98,7 +98,9 @@ absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
   }
   SettleCode(now, recorder);
   Record(now, recorder);
-  EndSilentInstances(now, recorder);
+  if (scanned_) {  // after a jump of the clock or a sleep, a look back at the last scan says nothing
+    EndSilentInstances(now, recorder);
+  }
   if (now - waiting_since_ >= kWaitsTooLong) {
     return absl::ResourceExhaustedError(
         "more processes begin than can be identified at half a per cent of a core; those that wait belong to no "

@@ -91,17 +91,21 @@ void Recorder::EndInstance(EntityHandle handle, absl::Time at) {
   if (handle <= host() || handle >= entities_.size() || !entities_[handle].live) {
     return;
   }
-  wire::InstanceEnd* end = batch_.add_ended();
-  end->set_entity(entities_[handle].wire_id);
-  end->set_at_us(absl::ToUnixMicros(at));
+  EntityRecord& entity = entities_[handle];
+  if (entity.announced) {
+    wire::InstanceEnd* end = batch_.add_ended();
+    end->set_entity(entity.wire_id);
+    end->set_at_us(absl::ToUnixMicros(at));
+  }
   for (SeriesHandle series = 1; series < series_.size(); ++series) {
     if (series_[series].entity == handle) {
       RemoveSeries(series);
     }
   }
-  entities_[handle].live = false;
-  entities_[handle].changed = false;
-  free_entities_.push_back(handle);
+  // What the open batch says of it is still to be sent; the slot is freed when the next batch begins.
+  entity.live = false;
+  entity.changed = false;
+  ended_entities_.push_back(handle);
 }
 
 void Recorder::SetSource(absl::string_view source, wire::SourceState::State state, absl::string_view reason) {
@@ -239,45 +243,49 @@ void Recorder::BeginEpoch(std::uint64_t epoch) {
   produced_in_epoch_ = 0;
   next_entity_id_ = 1;
   next_series_id_ = 1;
+  FreeEnded();
   for (EntityHandle handle = host(); handle < entities_.size(); ++handle) {
     if (entities_[handle].live) {
       entities_[handle].wire_id = next_entity_id_++;
+      entities_[handle].announced = true;
       entities_[handle].changed = false;
     }
   }
   order_.clear();
   new_series_.clear();
-  free_series_.clear();
   for (SeriesHandle handle = 1; handle < series_.size(); ++handle) {
-    if (series_[handle].metric != nullptr && !series_[handle].ending) {
+    if (series_[handle].metric != nullptr) {
       series_[handle].wire_id = next_series_id_++;
       series_[handle].announced = true;
       order_.push_back(handle);
-    } else {
-      series_[handle].metric = nullptr;
-      free_series_.push_back(handle);
     }
   }
-  order_has_dead_ = false;
   // The segment that begins the epoch carries the complete dictionary.
   host_life_changed_ = sources_changed_ = listeners_changed_ = false;
+}
+
+// What ended in the batch before: nothing refers to it any more.
+void Recorder::FreeEnded() {
+  free_entities_.insert(free_entities_.end(), ended_entities_.begin(), ended_entities_.end());
+  ended_entities_.clear();
+  if (!std::exchange(order_has_dead_, false)) {
+    return;
+  }
+  const auto ending = [this](SeriesHandle handle) { return series_[handle].ending; };
+  new_series_.erase(std::remove_if(new_series_.begin(), new_series_.end(), ending), new_series_.end());
+  const auto first_ending = std::stable_partition(order_.begin(), order_.end(), std::not_fn(ending));
+  for (auto it = first_ending; it != order_.end(); ++it) {
+    series_[*it].metric = nullptr;
+    free_series_.push_back(*it);
+  }
+  order_.erase(first_ending, order_.end());
 }
 
 void Recorder::BeginBatch(std::int64_t t0_seconds, BatchShape shape) {
   t0_ = t0_seconds;
   shape_ = shape;
   step_ = 0;
-  if (order_has_dead_) {
-    const auto ending = [this](SeriesHandle handle) { return series_[handle].ending; };
-    new_series_.erase(std::remove_if(new_series_.begin(), new_series_.end(), ending), new_series_.end());
-    const auto first_ending = std::stable_partition(order_.begin(), order_.end(), std::not_fn(ending));
-    for (auto it = first_ending; it != order_.end(); ++it) {
-      series_[*it].metric = nullptr;
-      free_series_.push_back(*it);
-    }
-    order_.erase(first_ending, order_.end());
-    order_has_dead_ = false;
-  }
+  FreeEnded();
   for (const SeriesHandle handle : order_) {
     series_[handle].mask = 0;
     series_[handle].values.resize(shape.steps_per_batch);
@@ -322,6 +330,7 @@ std::optional<std::string> Recorder::TakeDictionaryChanges() {
       wire::Entity* out = dictionary.add_entities();
       *out = entity.record;
       out->set_id(entity.wire_id);
+      entity.announced = true;
       entity.changed = false;
       any = true;
     }
@@ -364,11 +373,20 @@ std::vector<std::string> Recorder::CompleteDictionary() const {
   wire::Dictionary first;
   first.set_complete(true);
   first.set_listeners_complete(true);
+  const auto add_entity = [&first](const EntityRecord& entity) {
+    wire::Entity* out = first.add_entities();
+    *out = entity.record;
+    out->set_id(entity.wire_id);
+  };
   for (const EntityRecord& entity : entities_) {
     if (entity.live) {
-      wire::Entity* out = first.add_entities();
-      *out = entity.record;
-      out->set_id(entity.wire_id);
+      add_entity(entity);
+    }
+  }
+  // The batch that follows may be the one in which they ended, with their last values.
+  for (const EntityHandle handle : ended_entities_) {
+    if (entities_[handle].announced) {
+      add_entity(entities_[handle]);
     }
   }
   *first.mutable_host_life() = host_life_;
@@ -383,7 +401,7 @@ std::vector<std::string> Recorder::CompleteDictionary() const {
 
   wire::Dictionary series;
   for (const SeriesHandle handle : order_) {
-    if (series_[handle].ending) {
+    if (series_[handle].ending && series_[handle].mask == 0) {
       continue;
     }
     FillSeries(series_[handle], series.add_series());

@@ -44,7 +44,7 @@ class Recorder {
   void SetHostLife(const wire::HostLife& life);
   EntityHandle AddInstance(const wire::Instance& instance, absl::Time started);
   void UpdateInstance(EntityHandle entity, const wire::Instance& instance);
-  // Ends its series too.
+  // Ends its series too. One that came and went within a batch is not sent.
   void EndInstance(EntityHandle entity, absl::Time at);
   void SetSource(absl::string_view source, wire::SourceState::State state, absl::string_view reason);
   // The listeners in force, all of them; sent when they differ from what was sent.
@@ -79,7 +79,7 @@ class Recorder {
   // Dictionary record with what changed since the last call, ready for the spool; nullopt: nothing did. To be
   // appended before the batch.
   std::optional<std::string> TakeDictionaryChanges();
-  // Dictionary records with everything in force, in this order; each below 512 KiB.
+  // Dictionary records with everything in force, and what ended in the open batch, in this order; each below 512 KiB.
   std::vector<std::string> CompleteDictionary() const;
 
   struct BuiltBatch {
@@ -110,6 +110,7 @@ class Recorder {
     wire::Entity record;  // without id
     std::uint32_t wire_id = 0;
     bool live = false;
+    bool announced = false;  // stands in a dictionary record
     bool changed = false;
   };
   struct SeriesRecord {
@@ -128,6 +129,7 @@ class Recorder {
 
   SeriesRecord* Find(SeriesHandle series);
   void Put(SeriesRecord& series, std::int64_t value);
+  void FreeEnded();
   void FillSeries(const SeriesRecord& series, wire::Series* out) const;
   std::string Serialize(wire::Dictionary* dictionary) const;
 
@@ -141,7 +143,8 @@ class Recorder {
 
   std::vector<EntityRecord> entities_;  // index: handle
   std::vector<EntityHandle> free_entities_;
-  std::vector<SeriesRecord> series_;  // index: handle
+  std::vector<EntityHandle> ended_entities_;  // in the open batch
+  std::vector<SeriesRecord> series_;          // index: handle
   std::vector<SeriesHandle> free_series_;
   std::vector<SeriesHandle> order_;  // live series by wire id
   std::size_t live_series_ = 0;

@@ -63,11 +63,17 @@ void Spool::AppendBatch(std::uint64_t seq, std::uint32_t samples, absl::Time t0,
 
 void Spool::WriteRecord(const SpoolHeader& header, absl::string_view frame) {
   const std::string record = EncodeSpoolRecord(header, frame);
-  if (active_ != 0 && !segments_.at(active_).in_memory &&
-      segments_.at(active_).bytes + record.size() > options_.segment_bytes) {
-    CloseActive();
+  bool in_memory = false;
+  if (active_ != 0) {
+    const Segment& active = segments_.at(active_);
+    in_memory = active.in_memory;
+    // Half of the memory, so that the newest batches stay when the oldest segment goes.
+    const bool full = active.bytes + record.size() > (in_memory ? options_.memory_bytes / 2 : options_.segment_bytes);
+    if (full && (!in_memory || active.first_seq != 0)) {
+      CloseActive();
+    }
   }
-  Segment* segment = active_ != 0 ? &segments_.at(active_) : &StartSegment(record.size(), /*in_memory=*/false);
+  Segment* segment = active_ != 0 ? &segments_.at(active_) : &StartSegment(record.size(), in_memory);
   if (!segment->in_memory) {
     absl::Status status = MakeRoom(record.size()) ? segment->file->Append(record) : absl::UnavailableError(disk_error_);
     if (!status.ok()) {
@@ -179,6 +185,7 @@ bool Spool::MakeRoom(std::uint64_t bytes) {
 
 // ---- when the disk refuses writes -----------------------------------------------------------------------------------
 
+// Drops the oldest segments. The one written to stays, however large its dictionary and its first batch are.
 void Spool::BoundMemory() {
   std::uint64_t bytes = 0;
   for (const auto& [number, segment] : segments_) {
@@ -193,43 +200,7 @@ void Spool::BoundMemory() {
     state_.totals.dropped_write += it->second.samples;
     it = segments_.erase(it);
   }
-  if (bytes > options_.memory_bytes) {
-    RebuildMemory(&segments_.at(active_));
-  }
   state_unsaved_ = true;
-}
-
-// Keeps the dictionary now in force and the newest batches, in half of the room.
-void Spool::RebuildMemory(Segment* segment) {
-  std::vector<SpoolScanner::Record> waiting;
-  SpoolScanner scanner(*segment->file, segment->bytes, segment->epoch);
-  while (const std::optional<SpoolScanner::Record> record = scanner.Next()) {
-    if (record->header.type == SpoolRecordType::kBatch && Waits(*segment, record->header.seq)) {
-      waiting.push_back(*record);
-    }
-  }
-  std::string image = CompleteDictionary();
-  std::uint64_t bytes = image.size();
-  auto first = waiting.end();
-  while (first != waiting.begin() &&
-         (first == waiting.end() || bytes + std::prev(first)->bytes() <= options_.memory_bytes / 2)) {
-    --first;  // the newest one stays whatever its size
-    bytes += first->bytes();
-  }
-  for (auto it = waiting.begin(); it != first; ++it) {
-    state_.totals.dropped_write += it->header.samples;
-    segment->samples -= it->header.samples;
-    --segment->batches;
-  }
-  for (auto it = first; it != waiting.end(); ++it) {
-    image.append(*segment->file->Read(it->offset, it->bytes()));  // memory always reads
-  }
-  segment->file = std::make_shared<MemoryFile>();
-  segment->file->Append(image).IgnoreError();  // memory takes all
-  segment->bytes = image.size();
-  segment->first_seq = first == waiting.end() ? 0 : first->header.seq;
-  segment->settled_to = 0;
-  ++segment->generation;
 }
 
 // Moves what is in memory to segment files.

@@ -52,7 +52,6 @@ struct SpoolCursor {
   std::uint64_t epoch = 0;
   std::uint64_t last_seq = 0;  // given out
   std::uint64_t segment = 0;
-  std::uint64_t generation = 0;
   std::uint64_t offset = 0;
 };
 
@@ -147,7 +146,6 @@ class Spool {
   void CloseActive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MakeRoom(std::uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void BoundMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void RebuildMemory(Segment* segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteOutMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   SpoolFile* FileOf(Segment* segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

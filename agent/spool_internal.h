@@ -47,9 +47,8 @@ struct Spool::Segment {
   std::uint64_t epoch = 0;
   std::shared_ptr<SpoolFile> file = nullptr;  // null: not open
   bool in_memory = false;
-  bool unreadable = false;       // could not be opened at start: kept until it is the oldest
-  bool stuck = false;            // could not be deleted: tried again by Tick
-  std::uint64_t generation = 0;  // of the bytes: cursors of another one begin again
+  bool unreadable = false;  // could not be opened at start: kept until it is the oldest
+  bool stuck = false;       // could not be deleted: tried again by Tick
   std::uint64_t bytes = 0;
   std::uint64_t first_seq = 0;  // 0: no batch
   std::uint64_t last_seq = 0;

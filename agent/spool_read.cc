@@ -62,9 +62,8 @@ bool Spool::Next(SpoolCursor* cursor, SpoolRecord* record) {
       ++it;
       continue;
     }
-    if (it->first != cursor->segment || segment.generation != cursor->generation) {
+    if (it->first != cursor->segment) {
       cursor->segment = it->first;
-      cursor->generation = segment.generation;
       cursor->offset = 0;
     }
     SpoolFile* const file = cursor->offset == 0 && segment.batches == 0 ? nullptr : FileOf(&segment);

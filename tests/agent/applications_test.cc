@@ -485,6 +485,17 @@ TEST_F(ApplicationsTest, ReadsProcessesAtTheirPeriodAndSocketsEachStep) {
   EXPECT_EQ(ten.at("slow processes"), 1);
 }
 
+TEST_F(ApplicationsTest, EndsNothingBetweenScansWhenTheClockJumps) {
+  Make(absl::Seconds(10));
+  AddProcess(132, "steady");
+  StepTo(10);
+  now_ += 3600;
+  Step();
+  EXPECT_EQ(frames_.last_batch().ended_size(), 0) << "nobody looked whether it runs";
+  EXPECT_EQ(StepTo(20).at("steady processes"), 1);
+  EXPECT_EQ(frames_.last_batch().ended_size(), 0);
+}
+
 TEST_F(ApplicationsTest, KeepsWhatAProcessUsedBeforeItWasIdentifiedBetweenScans) {
   Make(absl::Seconds(10));
   Step();

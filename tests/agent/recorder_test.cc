@@ -147,6 +147,45 @@ TEST_F(RecorderTest, EndsAnInstanceWithItsSeries) {
   EXPECT_EQ(recorder_.series_count(), 0u);
 }
 
+TEST_F(RecorderTest, TheCompleteDictionaryNamesWhatEndsInTheOpenBatch) {
+  wire::Instance nginx;
+  nginx.set_name("nginx");
+  const EntityHandle instance = recorder_.AddInstance(nginx, absl::FromUnixSeconds(kT0));
+  const SeriesHandle cpu = recorder_.AddSeries(instance, MetricNamed("ppmm_instance_cpu_seconds_total"));
+  recorder_.BeginEpoch(8);
+  recorder_.BeginBatch(kT0, {1, 1});
+  recorder_.Increment(cpu, 3);
+  recorder_.EndInstance(instance, absl::FromUnixSeconds(kT0));
+  wire::Instance apache;
+  apache.set_name("apache");
+  recorder_.AddInstance(apache, absl::FromUnixSeconds(kT0));
+  recorder_.TakeDictionaryChanges();
+  built_ = recorder_.BuildBatch(1);
+  frames_.TakeDictionary(recorder_.CompleteDictionary());  // as the first batch of an epoch begins its segment
+  EXPECT_EQ(frames_.TakeBatch(built_.frame).at({"ppmm_instance_cpu_seconds_total{}", kT0}), 3);
+  ASSERT_EQ(frames_.last_batch().ended_size(), 1);
+  const std::uint32_t id = frames_.last_batch().ended(0).entity();
+  EXPECT_EQ(frames_.entities().at(id).instance().name(), "nginx") << "its slot is not given away before";
+  EXPECT_EQ(frames_.last_dictionary().series(0).entity(), id);
+
+  recorder_.BeginBatch(kT0 + 1, {1, 1});
+  frames_.TakeDictionary(recorder_.CompleteDictionary());
+  EXPECT_EQ(frames_.last_dictionary().series_size(), 0);
+  EXPECT_EQ(frames_.last_dictionary().entities_size(), 2) << "the host and apache";
+}
+
+TEST_F(RecorderTest, AnInstanceThatCameAndWentWithinABatchIsNotSent) {
+  recorder_.BeginBatch(kT0, {1, 1});
+  wire::Instance brief;
+  brief.set_name("brief");
+  recorder_.EndInstance(recorder_.AddInstance(brief, absl::FromUnixSeconds(kT0)), absl::FromUnixSeconds(kT0));
+  Send(1);
+  EXPECT_EQ(frames_.last_batch().ended_size(), 0);
+  EXPECT_EQ(recorder_.CompleteDictionary().size(), 1u);
+  frames_.TakeDictionary(recorder_.CompleteDictionary());
+  EXPECT_EQ(frames_.last_dictionary().entities_size(), 1) << "the host";
+}
+
 TEST_F(RecorderTest, SendsAChangeOnce) {
   recorder_.BeginBatch(kT0, {1, 1});
   recorder_.SetSource("cpu", wire::SourceState::OK, "");

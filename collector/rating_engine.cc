@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -91,16 +92,23 @@ RatingEngine::~RatingEngine() {
 
 absl::Status RatingEngine::Load() {
   ASSIGN_OR_RETURN(catalogue_, LoadCatalogue());
+  return LoadBefore(std::numeric_limits<Day>::max());
+}
+
+absl::Status RatingEngine::LoadBefore(std::int64_t day) {
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
-  const Day today = DayOf(clock_->Now());
-  ASSIGN_OR_RETURN(const std::vector<RatingDayRow> days, reader->RatingDays(0, today + 1));
-  level_.held_since = today;  // rung 1 holds since there is somebody to rate
+  ASSIGN_OR_RETURN(const std::vector<RatingDayRow> days, reader->RatingDays(0, day));
+  level_ = LevelState();
+  level_.held_since = DayOf(clock_->Now());  // rung 1 holds since there is somebody to rate
   if (!days.empty()) {
     ASSIGN_OR_RETURN(level_, DecodeLevelState(days.back().body));
   }
   ASSIGN_OR_RETURN(const std::vector<Tier1Row> tier_1, reader->Tier1());
+  tier_1_.clear();
   for (const Tier1Row& row : tier_1) {
-    tier_1_[static_cast<Day>(row.day)].insert(row.application);
+    if (row.day < day) {
+      tier_1_[static_cast<Day>(row.day)].insert(row.application);
+    }
   }
   return absl::OkStatus();
 }
@@ -209,7 +217,10 @@ absl::Status RatingEngine::SaveEvaluation(Day day, const Rating& rating, const s
   row.low = std::string(RungName(rating.low));
   row.high = std::string(RungName(rating.high));
   row.body = EncodeLevelState(level_);
-  return writer_->SubmitAndWait([row, drawn](Tables&, Store& store) -> absl::Status {
+  return writer_->SubmitAndWait([row, drawn](Tables& tables, Store& store) -> absl::Status {
+    if (!IsOver(row.day, tables)) {
+      return absl::OkStatus();  // store time was set back meanwhile
+    }
     for (const Tier1Row& member : drawn) {
       RETURN_IF_ERROR(store.Put(member));
     }
@@ -260,6 +271,9 @@ absl::Status RatingEngine::RunOnce() {
   const absl::Time now = writer.store_time_waits ? store_time : clock_->Now();
   std::vector<Day> written;
   if (!writer.store_time_waits) {
+    if (level_.last.has_value() && *level_.last >= DayOf(writer.store_time)) {
+      RETURN_IF_ERROR(LoadBefore(DayOf(writer.store_time)));  // store time was set back
+    }
     ASSIGN_OR_RETURN(written, keeper_.Run(store_time));
     const Day last_closed = DayOf(store_time - kAfterMidnight) - 1;
     RETURN_IF_ERROR(EvaluateClosedDays(last_closed + 1));

@@ -68,6 +68,8 @@ class RatingEngine : public RatingSource {
 
  private:
   void Loop();
+  // Reads the state of the levels as the newest evaluation of a day before `day` left it, and the draws of tier 1.
+  absl::Status LoadBefore(std::int64_t day);
   // Evaluates the days that were not, in order; the last one is at most the day before `today`.
   absl::Status EvaluateClosedDays(Day today);
   absl::StatusOr<Facts> FactsUpTo(Day day);

@@ -11,6 +11,7 @@
 #include "collector/facts/bits.h"
 #include "collector/writer.h"
 #include "common/failpoint.h"
+#include "common/log.h"
 #include "common/status.h"
 
 namespace ppmm {
@@ -213,9 +214,29 @@ void Retention::ForgetOldCursors(absl::Time store_time) {
 }
 
 absl::Status OpenDaysAgain(absl::Time store_time, Tables& tables, Store& store) {
+  const std::int64_t today = DayNumber(store_time);
   tables.sealed_day = std::min(tables.sealed_day, DayNumber(store_time - kSealAfter));
-  tables.facts_day = std::min(tables.facts_day, DayNumber(store_time));
+  tables.facts_day = std::min(tables.facts_day, today);
+  tables.touched_days.erase(tables.touched_days.lower_bound(today), tables.touched_days.end());
   RETURN_IF_ERROR(store.PutMeta("sealed_day", absl::StrCat(tables.sealed_day)));
+  ASSIGN_OR_RETURN(const int ratings, store.DeleteConclusionsFrom(today));
+  if (ratings > 0) {
+    LogWarning("writer", ratings, ratings == 1 ? " rating" : " ratings",
+               " published for days that have not come: withdrawn, with facts and forecasts of these days");
+  }
+  ASSIGN_OR_RETURN(std::vector<ForecastRow> forecasts, store.Forecasts(0, today));
+  std::int64_t newest = 0;
+  for (const ForecastRow& row : forecasts) {
+    newest = std::max(newest, row.day);
+  }
+  for (auto& [key, host] : tables.hosts) {
+    host.forecasts.clear();
+  }
+  for (ForecastRow& row : forecasts) {
+    if (const auto host = tables.hosts.find(row.host); row.day == newest && host != tables.hosts.end()) {
+      host->second.forecasts.push_back(std::move(row));
+    }
+  }
   return PutTouchedDays(tables, store);
 }
 

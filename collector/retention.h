@@ -71,7 +71,7 @@ class Retention {
 };
 
 // Store time was ahead of the right time: days that are not over 73 h before `store_time` are not sealed, and those
-// that are not over have no facts. What was written of them is written again when they are due. Part of a transaction.
+// that are not over have no facts, forecasts and ratings: they are made when they are due. Part of a transaction.
 absl::Status OpenDaysAgain(absl::Time store_time, Tables& tables, Store& store);
 
 }  // namespace ppmm

@@ -392,6 +392,10 @@ absl::Status PutTouchedDays(const Tables& tables, Store& store) {
   return store.PutMeta("touched_days", absl::StrJoin(tables.touched_days, ","));
 }
 
+bool IsOver(std::int64_t day, const Tables& tables) {
+  return tables.store_time_us >= (day + 1) * 86'400'000'000;
+}
+
 bool TouchDay(std::int64_t day, Tables& tables) {
   tables.day_changed[day] = tables.commit + 1;
   return day < tables.facts_day && tables.touched_days.insert(day).second;

@@ -166,9 +166,9 @@ struct Tables {
   std::uint64_t lost_by_restore = 0;       // samples that agents no longer have and this store never had: of `dropped`
   std::int64_t commit = 0;                 // number of the last commit, ever growing
   std::int64_t sealed_day = 0;             // days before it are sealed
-  std::int64_t store_time_us = 0;
-  std::int64_t facts_day = 0;           // facts are written of the days before it
-  std::set<std::int64_t> touched_days;  // of these, changed since by late samples
+  std::int64_t store_time_us = 0;          // of the newest transaction, changes of it included
+  std::int64_t facts_day = 0;              // facts are written of the days before it
+  std::set<std::int64_t> touched_days;     // of these, changed since by late samples
   // By day, the last commit that changed what its facts are made of; not listed: none since the state was read.
   std::map<std::int64_t, std::int64_t> day_changed;
   std::int64_t read_at = 0;                // the commit at which the state was read
@@ -215,6 +215,9 @@ std::string EntityLookupKey(HostKey host, EntityKind kind, absl::string_view key
 // The blob of a row of `total`. Errors: DataLoss.
 std::string EncodePooledTotals(const ApplicationState& application);
 absl::Status DecodePooledTotals(absl::string_view bytes, ApplicationState* application);
+
+// Whether store time has come to the end of the day.
+bool IsOver(std::int64_t day, const Tables& tables);
 
 // Writes facts_day and touched_days to `meta`.
 absl::Status PutTouchedDays(const Tables& tables, Store& store);

@@ -197,6 +197,7 @@ absl::Status Writer::CommitOnce() {
 
 absl::Status Writer::Transaction(std::vector<QueuedEvent> live, const std::vector<Submitted>& changes) {
   Tables& tables = state_->mutable_tables();
+  tables.store_time_us = absl::ToUnixMicros(store_time_.time());
   RETURN_IF_ERROR(store_->Begin());
   for (QueuedEvent& event : live) {
     RETURN_IF_ERROR(merger_.Apply(tables, *store_, std::move(event)));
@@ -213,7 +214,6 @@ absl::Status Writer::Transaction(std::vector<QueuedEvent> live, const std::vecto
     RETURN_IF_ERROR(change.change(tables, *store_));
   }
   RETURN_IF_ERROR(merger_.Flush(tables, *store_));
-  tables.store_time_us = absl::ToUnixMicros(store_time_.time());
   RETURN_IF_ERROR(store_->PutMeta("store_time_us", absl::StrCat(tables.store_time_us)));
   ++tables.commit;
   RETURN_IF_ERROR(store_->PutMeta("commit", absl::StrCat(tables.commit)));

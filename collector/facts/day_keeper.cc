@@ -147,6 +147,9 @@ absl::Status DayKeeper::Write(Day day) {
   RETURN_IF_ERROR(SetWarnings(*reader, day, as_of, std::move(kept), *rows));
 
   return writer_->SubmitAndWait([rows, by_host, day, as_of, read](Tables& tables, Store& store) -> absl::Status {
+    if (!IsOver(day, tables)) {
+      return absl::OkStatus();  // store time was set back meanwhile
+    }
     for (const auto& [of, facts] : rows->facts) {
       for (const auto& [scope, row] : facts) {
         RETURN_IF_ERROR(store.PutFactDay(of, scope, row));

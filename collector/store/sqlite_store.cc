@@ -614,6 +614,13 @@ class SqliteStore : public Reads<Store> {
         "WHERE keep_until_day < ? LIMIT ?)",
         day, limit);
   }
+  absl::StatusOr<int> DeleteConclusionsFrom(std::int64_t day) override {
+    RETURN_IF_ERROR(Run(*connection_, "DELETE FROM fact_day WHERE day >= ?", day));
+    RETURN_IF_ERROR(Run(*connection_, "DELETE FROM forecast WHERE day >= ?", day));
+    RETURN_IF_ERROR(Run(*connection_, "DELETE FROM tier_1 WHERE day >= ?", day));
+    RETURN_IF_ERROR(Run(*connection_, "DELETE FROM rating_day WHERE day >= ?", day));
+    return connection_->changes();
+  }
 
  private:
   void EndTransaction() {

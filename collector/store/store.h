@@ -149,6 +149,10 @@ class Store : public StoreReader {
   virtual absl::StatusOr<int> DeleteForecastsBefore(std::int64_t day, int limit) = 0;
   virtual absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) = 0;
   virtual absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) = 0;
+
+  // What was concluded of this day and of all after it: facts, forecasts, ratings, draws of tier 1. Tells how many
+  // ratings these were.
+  virtual absl::StatusOr<int> DeleteConclusionsFrom(std::int64_t day) = 0;
 };
 
 }  // namespace ppmm

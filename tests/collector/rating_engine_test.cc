@@ -15,6 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr Day kDay = kRigStart / 86400;  // 1 January 2026
 
@@ -66,6 +67,23 @@ class RatingEngineTest : public ::testing::Test {
     }
     return rows;
   }
+  // The days that are rated, since the start.
+  std::vector<std::int64_t> Rated() {
+    std::vector<std::int64_t> days;
+    const absl::StatusOr<std::vector<RatingDayRow>> rows = rig_.store().RatingDays(0, kDay + 1000);
+    EXPECT_TRUE(rows.ok()) << rows.status();
+    for (const RatingDayRow& row : *rows) {
+      days.push_back(row.day - kDay);
+    }
+    return days;
+  }
+  void JumpTo(absl::Duration since_start) {
+    rig_.clock().JumpWall(absl::FromUnixSeconds(kRigStart) + since_start - rig_.clock().Now());
+  }
+  void Turn() {
+    rig_.Commit();
+    ASSERT_TRUE(engine_->RunOnce().ok());
+  }
   int TierOf(std::uint32_t entity) { return (*engine_->Current())->applications.at(entity - 1).tier; }
 
   CollectorRig rig_;
@@ -114,6 +132,74 @@ TEST_F(RatingEngineTest, DrawsTier1AtTheFirstEvaluationAndKeepsIt) {
   EXPECT_THAT(Drawn(), ElementsAre("0 busy 99 % of CPU time", "31 quiet 99 % of CPU time")) << "1 February";
   EXPECT_EQ(TierOf(busy_), 2);
   EXPECT_EQ(TierOf(quiet_), 1);
+}
+
+TEST_F(RatingEngineTest, NoDayEndsWhileNobodyVouchesForTheClock) {
+  LiveAt(absl::Minutes(10));
+  JumpTo(absl::Hours(5 * 24) + absl::Minutes(15));
+  Turn();
+  ASSERT_TRUE(rig_.writer().status().store_time_waits);
+  EXPECT_THAT(Rated(), IsEmpty());
+  EXPECT_THAT((*engine_->Current())->rating_json, HasSubstr("2026-01-01"))
+      << "what is shown is of the time that is sure";
+  EXPECT_THAT((*engine_->Current())->rating_json, Not(HasSubstr("2026-01-06")));
+  rig_.writer().AcceptClock();
+  Turn();
+  EXPECT_THAT(Rated(), ElementsAre(0, 1, 2, 3, 4)) << "what was missed is made up in order";
+}
+
+TEST_F(RatingEngineTest, ARatingOfADayThatHasNotComeIsWithdrawnWhenStoreTimeIsSetBack) {
+  LiveAt(absl::Minutes(10));
+  LiveAt(absl::Hours(24) + absl::Minutes(15));
+  const LevelState right = engine_->level_state();
+  JumpTo(absl::Hours(29 * 24));
+  rig_.writer().AcceptClock();
+  LiveAt(absl::Hours(29 * 24), /*busy=*/1, /*quiet=*/1'000'000'000);
+  LiveAt(absl::Hours(32 * 24) + absl::Minutes(15), /*busy=*/1, /*quiet=*/1'000'000'000);
+  ASSERT_EQ(Rated().size(), 32u);
+  ASSERT_EQ(Drawn().size(), 2u) << "a new month, a new draw";
+
+  JumpTo(absl::Hours(24) + absl::Minutes(20));
+  rig_.writer().AcceptClock();
+  rig_.Commit();
+  EXPECT_THAT(Rated(), ElementsAre(0));
+  EXPECT_THAT(Drawn(), ElementsAre("0 busy 99 % of CPU time"));
+  EXPECT_FALSE(rig_.store().GetFactDay(kDay + 1, kOrganizationScope)->has_value());
+  EXPECT_TRUE(rig_.store().GetFactDay(kDay, kOrganizationScope)->has_value());
+  EXPECT_TRUE(rig_.store().Forecasts(kDay + 1, kDay + 1000)->empty());
+  Turn();
+  EXPECT_EQ(engine_->level_state(), right) << "as the last right evaluation left it";
+  EXPECT_THAT(Rated(), ElementsAre(0));
+  LiveAt(absl::Hours(48) + absl::Minutes(15));
+  EXPECT_THAT(Rated(), ElementsAre(0, 1)) << "rated once it has come";
+  EXPECT_EQ(engine_->level_state().last, kDay + 1);
+}
+
+// The engine reads the time, then evaluates, then hands the rating to a commit that sets the time back.
+TEST_F(RatingEngineTest, ARatingMadeBeforeTheTimeWasSetBackIsNotPublishedAfterIt) {
+  LiveAt(absl::Minutes(10));
+  JumpTo(absl::Hours(5 * 24) + absl::Minutes(15));
+  rig_.writer().AcceptClock();
+  rig_.Commit();
+  JumpTo(absl::Minutes(20));
+  rig_.writer().AcceptClock();  // with the next commit: that of the first facts or ratings of the turn
+  ASSERT_TRUE(engine_->RunOnce().ok());
+  EXPECT_THAT(Rated(), IsEmpty());
+  ASSERT_TRUE(engine_->RunOnce().ok());
+  EXPECT_FALSE(engine_->level_state().last.has_value());
+  ReaderLock lock(&rig_.state().mutex());
+  EXPECT_LE(rig_.state().tables().facts_day, kDay);
+}
+
+TEST_F(RatingEngineTest, ARestartUnderAClockThatIsBehindPublishesNoDayAgain) {
+  LiveAt(absl::Minutes(10));
+  LiveAt(absl::Hours(24) + absl::Minutes(15));
+  LiveAt(absl::Hours(48) + absl::Minutes(15));
+  const LevelState right = engine_->level_state();
+  JumpTo(absl::Hours(1));
+  StartEngine();
+  Turn();
+  EXPECT_EQ(engine_->level_state(), right);
 }
 
 }  // namespace

@@ -157,6 +157,9 @@ class FaultyStore : public Store {
   absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) override {
     return store_->DeleteFactDaysBefore(day, limit);
   }
+  absl::StatusOr<int> DeleteConclusionsFrom(std::int64_t day) override {
+    return Fails() ? absl::StatusOr<int>(fault_->write) : store_->DeleteConclusionsFrom(day);
+  }
   absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) override {
     return store_->DeleteBlocksKeptUntil(day, limit);
   }

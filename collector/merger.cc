@@ -269,7 +269,7 @@ absl::Status Merger::MergeBatch(Tables& tables, Store& store, Stream& stream, Ag
   for (std::int64_t minute = batch.t0 / 60; minute <= newest / 60; ++minute) {
     // A host without any minute yet opens its first with whatever comes: totals need a row to ride in.
     if (minute != host.row.open_minute && (batch.live || host.row.open_minute == 0)) {
-      RETURN_IF_ERROR(OpenMinute(store, host, minute));
+      RETURN_IF_ERROR(OpenMinute(tables, store, host, minute));
     }
     RETURN_IF_ERROR(MergeMinute(tables, store, host, ids, batch, minute));
     // A batch is sent when its last step is over. Backlogs say nothing of the clock in their time.
@@ -300,7 +300,7 @@ absl::Status Merger::MergeMinute(Tables& tables, Store& store, HostState& host, 
                                  const DecodedBatch& batch, std::int64_t minute) {
   MinuteRow* row = &host.open;
   if (minute != host.row.open_minute) {
-    ASSIGN_OR_RETURN(ChangedRow * changed, RowOf(store, host.row.key, minute));
+    ASSIGN_OR_RETURN(ChangedRow * changed, RowOf(tables, store, host.row.key, minute));
     row = &changed->row;
   }
   row->flags |= batch.live ? std::uint32_t{MinuteRow::kLive} : 0;
@@ -390,7 +390,7 @@ absl::Status Merger::MergeMinute(Tables& tables, Store& store, HostState& host, 
   return absl::OkStatus();
 }
 
-absl::Status Merger::OpenMinute(Store& store, HostState& host, std::int64_t minute) {
+absl::Status Merger::OpenMinute(const Tables& tables, Store& store, HostState& host, std::int64_t minute) {
   if (host.row.open_minute != 0) {
     ChangedRow& closed = rows_[{host.row.open_minute, host.row.key}];
     closed.row = std::move(host.open);
@@ -398,7 +398,7 @@ absl::Status Merger::OpenMinute(Store& store, HostState& host, std::int64_t minu
     host.open = MinuteRow();
   }
   // What came late before it, or, when the clock was set back, its first pass.
-  ASSIGN_OR_RETURN(ChangedRow * existing, RowOf(store, host.row.key, minute));
+  ASSIGN_OR_RETURN(ChangedRow * existing, RowOf(tables, store, host.row.key, minute));
   host.open = std::move(existing->row);
   if ((host.open.flags & MinuteRow::kLive) != 0) {
     host.open.flags |= MinuteRow::kTwice;
@@ -408,7 +408,8 @@ absl::Status Merger::OpenMinute(Store& store, HostState& host, std::int64_t minu
   return absl::OkStatus();
 }
 
-absl::StatusOr<Merger::ChangedRow*> Merger::RowOf(Store& store, HostKey host, std::int64_t minute) {
+absl::StatusOr<Merger::ChangedRow*> Merger::RowOf(const Tables& tables, Store& store, HostKey host,
+                                                  std::int64_t minute) {
   const auto [at, is_new] = rows_.try_emplace({minute, host});
   if (is_new) {
     ASSIGN_OR_RETURN(const std::optional<std::string> blob, store.GetMinute(minute, host));
@@ -417,19 +418,22 @@ absl::StatusOr<Merger::ChangedRow*> Merger::RowOf(Store& store, HostKey host, st
       at->second.row.totals.clear();
       at->second.row.sketch_totals.clear();
       at->second.row.late_samples_total = 0;
+    } else {
+      ASSIGN_OR_RETURN(at->second.row, reopened_.Take(tables, store, host, minute));
     }
   }
   return &at->second;
 }
 
-absl::Status Merger::MarkTwice(Store& store, HostState& host, std::int64_t from_minute, std::int64_t to_minute) {
+absl::Status Merger::MarkTwice(const Tables& tables, Store& store, HostState& host, std::int64_t from_minute,
+                               std::int64_t to_minute) {
   from_minute = std::max(from_minute, to_minute - kMinutesUntilTooLate);
   for (std::int64_t minute = from_minute; minute <= to_minute; ++minute) {
     if (minute == host.row.open_minute) {
       host.open.flags |= MinuteRow::kTwice;
       continue;
     }
-    ASSIGN_OR_RETURN(ChangedRow * changed, RowOf(store, host.row.key, minute));
+    ASSIGN_OR_RETURN(ChangedRow * changed, RowOf(tables, store, host.row.key, minute));
     if (changed->row == MinuteRow()) {
       rows_.erase({minute, host.row.key});  // no samples: nothing was lived
     } else {
@@ -478,7 +482,8 @@ absl::Status Merger::TakeEvents(Tables& tables, Store& store, HostState& host, c
                                          peer.connections(), peer.bytes()}));
   }
   if (message.has_clock() && message.clock().to_us() < message.clock().from_us()) {
-    RETURN_IF_ERROR(MarkTwice(store, host, MinuteOfUs(message.clock().to_us()), MinuteOfUs(message.clock().from_us())));
+    RETURN_IF_ERROR(
+        MarkTwice(tables, store, host, MinuteOfUs(message.clock().to_us()), MinuteOfUs(message.clock().from_us())));
   }
   return absl::OkStatus();
 }

@@ -20,6 +20,7 @@
 #include "collector/facts/bits.h"
 #include "collector/ingest_queue.h"
 #include "collector/registry.h"
+#include "collector/reopened.h"
 #include "collector/state.h"
 
 namespace ppmm {
@@ -93,10 +94,11 @@ class Merger {
   absl::Status TakeEvents(Tables& tables, Store& store, HostState& host, const EpochIds& ids,
                           const DecodedBatch& batch);
   // Closes the open minute and opens this one, earlier or later.
-  absl::Status OpenMinute(Store& store, HostState& host, std::int64_t minute);
+  absl::Status OpenMinute(const Tables& tables, Store& store, HostState& host, std::int64_t minute);
   // The row of a minute that is not open, from the file or new.
-  absl::StatusOr<ChangedRow*> RowOf(Store& store, HostKey host, std::int64_t minute);
-  absl::Status MarkTwice(Store& store, HostState& host, std::int64_t from_minute, std::int64_t to_minute);
+  absl::StatusOr<ChangedRow*> RowOf(const Tables& tables, Store& store, HostKey host, std::int64_t minute);
+  absl::Status MarkTwice(const Tables& tables, Store& store, HostState& host, std::int64_t from_minute,
+                         std::int64_t to_minute);
   void NoteSample(Tables& tables, EntityId entity, std::int64_t minute);
   absl::Status NoteDelivery(Tables& tables, Store& store, HostKey host, const std::string& agent_id,
                             std::int64_t minute);
@@ -109,6 +111,7 @@ class Merger {
   std::map<StreamId, Stream> streams_;
   absl::flat_hash_map<std::string, StreamId> stream_of_agent_;
   DuplicateFinder duplicates_;
+  ReopenedMinutes reopened_;
 
   // Of the transaction.
   std::map<StreamId, StreamReply> replies_;

@@ -9,6 +9,7 @@
 
 #include "collector/block.h"
 #include "collector/facts/bits.h"
+#include "collector/reopened.h"
 #include "collector/writer.h"
 #include "common/failpoint.h"
 #include "common/log.h"
@@ -59,6 +60,7 @@ absl::Status Retention::Slice(absl::Time store_time) {
   if (absl::FromUnixSeconds((next + 1) * 86400) + kSealAfter <= store_time) {
     return SealNext(next, kept);
   }
+  sealing_day_ = 0;  // what was sealed of the next one before store time was set back is sealed anew
   const std::int64_t today = DayNumber(store_time);
   if (clean_for_ == today + sealed_day && clean_kept_ == kept) {
     return absl::OkStatus();
@@ -103,18 +105,30 @@ absl::Status Retention::SealNext(std::int64_t day, const Kept& kept) {
 absl::Status Retention::SealHost(std::int64_t day, HostKey host, const Kept& kept) {
   std::map<SeriesId, BlockSeries> series;
   const std::int64_t begin = day * kMinutesPerDay;
-  RETURN_IF_ERROR(store_->ScanMinutes(begin, begin + kMinutesPerDay, host,
-                                      [&](std::int64_t minute, HostKey, absl::string_view blob) -> absl::Status {
-                                        ASSIGN_OR_RETURN(const MinuteRow row, MinuteRow::Decode(blob));
-                                        const auto slot = static_cast<std::uint32_t>(minute - begin);
-                                        for (const SeriesRollup& rollup : row.series) {
-                                          series[rollup.series].points.push_back({slot, rollup.rollup});
-                                        }
-                                        for (const SeriesSketch& sketch : row.sketches) {
-                                          series[sketch.series].sketches.push_back({slot, sketch.sketch});
-                                        }
-                                        return absl::OkStatus();
-                                      }));
+  const auto take = [&series, begin](std::int64_t minute, const MinuteRow& row) {
+    const auto slot = static_cast<std::uint32_t>(minute - begin);
+    for (const SeriesRollup& rollup : row.series) {
+      series[rollup.series].points.push_back({slot, rollup.rollup});
+    }
+    for (const SeriesSketch& sketch : row.sketches) {
+      series[sketch.series].sketches.push_back({slot, sketch.sketch});
+    }
+    return absl::OkStatus();
+  };
+  bool reopened = false;
+  {
+    ReaderLock lock(&state_->mutex());
+    reopened = IsReopened(day, state_->tables());
+  }
+  if (reopened) {
+    RETURN_IF_ERROR(ScanReopenedDay(*store_, day, host, take));
+  } else {
+    RETURN_IF_ERROR(store_->ScanMinutes(begin, begin + kMinutesPerDay, host,
+                                        [&take](std::int64_t minute, HostKey, absl::string_view blob) -> absl::Status {
+                                          ASSIGN_OR_RETURN(const MinuteRow row, MinuteRow::Decode(blob));
+                                          return take(minute, row);
+                                        }));
+  }
   std::map<EntityId, std::vector<BlockSeries>> blocks;
   std::vector<SeriesId> dormant;  // of a host whose clock was set back
   {
@@ -215,10 +229,12 @@ void Retention::ForgetOldCursors(absl::Time store_time) {
 
 absl::Status OpenDaysAgain(absl::Time store_time, Tables& tables, Store& store) {
   const std::int64_t today = DayNumber(store_time);
+  tables.reopened_until = std::max(tables.reopened_until, tables.sealed_day);
   tables.sealed_day = std::min(tables.sealed_day, DayNumber(store_time - kSealAfter));
   tables.facts_day = std::min(tables.facts_day, today);
   tables.touched_days.erase(tables.touched_days.lower_bound(today), tables.touched_days.end());
   RETURN_IF_ERROR(store.PutMeta("sealed_day", absl::StrCat(tables.sealed_day)));
+  RETURN_IF_ERROR(store.PutMeta("reopened_until", absl::StrCat(tables.reopened_until)));
   ASSIGN_OR_RETURN(const int ratings, store.DeleteConclusionsFrom(today));
   if (ratings > 0) {
     LogWarning("writer", ratings, ratings == 1 ? " rating" : " ratings",

@@ -156,6 +156,7 @@ absl::Status Build(Store& store, Tables& tables) {
   ASSIGN_OR_RETURN(tables.commit, NumberInMeta(store, "commit"));
   tables.read_at = tables.commit;
   ASSIGN_OR_RETURN(tables.sealed_day, NumberInMeta(store, "sealed_day"));
+  ASSIGN_OR_RETURN(tables.reopened_until, NumberInMeta(store, "reopened_until"));
   ASSIGN_OR_RETURN(tables.store_time_us, NumberInMeta(store, "store_time_us"));
   ASSIGN_OR_RETURN(tables.facts_day, NumberInMeta(store, "facts_day"));
   ASSIGN_OR_RETURN(tables.counted_since_us, NumberInMeta(store, "counted_since_us"));

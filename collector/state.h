@@ -166,6 +166,7 @@ struct Tables {
   std::uint64_t lost_by_restore = 0;       // samples that agents no longer have and this store never had: of `dropped`
   std::int64_t commit = 0;                 // number of the last commit, ever growing
   std::int64_t sealed_day = 0;             // days before it are sealed
+  std::int64_t reopened_until = 0;         // days before it were sealed once, now or before store time was set back
   std::int64_t store_time_us = 0;          // of the newest transaction, changes of it included
   std::int64_t facts_day = 0;              // facts are written of the days before it
   std::set<std::int64_t> touched_days;     // of these, changed since by late samples

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "collector/reopened.h"
 #include "common/metrics.h"
 #include "common/status.h"
 
@@ -237,29 +238,42 @@ absl::Status ReadHostMinutes(const DayScopes& scopes, StoreReader& reader, Day d
   }
   std::map<HostKey, std::int64_t> read;  // of settled minutes
   const std::int64_t settled = std::max(from, std::min(until_minute - kSettledMinutes, begin + kMinutesPerDay));
-  RETURN_IF_ERROR(reader.ScanMinutes(from, begin + kMinutesPerDay, 0,
-                                     [&](std::int64_t minute, HostKey key, absl::string_view blob) -> absl::Status {
-                                       const auto host = hosts.find(key);
-                                       const auto fact = facts.find({ScopeKind::kHost, key});
-                                       if (host == hosts.end() || fact == facts.end()) {
-                                         return absl::OkStatus();
-                                       }
-                                       ASSIGN_OR_RETURN(const MinuteRow row, MinuteRow::Decode(blob));
-                                       std::int64_t cpu_us = 0;
-                                       for (const SeriesId series : host->second->busy_cpu) {
-                                         if (const Rollup* rollup = row.Find(series); rollup != nullptr) {
-                                           cpu_us += rollup->sum * 10'000;  // hundredths of a second
+  const auto take = [&](std::int64_t minute, const DayScopes::Host& host, DayFacts& fact, const MinuteRow& row) {
+    std::int64_t cpu_us = 0;
+    for (const SeriesId series : host.busy_cpu) {
+      if (const Rollup* rollup = row.Find(series); rollup != nullptr) {
+        cpu_us += rollup->sum * 10'000;  // hundredths of a second
+      }
+    }
+    fact.cpu_us += cpu_us;
+    if (extras.running != nullptr && minute < settled) {
+      read[host.key] += cpu_us;
+    }
+    if (const auto use = uses.find(host.key); use != uses.end()) {
+      use->second.Add(minute - begin, row);
+    }
+    return absl::OkStatus();
+  };
+  if (extras.reopened && from == begin) {  // later looks at today find what is new in rows
+    for (const DayScopes::Host& host : scopes.hosts) {
+      if (const auto fact = facts.find({ScopeKind::kHost, host.key}); fact != facts.end()) {
+        RETURN_IF_ERROR(ScanReopenedDay(reader, day, host.key, [&](std::int64_t minute, const MinuteRow& row) {
+          return take(minute, host, fact->second, row);
+        }));
+      }
+    }
+  } else {
+    RETURN_IF_ERROR(reader.ScanMinutes(from, begin + kMinutesPerDay, 0,
+                                       [&](std::int64_t minute, HostKey key, absl::string_view blob) -> absl::Status {
+                                         const auto host = hosts.find(key);
+                                         const auto fact = facts.find({ScopeKind::kHost, key});
+                                         if (host == hosts.end() || fact == facts.end()) {
+                                           return absl::OkStatus();
                                          }
-                                       }
-                                       fact->second.cpu_us += cpu_us;
-                                       if (extras.running != nullptr && minute < settled) {
-                                         read[key] += cpu_us;
-                                       }
-                                       if (const auto use = uses.find(key); use != uses.end()) {
-                                         use->second.Add(minute - begin, row);
-                                       }
-                                       return absl::OkStatus();
-                                     }));
+                                         ASSIGN_OR_RETURN(const MinuteRow row, MinuteRow::Decode(blob));
+                                         return take(minute, *host->second, fact->second, row);
+                                       }));
+  }
   if (extras.running != nullptr) {
     extras.running->next_minute = settled;
     for (const auto& [key, cpu_us] : read) {

@@ -67,6 +67,7 @@ struct RunningCpu {
 struct DayExtras {
   RunningCpu* running = nullptr;                  // of a day that is not over
   std::map<HostKey, HostValues>* used = nullptr;  // set to what the resources of each host used; not with `running`
+  bool reopened = false;                          // it was sealed before (reopened.h)
 };
 
 // Counts the facts of every host and application that existed by the end of the day, and of the organization.

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "collector/reopened.h"
 #include "common/status.h"
 
 namespace ppmm {
@@ -62,7 +63,7 @@ absl::Status SetWarnings(StoreReader& reader, Day day, Day as_of, std::vector<Fo
   return absl::OkStatus();
 }
 
-// Of a sealed day some may be dormant: all are taken from the store then.
+// Of a day that is or was sealed some may be dormant: all are taken from the store then.
 absl::Status TakeInstancesOf(Day day, StoreReader& reader, DayScopes& scopes) {
   for (auto& [id, instances] : scopes.applications) {
     instances.clear();
@@ -83,13 +84,20 @@ DayScopes DayKeeper::CopyScopes() {
 
 absl::StatusOr<std::map<ScopeId, DayFacts>> DayKeeper::Current(Day day, absl::Time now) {
   const DayScopes scopes = CopyScopes();
+  const bool reopened = IsReopened(day);
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
-  return BuildDay(scopes, *reader, day, absl::ToUnixSeconds(now) / 60, attributes_, {.running = &running_});
+  return BuildDay(scopes, *reader, day, absl::ToUnixSeconds(now) / 60, attributes_,
+                  {.running = &running_, .reopened = reopened});
 }
 
 bool DayKeeper::IsSealed(Day day) {
   ReaderLock lock(&state_->mutex());
   return day < state_->tables().sealed_day;
+}
+
+bool DayKeeper::IsReopened(Day day) {
+  ReaderLock lock(&state_->mutex());
+  return ppmm::IsReopened(day, state_->tables());
 }
 
 absl::Status DayKeeper::KeepWhatIsSealed(Day day, std::map<ScopeId, DayFacts>& facts) {
@@ -126,13 +134,14 @@ absl::Status DayKeeper::Write(Day day) {
     host.resources = ResourcesOf(state_->tables(), host.key);
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
-  if (IsSealed(day)) {  // asked after the copy: what fell dormant since is in the store
+  const bool reopened = IsReopened(day);
+  if (reopened || IsSealed(day)) {  // asked after the copy: what fell dormant since is in the store
     RETURN_IF_ERROR(TakeInstancesOf(day, *reader, scopes));
   }
   const auto rows = std::make_shared<DayRows>();
   std::map<HostKey, HostValues> used;
   ASSIGN_OR_RETURN(rows->facts[day], BuildDay(scopes, *reader, day, std::int64_t{day + 1} * kMinutesPerDay, attributes_,
-                                              {.used = &used}));
+                                              {.used = &used, .reopened = reopened}));
   // Two windows: warnings that are judged now began within the last one, and each looks at the day before.
   ASSIGN_OR_RETURN(std::vector<ForecastRow> kept, reader->Forecasts(day - 2 * kForecastWindowDays, as_of + 1));
   rows->forecasts = ForecastDay(day, used, kept);

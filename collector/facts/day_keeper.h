@@ -30,6 +30,7 @@ class DayKeeper {
  private:
   absl::Status Write(Day day);
   bool IsSealed(Day day);
+  bool IsReopened(Day day);
   // A sealed day is written again when a boot proves that a host was off in it. Its minute rows are gone, so what was
   // counted from them stays as it was written.
   absl::Status KeepWhatIsSealed(Day day, std::map<ScopeId, DayFacts>& facts);

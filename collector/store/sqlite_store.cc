@@ -184,6 +184,19 @@ class Reads : public Base {
         entity, step_seconds, from_day, to_day));
     return rows;
   }
+  absl::StatusOr<std::vector<BlockRow>> BlocksOfHost(HostKey host, std::int32_t step_seconds,
+                                                     std::int64_t day) override {
+    std::vector<BlockRow> rows;
+    RETURN_IF_ERROR(Each(
+        *connection_,
+        "SELECT b.entity, b.keep_until_day, b.blob FROM entity e JOIN block b ON b.entity = e.id "
+        "WHERE e.host = ? AND b.step_seconds = ? AND b.day = ? ORDER BY b.entity",
+        [&](const SqliteStatement& row) {
+          rows.push_back({day, row.As<EntityId>(0), step_seconds, row.Int(1), row.Text(2)});
+        },
+        host, step_seconds, day));
+    return rows;
+  }
   absl::StatusOr<std::optional<DayFacts>> GetFactDay(Day day, ScopeId scope) override {
     static const std::string* const sql =
         new std::string(absl::StrCat(FactDaySelect(), " WHERE day = ? AND kind = ? AND number = ?"));

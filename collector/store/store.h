@@ -56,6 +56,9 @@ class StoreReader {
   virtual absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t day) = 0;
   virtual absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds,
                                                        std::int64_t from_day, std::int64_t to_day) = 0;
+  // Those of the host's entities, dormant ones included.
+  virtual absl::StatusOr<std::vector<BlockRow>> BlocksOfHost(HostKey host, std::int32_t step_seconds,
+                                                             std::int64_t day) = 0;
   virtual absl::StatusOr<std::optional<DayFacts>> GetFactDay(Day day, ScopeId scope) = 0;
   // In order of day, then scope.
   virtual absl::Status ScanFactDays(Day from, Day to, const FactVisitor& visit) = 0;

@@ -48,6 +48,7 @@ class MinutesReader : public StoreReader {
   absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId, std::int32_t, std::int64_t, std::int64_t) override {
     return Unused();
   }
+  absl::StatusOr<std::vector<BlockRow>> BlocksOfHost(HostKey, std::int32_t, std::int64_t) override { return Unused(); }
   absl::StatusOr<std::optional<DayFacts>> GetFactDay(Day, ScopeId) override { return Unused(); }
   absl::Status ScanFactDays(Day, Day, const FactVisitor&) override { return Unused(); }
   absl::StatusOr<std::vector<Tier1Row>> Tier1() override { return std::vector<Tier1Row>{}; }

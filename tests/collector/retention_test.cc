@@ -1,5 +1,7 @@
 #include "collector/retention.h"
 
+#include <map>
+
 #include "gtest/gtest.h"
 
 #include "collector/block.h"
@@ -197,6 +199,149 @@ TEST_F(RetentionTest, ACursorThatMovesInTheCommitThatForgetsItGoes) {
   const std::string before = rig_.Dump();
   rig_.Restart();
   EXPECT_EQ(rig_.Dump(), before);
+}
+
+// A store whose time was ahead, and is set back to noon of the first day.
+class ReopenedTest : public RetentionTest {
+ protected:
+  static constexpr std::int64_t kNoon = kRigStart + 12 * 3600;
+
+  ReopenedTest() : retention_(&rig_.state(), &rig_.store(), &rig_.writer()) { stream_ = rig_.Connect(agent_).first; }
+  // A sample in each minute.
+  void Live(int from, int to) {
+    for (int minute = from; minute < to; ++minute) {
+      rig_.Push(stream_, agent_.Batch(kRigStart + minute * 60, 1, {{cpu_, 0, minute}}));
+    }
+    rig_.Commit();
+  }
+  void Late(int minute, std::uint32_t second, std::int64_t value) {
+    agent_.set_live(false);
+    rig_.Push(stream_, agent_.Batch(kRigStart + minute * 60, second + 1, {{cpu_, second, value}}));
+    rig_.Commit();
+    agent_.set_live(true);
+  }
+  void Slices(absl::Time now, int count = 100) {
+    for (int i = 0; i < count; ++i) {
+      const absl::Status status = retention_.Slice(now);
+      ASSERT_TRUE(status.ok()) << status;
+      rig_.Commit();
+    }
+  }
+  void SetBack() {
+    ASSERT_TRUE(rig_.writer()
+                    .SubmitAndWait([](Tables& tables, Store& store) {
+                      return OpenDaysAgain(absl::FromUnixSeconds(kNoon), tables, store);
+                    })
+                    .ok());
+    Slices(absl::FromUnixSeconds(kNoon), 3);
+  }
+  // Minute -> rollup, of the only series.
+  std::map<int, Rollup> Block(EntityId entity = 1, int step = 60) {
+    std::map<int, Rollup> points;
+    const auto rows = rig_.store().Blocks(entity, step, kDay, kDay + 1);
+    EXPECT_TRUE(rows.ok());
+    for (const BlockRow& row : *rows) {
+      const auto block = DecodeBlock(row.blob);
+      EXPECT_TRUE(block.ok() && block->size() == 1);
+      for (const BlockPoint& point : block->front().points) {
+        points[static_cast<int>(point.slot)] = point.rollup;
+      }
+    }
+    return points;
+  }
+
+  const absl::Time due_ = absl::FromUnixSeconds(kRigStart + 86400) + absl::Hours(73);
+  Retention retention_;
+  StreamId stream_ = 0;
+};
+
+TEST_F(ReopenedTest, ADayThatWasSealedTooEarlyIsSealedAgainWithWhatItsBlockHolds) {
+  Live(0, 300);
+  Slices(due_);
+  ASSERT_TRUE(rig_.Row(kMinute + 5).series.empty());
+  ASSERT_EQ(Block().size(), 300u);
+  SetBack();
+  Live(300, 400);
+  Late(5, 30, 1000);  // of a minute that lies in the block
+  Late(5, 31, 1000);
+  EXPECT_EQ(rig_.Row(kMinute + 5).series.at(0).rollup, (Rollup{3, 31, 2005, 5, 1000, 1000})) << "the row is whole";
+  Late(299, 30, 1000);  // of the open minute of then, whose row was never deleted
+  for (int round = 0; round < 3; ++round) {
+    SCOPED_TRACE(round);
+    Slices(due_);
+    EXPECT_TRUE(rig_.Row(kMinute + 5).series.empty());
+    const std::map<int, Rollup> points = Block();
+    ASSERT_EQ(points.size(), 400u);
+    EXPECT_EQ(points.at(4), (Rollup{1, 0, 4, 4, 4, 4}));
+    EXPECT_EQ(points.at(5), (Rollup{3, 31, 2005, 5, 1000, 1000}));
+    EXPECT_EQ(points.at(299), (Rollup{2, 30, 1299, 299, 1000, 1000}));
+    EXPECT_EQ(points.at(399), (Rollup{1, 0, 399, 399, 399, 399}));
+    std::uint32_t samples = 0;
+    for (const auto& [hour, rollup] : Block(1, 3600)) {
+      samples += rollup.count;
+    }
+    EXPECT_EQ(samples, 403u) << "each once";
+    SetBack();
+  }
+}
+
+TEST_F(ReopenedTest, ARestartKnowsWhichDaysWereSealedBefore) {
+  Live(0, 300);
+  Slices(due_);
+  SetBack();
+  rig_.Restart();
+  stream_ = rig_.Connect(agent_).first;
+  Late(5, 30, 1000);
+  Live(300, 310);
+  Retention retention(&rig_.state(), &rig_.store(), &rig_.writer());
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(retention.Slice(due_).ok());
+    rig_.Commit();
+  }
+  const std::map<int, Rollup> points = Block();
+  EXPECT_EQ(points.size(), 310u);
+  EXPECT_EQ(points.at(5), (Rollup{2, 30, 1005, 5, 1000, 1000}));
+}
+
+TEST_F(ReopenedTest, ADayThatWasHalfSealedIsSealedWhole) {
+  BatchBuilder second(2);
+  const std::uint32_t cpu = second.AddSeries(1, "ppmm_host_cpu_seconds_total", {"0", "user"});
+  const StreamId stream = rig_.Connect(second).first;
+  rig_.Push(stream, second.Batch(kRigStart, 1, {{cpu, 0, 1}}));
+  Live(0, 10);
+  while (Block(1).empty()) {
+    Slices(due_, 1);  // a host each
+  }
+  ASSERT_TRUE(Block(2).empty());
+  SetBack();
+  Live(10, 20);
+  rig_.Push(stream, second.Batch(kRigStart + 60, 1, {{cpu, 0, 2}}));
+  rig_.Commit();
+  Slices(due_);
+  EXPECT_EQ(Block(1).size(), 20u);
+  EXPECT_EQ(Block(2).size(), 2u);
+}
+
+TEST_F(ReopenedTest, AMinuteThatIsLivedAgainIsTwice) {
+  Live(0, 300);
+  Slices(due_);
+  SetBack();
+  Live(100, 102);  // the host's clock was ahead too
+  EXPECT_NE(rig_.Row(kMinute + 100).flags & MinuteRow::kTwice, 0u);
+  EXPECT_EQ(rig_.Row(kMinute + 100).series.at(0).rollup.count, 2u);
+}
+
+TEST_F(ReopenedTest, ADamagedBlockCostsWhatItHeldAndStopsNothing) {
+  Live(0, 300);
+  Slices(due_);
+  SetBack();
+  ASSERT_TRUE(rig_.store().Put(BlockRow{kDay, 1, 60, kDay + 35, "no block"}).ok());
+  Late(5, 30, 1000);
+  Live(300, 310);
+  Slices(due_);
+  const std::map<int, Rollup> points = Block();
+  EXPECT_EQ(points.size(), 12u) << "late, open when it was sealed, and after it";
+  EXPECT_EQ(points.at(5).count, 1u);
 }
 
 }  // namespace

@@ -49,6 +49,10 @@ class FaultyStore : public Store {
                                                std::int64_t to_day) override {
     return store_->Blocks(entity, step_seconds, from_day, to_day);
   }
+  absl::StatusOr<std::vector<BlockRow>> BlocksOfHost(HostKey host, std::int32_t step_seconds,
+                                                     std::int64_t day) override {
+    return store_->BlocksOfHost(host, step_seconds, day);
+  }
   absl::StatusOr<std::optional<DayFacts>> GetFactDay(Day day, ScopeId scope) override {
     return store_->GetFactDay(day, scope);
   }

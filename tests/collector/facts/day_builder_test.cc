@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 
 #include "collector/facts/day_keeper.h"
+#include "collector/retention.h"
 #include "tests/testing/collector_rig.h"
 
 namespace ppmm {
@@ -337,6 +338,32 @@ TEST_F(DayTest, AProofOfOffTimeIsCountedInEveryDayThatItTouchesSealedOnesToo) {
                   .ok());
   EXPECT_THAT(up, ElementsAre(601, 0, 1380));
   EXPECT_THAT(cpu_us, ElementsAre(601 * 6 * std::int64_t{1'000'000}, 0, 0)) << "its minute rows are gone";
+}
+
+TEST_F(DayTest, ADayThatWasSealedAndIsOpenAgainIsCountedFromItsBlockToo) {
+  constexpr std::int64_t kCpuOfMinute = 6 * std::int64_t{1'000'000};
+  Send(0, 300);
+  {
+    Retention retention(&rig_.state(), &rig_.store(), &rig_.writer());
+    for (int i = 0; i < 30; ++i) {
+      ASSERT_TRUE(retention.Slice(StartOf(kDay + 1) + absl::Hours(73)).ok());
+      rig_.Commit();
+    }
+  }
+  ASSERT_TRUE(rig_.Row(kRigStart / 60).series.empty());
+  ASSERT_TRUE(rig_.writer()
+                  .SubmitAndWait([](Tables& tables, Store& store) {
+                    return OpenDaysAgain(StartOf(kDay) + absl::Hours(12), tables, store);
+                  })
+                  .ok());
+  const ScopeId host{ScopeKind::kHost, 1};
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
+  EXPECT_EQ(keeper.Current(kDay, StartOf(kDay) + absl::Minutes(300)).value().at(host).cpu_us, 300 * kCpuOfMinute);
+  Send(300, 400);
+  ASSERT_TRUE(Run(keeper, StartOf(kDay + 1)).ok());
+  const DayFacts facts = rig_.store().GetFactDay(kDay, host)->value();
+  EXPECT_EQ(facts.cpu_us, 400 * kCpuOfMinute);
+  EXPECT_EQ(facts.covered_cpu_minutes, 399) << "all but the open one";
 }
 
 // Days of half an hour at midnight, in which the CPU gets busier from day to day.

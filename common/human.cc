@@ -88,7 +88,8 @@ std::string HumanPercent(double ratio) {
   }
   const double percent = ratio * 100;
   if (percent > 0 && percent < 1) {
-    return "<1 %";
+    const double cut = std::floor(percent * 100 + 1e-6) / 100;
+    return cut > 0 ? absl::StrCat(cut, " %") : "<0.01 %";
   }
   if (percent >= 99 && percent < 100) {
     const double cut = std::floor(percent * 100 + 1e-6) / 100;

@@ -13,7 +13,8 @@ std::string HumanSeconds(double seconds);
 std::string HumanBytes(double bytes);
 // A count or a rate without its unit: "0.04", "3.4", "412", "12,400".
 std::string HumanNumber(double number);
-// "78 %", "99.97 %". Rounded down from 99 on, so that 100 % means all; "<1 %" for what is nearly nothing. Units: 0..1.
+// "78 %", "99.97 %", "0.5 %". Rounded down from 99 on, so that 100 % means all, and below 1; "<0.01 %" for what is
+// nearly nothing. Units: 0..1.
 std::string HumanPercent(double ratio);
 // CPU cores in use: "0.08", "1.25", "12.4"; "<0.01" for what is nearly nothing.
 std::string HumanCores(double cores);

@@ -536,11 +536,14 @@ std::string MinutesInWords(std::int64_t minutes) {
   return minutes < 72 * 60 ? absl::StrCat(minutes / 60, " h") : absl::StrCat(minutes / 1440, " d");
 }
 
-std::string ShareInWords(std::int64_t numerator, std::int64_t denominator) {
-  // Hundredths of a percent as an integer; the cut means that 99.996 % never reads as 100 %.
-  auto hundredths = static_cast<std::int64_t>(absl::int128(numerator) * 10000 / denominator);
-  if (hundredths >= 100 && hundredths < 9900) {
-    hundredths -= hundredths % 10;  // a second decimal says something near nothing and near all only
+std::string ShareInWords(std::int64_t numerator, std::int64_t denominator, bool at_least) {
+  // In steps of hundredths of a percent; away from both ends a second decimal says nothing.
+  const absl::int128 parts = absl::int128(numerator) * 10000;
+  const absl::int128 whole = parts / denominator;
+  const int step = whole >= 100 && whole < 9900 ? 10 : 1;
+  auto hundredths = static_cast<std::int64_t>(whole / step * step);
+  if (!at_least && parts > absl::int128(hundredths) * denominator) {
+    hundredths = numerator < denominator ? std::min<std::int64_t>(hundredths + step, 9999) : hundredths + step;
   }
   return hundredths % 100 == 0  ? absl::StrCat(hundredths / 100, " %")
          : hundredths % 10 == 0 ? absl::StrFormat("%d.%d %%", hundredths / 100, hundredths % 100 / 10)
@@ -572,8 +575,8 @@ std::string InWords(const Criterion& criterion, const Measured& measured) {
   }
   switch (criterion.unit) {
     case catalogue::UNIT_SHARE:
-      return absl::StrCat(ShareInWords(measured.numerator, measured.denominator), " (", measured.numerator, " of ",
-                          measured.denominator, ")");
+      return absl::StrCat(ShareInWords(measured.numerator, measured.denominator, criterion.at_least), " (",
+                          measured.numerator, " of ", measured.denominator, ")");
     case catalogue::UNIT_DAYS:
       return absl::StrCat(measured.numerator / measured.denominator, " d");
     case catalogue::UNIT_YES_NO:

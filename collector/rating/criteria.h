@@ -58,8 +58,9 @@ std::string InWords(const Criterion& criterion, const Measured& measured);
 // "35 min", "22 h", "10 d": at most three digits, cut.
 std::string MinutesInWords(std::int64_t minutes);
 // "83.3 %", "99.31 %", "0.09 %": cut, not rounded, so that 99.996 % never reads as 100 %. One decimal, two from 99 % on
-// and below 1 %, no zeros at the end. Shape: denominator above 0.
-std::string ShareInWords(std::int64_t numerator, std::int64_t denominator);
+// and below 1 %, no zeros at the end. `at_least` false, for a value that must be low: its last digit is the next higher
+// one, so that 0.104 % never reads as 0.1 %. Shape: denominator above 0.
+std::string ShareInWords(std::int64_t numerator, std::int64_t denominator, bool at_least = true);
 
 // Whether the facts keep every sum that the criterion's evaluator needs over its window.
 //

@@ -112,6 +112,14 @@ TEST(Render, CriteriaOfOneActivityThatAskTheSameScopeAreToldApart) {
   EXPECT_THAT(text, HasSubstr("Per application: confirmation age, at most 180 d  11 counted"));
 }
 
+TEST(Render, ABoundBelowOnePercentKeepsItsDigits) {
+  Json activity = Load("activity.json");
+  Json& criteria = activity["criteria"];
+  criteria.push_back(criteria[0]);
+  criteria[0].update({{"measure", "loss"}, {"bound", "at_most"}, {"value", 0.001}, {"unit", "share"}});
+  EXPECT_THAT(RenderExplain(activity, ScreenOf(120)), HasSubstr("Per application: loss, at most 0.1 %  11 counted"));
+}
+
 TEST(Render, EveryViewIsAsInItsGoldenFile) {
   for (const int width : {80, 120}) {
     for (const auto& [name, text] : AllViews(ScreenOf(width))) {

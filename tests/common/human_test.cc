@@ -38,12 +38,21 @@ TEST(HumanNumber, GroupsThousandsAndDropsUselessDigits) {
 
 TEST(HumanPercent, SaysHundredOnlyOfAll) {
   EXPECT_EQ(HumanPercent(0), "0 %");
-  EXPECT_EQ(HumanPercent(0.001), "<1 %");
+  EXPECT_EQ(HumanPercent(0.00009), "<0.01 %");
   EXPECT_EQ(HumanPercent(0.784), "78 %");
   EXPECT_EQ(HumanPercent(0.99), "99 %");
   EXPECT_EQ(HumanPercent(0.9997), "99.97 %");
   EXPECT_EQ(HumanPercent(0.999999), "99.99 %");
   EXPECT_EQ(HumanPercent(1), "100 %");
+}
+
+TEST(HumanPercent, KeepsTheDigitsOfSmallShares) {
+  EXPECT_EQ(HumanPercent(0.001), "0.1 %");
+  EXPECT_EQ(HumanPercent(0.0001), "0.01 %");
+  EXPECT_EQ(HumanPercent(0.005), "0.5 %");
+  EXPECT_EQ(HumanPercent(0.00123), "0.12 %");
+  EXPECT_EQ(HumanPercent(0.009999), "0.99 %");
+  EXPECT_EQ(HumanPercent(0.01), "1 %");
 }
 
 TEST(HumanCores, ShowsHundredths) {

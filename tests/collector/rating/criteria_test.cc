@@ -555,5 +555,14 @@ TEST(WordsTest, CutSharesSoThatAMissNeverReadsAsWhole) {
   EXPECT_EQ(ShareInWords(0, 7), "0 %");
 }
 
+TEST(WordsTest, NeverShowAShareThatIsTooHighAsItsBound) {
+  EXPECT_EQ(ShareInWords(1'001, 1'000'000, /*at_least=*/false), "0.11 %");
+  EXPECT_EQ(ShareInWords(1'000, 1'000'000, /*at_least=*/false), "0.1 %");
+  EXPECT_EQ(ShareInWords(5'001, 100'000, /*at_least=*/false), "5.1 %");
+  EXPECT_EQ(ShareInWords(99'999, 100'000, /*at_least=*/false), "99.99 %");
+  EXPECT_EQ(ShareInWords(1, 1, /*at_least=*/false), "100 %");
+  EXPECT_EQ(ShareInWords(0, 7, /*at_least=*/false), "0 %");
+}
+
 }  // namespace
 }  // namespace ppmm

@@ -91,6 +91,7 @@ absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
       inputs_.rest();
     }
     TakePeers(recorder);
+    TakeLosses(recorder);
   }
   ReadDearOnes(now);
   if (scanned_) {
@@ -325,6 +326,8 @@ void ApplicationsSource::TakeListeners(absl::Time now, Recorder& recorder) {
                      : absl::IsNotFound(socket_status_) ? wire::SourceState::ABSENT
                                                         : wire::SourceState::FAILED,
                      socket_status_.message());
+  recorder.SetSource("response_times", inputs_.takes_response_times ? wire::SourceState::OK : wire::SourceState::FAILED,
+                     inputs_.response_times_limits);
   if (!socket_status_.ok()) {
     return;
   }
@@ -337,8 +340,11 @@ void ApplicationsSource::TakeListeners(absl::Time now, Recorder& recorder) {
     Instance* instance = InstanceOf(listener.owner_pid);
     ListenerTotals& totals = listener_totals_[listener.id];
     totals.seen = true;
+    totals.times.Merge(listener.times);
     if (instance != nullptr) {
       instance->has_sockets = true;
+      instance->turns.Add(listener.turns.Since(totals.turns), listener.tells_errors, std::exchange(totals.times, {}));
+      totals.turns = listener.turns;
       instance->accepted += Rise(listener.accepted_total, totals.accepted);
       instance->received += Rise(listener.bytes_in_total, totals.received);
       instance->sent += Rise(listener.bytes_out_total, totals.sent);
@@ -425,6 +431,22 @@ void ApplicationsSource::TakePeers(Recorder& recorder) {
     } else {
       peer_totals_.erase(it++);
     }
+  }
+}
+
+void ApplicationsSource::TakeLosses(Recorder& recorder) {
+  if (inputs_.socket_losses == nullptr) {
+    return;
+  }
+  const auto losses = inputs_.socket_losses();
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    if (i == losses_.size()) {
+      losses_.emplace_back(recorder.AddSeries(recorder.host(), MetricNamed("ppmm_host_agent_sockets_lost_total"),
+                                              {std::string(losses[i].first)}),
+                           0);
+    }
+    recorder.Increment(losses_[i].first, Rise(losses[i].second, losses_[i].second));
+    losses_[i].second = losses[i].second;
   }
 }
 
@@ -592,6 +614,7 @@ void ApplicationsSource::Record(absl::Time now, Recorder& recorder) {
         if (slow) {
           recorder.Gauge(series.queue_limit, Signed(instance.queue_limit));
         }
+        instance.turns.Record(instance.entity, recorder);
       }
     }
     if (slow && series.open_fds != 0 && instance.processes > 0) {

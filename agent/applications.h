@@ -23,6 +23,7 @@
 #include "agent/process_sample.h"
 #include "agent/socket_sample.h"
 #include "agent/source.h"
+#include "agent/turn_series.h"
 
 namespace ppmm {
 
@@ -33,6 +34,10 @@ struct ApplicationsInputs {
   std::function<absl::Status()> seed_sockets;  // finds sockets that are older than the scanner
   std::function<absl::Status(std::vector<ListenerSample>*)> poll_listeners;
   std::function<absl::Status(std::vector<PeerSample>*)> read_peers;
+  std::function<std::vector<std::pair<absl::string_view, std::uint64_t>>()>
+      socket_losses;  // bound, total; may be missing
+  bool takes_response_times = false;
+  std::string response_times_limits;  // what they cannot see, or why there are none
 
   struct Identified {
     wire::Instance instance;  // all but short_lived
@@ -130,11 +135,14 @@ class ApplicationsSource : public Source {
     std::uint64_t received = 0, sent = 0, accepted = 0, opened = 0;
     std::int64_t established = 0;
     std::uint64_t queue = 0, queue_limit = 0;
+    TurnSeries turns;
     bool has_listener = false;
     bool has_sockets = false;
   };
   struct ListenerTotals {
     std::uint64_t accepted = 0, received = 0, sent = 0;
+    TurnTotals turns;
+    ResponseTimes times;  // what came before it was known whose they are
     bool seen = false;
   };
   struct PeerTotals {
@@ -152,6 +160,7 @@ class ApplicationsSource : public Source {
   void SettleCode(absl::Time now, Recorder& recorder);
   void TakeListeners(absl::Time now, Recorder& recorder);
   void TakePeers(Recorder& recorder);
+  void TakeLosses(Recorder& recorder);
   Instance* InstanceOf(std::int32_t pid);
   void ReadDearOnes(absl::Time now);
   void ReadProportional(absl::Time now, Process& process);
@@ -171,6 +180,7 @@ class ApplicationsSource : public Source {
   absl::flat_hash_map<std::string, InstanceIndex> instance_by_key_;
   std::vector<InstanceIndex> free_instances_;
   std::vector<ListenerSample> listeners_;
+  std::vector<std::pair<SeriesHandle, std::uint64_t>> losses_;  // series and what was told, as inputs_.socket_losses
   absl::flat_hash_map<std::uint64_t, ListenerTotals> listener_totals_;  // by socket
   std::vector<PeerSample> peers_;
   absl::flat_hash_map<std::string, PeerTotals> peer_totals_;

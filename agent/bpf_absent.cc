@@ -55,4 +55,9 @@ SocketScanner::Losses SocketScanner::losses() const {
   return Losses{};
 }
 
+const CaptureHooks& SocketScanner::hooks() const {
+  static const CaptureHooks kNone;
+  return kNone;
+}
+
 }  // namespace ppmm

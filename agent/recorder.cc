@@ -228,6 +228,19 @@ void Recorder::Increment(SeriesHandle handle, std::uint64_t by) {
   Put(*series, static_cast<std::int64_t>(by) + (present ? series->values[step_] : 0));
 }
 
+void Recorder::Histogram(SeriesHandle handle, const Sketch& sketch) {
+  SeriesRecord* series = Find(handle);
+  if (series == nullptr || sketch.empty()) {
+    return;
+  }
+  series->sketches.resize(shape_.steps_per_batch);
+  if ((series->mask >> step_ & 1) == 0) {
+    series->sketches[step_].Clear();
+    series->mask |= std::uint64_t{1} << step_;
+  }
+  series->sketches[step_].Merge(sketch);
+}
+
 void Recorder::ForgetReading(SeriesHandle handle) {
   if (SeriesRecord* series = Find(handle)) {
     series->has_last = false;
@@ -431,6 +444,8 @@ Recorder::BuiltBatch Recorder::BuildBatch(std::uint32_t steps) {
   // Values of all columns, one a present step. Never grown while columns point into it.
   values_.clear();
   values_.reserve(order_.size() * steps);
+  sketches_.clear();
+  sketches_.reserve(order_.size() * steps);
   const std::uint64_t steps_mask = steps >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << steps) - 1;
   for (const SeriesHandle handle : order_) {
     const SeriesRecord& series = series_[handle];
@@ -446,15 +461,23 @@ Recorder::BuiltBatch Recorder::BuildBatch(std::uint32_t steps) {
     column.id = series.wire_id;
     column.kind = metric.kind;
     column.present = mask;
+    const bool histogram = metric.kind == MetricKind::kHistogram;
     const std::size_t begin = values_.size();
+    const std::size_t first_sketch = sketches_.size();
     for (std::uint32_t step = 0; step < steps; ++step) {
-      if ((mask >> step & 1) != 0) {
+      if ((mask >> step & 1) == 0) {
+        continue;
+      }
+      if (histogram) {
+        sketches_.push_back(&series.sketches[step]);
+      } else {
         values_.push_back(series.values[step]);
       }
     }
     column.values = absl::MakeConstSpan(values_).subspan(begin);
+    column.sketches = absl::MakeConstSpan(sketches_).subspan(first_sketch);
     columns.push_back(column);
-    built.samples += static_cast<std::uint32_t>(column.values.size());
+    built.samples += static_cast<std::uint32_t>(column.values.size() + column.sketches.size());
   }
   for (int kind = wire::RESOURCE_CPU; kind <= wire::RESOURCE_NETWORK; ++kind) {
     if (expected[kind] > 0) {
@@ -486,7 +509,7 @@ std::vector<Recorder::Reading> Recorder::OpenStep() const {
   std::vector<Reading> readings;
   for (const SeriesHandle handle : order_) {
     const SeriesRecord& series = series_[handle];
-    if ((series.mask >> step_ & 1) != 0) {
+    if ((series.mask >> step_ & 1) != 0 && series.metric->kind != MetricKind::kHistogram) {
       readings.push_back({series.entity, series.metric, &series.labels, series.values[step_]});
     }
   }

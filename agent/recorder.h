@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 
 #include "common/metrics.h"
+#include "common/sketch.h"
 #include "proto/telemetry.pb.h"
 
 namespace ppmm {
@@ -66,6 +67,8 @@ class Recorder {
   void Gauge(SeriesHandle series, std::int64_t value);
   void Counter(SeriesHandle series, std::uint64_t reading);
   void Increment(SeriesHandle series, std::uint64_t by);
+  // Adds durations; an empty sketch says nothing.
+  void Histogram(SeriesHandle series, const Sketch& sketch);
   // The next reading of this counter is a baseline.
   void ForgetReading(SeriesHandle series);
 
@@ -96,7 +99,7 @@ class Recorder {
   std::uint64_t epoch() const { return epoch_; }
   // Samples since the recorder was made, over all epochs.
   std::uint64_t produced_total() const { return produced_total_; }
-  // The latest value of each live series, for `--once`: (entity, metric, labels, value).
+  // The latest value of each live gauge and counter, for `--once`: (entity, metric, labels, value).
   struct Reading {
     EntityHandle entity;
     const Metric* metric;
@@ -125,6 +128,7 @@ class Recorder {
     std::uint64_t last = 0;
     std::uint64_t mask = 0;            // bit k: step k has a value
     std::vector<std::int64_t> values;  // one per step of the batch
+    std::vector<Sketch> sketches;      // the same of a histogram; `values` then means nothing
   };
 
   SeriesRecord* Find(SeriesHandle series);
@@ -157,7 +161,8 @@ class Recorder {
   bool sources_changed_ = false;
   bool listeners_changed_ = false;
   std::vector<SeriesHandle> new_series_;
-  std::vector<std::int64_t> values_;  // of the batch that is built
+  std::vector<std::int64_t> values_;     // of the batch that is built
+  std::vector<const Sketch*> sketches_;  // the same
 
   wire::Batch batch_;  // events of the open batch
   std::int64_t t0_ = 0;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/addresses.h"
+#include "common/sketch.h"
 
 namespace ppmm {
 
@@ -19,6 +20,37 @@ std::string FormatAddress(const IpAddress& address);
 
 enum class SocketProtocol { kTcp, kUnix };
 enum class PeerDirection { kInbound, kOutbound };
+
+// Durations of turns, on the server's socket.
+struct ResponseTimes {
+  Sketch total;    // arrival of the request to the first byte of the response
+  Sketch wait;     // arrival to the first read
+  Sketch service;  // first read to the first byte of the response
+  Sketch full;     // arrival to the last byte of the response
+
+  void Merge(const ResponseTimes& other) {
+    total.Merge(other.total);
+    wait.Merge(other.wait);
+    service.Merge(other.service);
+    full.Merge(other.full);
+  }
+};
+
+// Turns of connections (agent/bpf/turn.h).
+struct TurnTotals {
+  std::uint64_t begun = 0;
+  std::uint64_t answered = 0;
+  std::uint64_t unanswered = 0;  // their connection ended before
+  std::uint64_t set_aside = 0;   // no requests, or without a known time: handshakes, pipelined requests
+  std::uint64_t errors = 0;      // of the answered
+  // Connections that were found to be pipelined; to be multiplexed or upgraded. They have no turns from there on.
+  std::uint64_t pipelined = 0;
+  std::uint64_t streams = 0;
+
+  // What came since `before`; totals of a scanner never fall.
+  TurnTotals Since(const TurnTotals& before) const;
+  void Add(const TurnTotals& more);
+};
 
 // One listening socket. Totals count from the moment the scanner first saw it (for a socket that began to listen after
 // the scanner was created: all of it) and never fall while `id` stays.
@@ -46,6 +78,11 @@ struct ListenerSample {
   std::uint64_t bytes_in_total = 0;
   std::uint64_t bytes_out_total = 0;
   std::uint64_t retransmitted_segments_total = 0;
+  TurnTotals turns;
+  // Whether its protocol is one whose responses tell errors.
+  bool tells_errors = false;
+  // What was measured since the last sample.
+  ResponseTimes times;
   // True: connections that came and went between two polls are missing in the totals.
   bool estimated = false;
 };

@@ -1,18 +1,25 @@
 #include "agent/socket_scanner.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
 #include "agent/bpf/sockets.h"
 #include "agent/bpf_support.h"
+#include "common/log.h"
+#include "common/sketch_table.h"
 #include "common/status.h"
 #include "sockets.skel.h"
 
@@ -22,11 +29,28 @@ namespace {
 constexpr std::uint64_t kPeerIdleNs = 600'000'000'000;
 constexpr std::uint32_t kPeersPerCall = 512;
 constexpr std::size_t kSlotArrayBytes = sizeof(ppmm_slot) * PPMM_SLOTS;
+constexpr std::size_t kHistogramArrayBytes = sizeof(ppmm_histogram) * PPMM_GROUPS * PPMM_TURN_KINDS * PPMM_SHARDS;
+// Index in Prometheus' numbers of a histogram's first bucket.
+constexpr std::int32_t kFirstBucketIndex = PPMM_FIRST_BUCKET - PPMM_SKETCH_LOCAL_OFFSET;
 
 // The kernel side adds to these while we read.
 template <class T>
 T Load(const T& shared) {
   return __atomic_load_n(&shared, __ATOMIC_RELAXED);
+}
+
+// Takes what the kernel side counted. Each count is taken once, by an exchange; one that comes meanwhile stays.
+void Take(ppmm_histogram* shared, Sketch* out) {
+  const std::uint64_t count = __atomic_exchange_n(&shared->count, 0, __ATOMIC_ACQUIRE);
+  if (count == 0) {
+    return;
+  }
+  for (std::int32_t i = 0; i < PPMM_BUCKETS; ++i) {
+    if (Load(shared->buckets[i]) != 0) {
+      out->AddBucket(kFirstBucketIndex + i, __atomic_exchange_n(&shared->buckets[i], 0, __ATOMIC_RELAXED));
+    }
+  }
+  out->AddSum(__atomic_exchange_n(&shared->sum_ns, 0, __ATOMIC_RELAXED));
 }
 
 // bpf_ktime_get_boot_ns() of the kernel side.
@@ -69,6 +93,15 @@ void ToSample(const ppmm_slot& slot, std::uint64_t poll_number, ListenerSample* 
   sample->bytes_in_total = Load(slot.bytes_in);
   sample->bytes_out_total = Load(slot.bytes_out);
   sample->retransmitted_segments_total = Load(slot.retransmits);
+  sample->turns = {.begun = Load(slot.requests),
+                   .answered = Load(slot.responses),
+                   .unanswered = Load(slot.unanswered),
+                   .set_aside = Load(slot.set_aside),
+                   .errors = Load(slot.errors),
+                   .pipelined = Load(slot.pipelined),
+                   .streams = Load(slot.streams)};
+  const std::uint32_t protocol = Load(slot.protocol);
+  sample->tells_errors = protocol == PPMM_PROTOCOL_HTTP1 || protocol == PPMM_PROTOCOL_REDIS;
   sample->estimated = false;
 }
 
@@ -95,6 +128,12 @@ struct SocketScanner::Impl {
     if (slots != nullptr) {
       munmap(slots, kSlotArrayBytes);
     }
+    for (bpf_link* link : capture_links) {
+      bpf_link__destroy(link);
+    }
+    if (histograms != nullptr) {
+      munmap(histograms, kHistogramArrayBytes);
+    }
     sockets_bpf::destroy(skeleton);
   }
 
@@ -115,15 +154,33 @@ struct SocketScanner::Impl {
     if (bpf_map_lookup_elem(listen_slots, &key, &holder) == 0 && holder == number) {
       bpf_map_delete_elem(listen_slots, &key);
     }
+    const std::uint32_t group = slot.group;
     std::memset(&slot, 0, sizeof(slot));
+    if (group != 0 && bpf_map_update_elem(bpf_map__fd(skeleton->maps.free_groups), nullptr, &group, BPF_ANY) != 0) {
+      return BpfStatus(errno, "BPF sockets: give a group of histograms back");
+    }
     if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.free_slots), nullptr, &number, BPF_ANY) != 0) {
       return BpfStatus(errno, "BPF sockets: give a slot back");
     }
     return absl::OkStatus();
   }
 
+  // Empties the histograms of a group into `times`.
+  void TakeTimes(std::uint32_t group, ResponseTimes* times) const {
+    const std::array<Sketch*, PPMM_TURN_KINDS> kinds = {&times->total, &times->wait, &times->service, &times->full};
+    for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+      kinds[kind]->Clear();
+      for (std::size_t shard = 0; shard < PPMM_SHARDS; ++shard) {
+        Take(&histograms[(group * PPMM_TURN_KINDS + kind) * PPMM_SHARDS + shard], kinds[kind]);
+      }
+    }
+  }
+
   sockets_bpf* skeleton = nullptr;
   ppmm_slot* slots = nullptr;
+  ppmm_histogram* histograms = nullptr;
+  CaptureHooks hooks;
+  std::vector<bpf_link*> capture_links;
   std::uint64_t count_number = 0;
   std::vector<char> buffer;
   std::vector<ppmm_peer_key> keys;
@@ -136,10 +193,32 @@ SocketScanner::~SocketScanner() = default;
 
 absl::StatusOr<std::unique_ptr<SocketScanner>> SocketScanner::Create() {
   RETURN_IF_ERROR(PrepareForBpf());
+  absl::StatusOr<std::unique_ptr<SocketScanner>> created = Create(HookChoice::kAll);
+  for (const HookChoice choice : {HookChoice::kTracepointsOnly, HookChoice::kNone}) {
+    if (created.ok()) {
+      break;
+    }
+    // Some kernels refuse programs on functions, though their type information has these.
+    LogInfo("bpf", created.status().message(), "; trying with fewer hooks");
+    created = Create(choice);
+  }
+  return created;
+}
+
+absl::StatusOr<std::unique_ptr<SocketScanner>> SocketScanner::Create(HookChoice choice) {
   auto impl = std::make_unique<Impl>();
   impl->skeleton = sockets_bpf::open();
   if (impl->skeleton == nullptr) {
     return BpfStatus(errno, "BPF sockets: open");
+  }
+  {
+    btf* kernel = btf__load_vmlinux_btf();
+    if (kernel == nullptr) {
+      return BpfStatus(errno, "BPF sockets: read the kernel's type information");
+    }
+    const absl::Status chosen = ChooseCaptureHooks(kernel, choice, impl->skeleton->obj, &impl->hooks);
+    btf__free(kernel);
+    RETURN_IF_ERROR(chosen);
   }
   if (const int error = sockets_bpf::load(impl->skeleton); error != 0) {
     return BpfStatus(-error, "BPF sockets: load");
@@ -156,6 +235,17 @@ absl::StatusOr<std::unique_ptr<SocketScanner>> SocketScanner::Create() {
       return BpfStatus(errno, "BPF sockets: fill the stack of slots");
     }
   }
+  void* histograms = mmap(nullptr, kHistogramArrayBytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                          bpf_map__fd(impl->skeleton->maps.histograms), 0);
+  if (histograms == MAP_FAILED) {
+    return BpfStatus(errno, "BPF sockets: map the histograms");
+  }
+  impl->histograms = static_cast<ppmm_histogram*>(histograms);
+  for (std::uint32_t number = PPMM_GROUPS - 1; number > 0; --number) {
+    if (bpf_map_update_elem(bpf_map__fd(impl->skeleton->maps.free_groups), nullptr, &number, BPF_ANY) != 0) {
+      return BpfStatus(errno, "BPF sockets: fill the stack of groups");
+    }
+  }
 
   auto& links = impl->skeleton->links;
   const auto& programs = impl->skeleton->progs;
@@ -167,6 +257,14 @@ absl::StatusOr<std::unique_ptr<SocketScanner>> SocketScanner::Create() {
   options.link_info = &info;
   options.link_info_len = sizeof(info);
   RETURN_IF_ERROR(Attach(programs.on_state, &links.on_state, "BPF sockets: attach to inet_sock_set_state", nullptr));
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, impl->skeleton->obj) {
+    if (const char* section = bpf_program__section_name(program);
+        bpf_program__autoload(program) && !absl::StartsWith(section, "iter/") && program != programs.on_state) {
+      bpf_link*& link = impl->capture_links.emplace_back(nullptr);
+      RETURN_IF_ERROR(Attach(program, &link, absl::StrCat("BPF sockets: attach to ", section), nullptr));
+    }
+  }
   RETURN_IF_ERROR(Attach(programs.seed, &links.seed, "BPF sockets: attach to the files of all tasks", &all_tasks));
   RETURN_IF_ERROR(Attach(programs.poll, &links.poll, "BPF sockets: attach to the socket storage", &options));
   return std::unique_ptr<SocketScanner>(new SocketScanner(std::move(impl)));
@@ -193,7 +291,14 @@ absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
       out->emplace_back();
     }
     const ListenerSample& sample = (*out)[filled];
-    ToSample(impl_->slots[number], poll_number, &(*out)[filled++]);
+    ToSample(impl_->slots[number], poll_number, &(*out)[filled]);
+    // Group 0 belongs to none of them.
+    if (const std::uint32_t group = Load(impl_->slots[number].group); group != 0) {
+      impl_->TakeTimes(group, &(*out)[filled].times);
+    } else {
+      (*out)[filled].times = {};
+    }
+    ++filled;
     if (!sample.listening && sample.open_connections == 0) {
       RETURN_IF_ERROR(impl_->Free(number));
     }
@@ -244,7 +349,12 @@ SocketScanner::Losses SocketScanner::losses() const {
   losses.peers = Load(counted.peers);
   losses.connections = Load(counted.connections);
   losses.storage = Load(counted.storage);
+  losses.groups = Load(counted.groups);
   return losses;
+}
+
+const CaptureHooks& SocketScanner::hooks() const {
+  return impl_->hooks;
 }
 
 }  // namespace ppmm

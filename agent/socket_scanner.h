@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "agent/capture_hooks.h"
 #include "agent/socket_sample.h"
 
 namespace ppmm {
@@ -24,6 +25,7 @@ class SocketScanner {
     std::uint64_t peers = 0;        // more than 8192 peers: what these moved is missing among the peers
     std::uint64_t connections = 0;  // accepted before the first Seed() from a socket not known yet
     std::uint64_t storage = 0;      // the kernel had no memory for a socket
+    std::uint64_t groups = 0;       // answers of listeners beyond 239 with answers: their times are not told apart
   };
 
   // Loads and attaches the programs.
@@ -52,8 +54,12 @@ class SocketScanner {
 
   Losses losses() const;
 
+  // Where the times of requests are taken; without them samples have no times, requests or responses.
+  const CaptureHooks& hooks() const;
+
  private:
   struct Impl;
+  static absl::StatusOr<std::unique_ptr<SocketScanner>> Create(HookChoice choice);
   explicit SocketScanner(std::unique_ptr<Impl> impl);
   const std::unique_ptr<Impl> impl_;
 };

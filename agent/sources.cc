@@ -106,6 +106,16 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
     inputs.seed_sockets = [sockets] { return sockets->Seed(); };
     inputs.poll_listeners = [sockets](std::vector<ListenerSample>* out) { return sockets->Poll(out); };
     inputs.read_peers = [sockets](std::vector<PeerSample>* out) { return sockets->ReadPeers(out); };
+    inputs.socket_losses = [sockets]() -> std::vector<std::pair<absl::string_view, std::uint64_t>> {
+      const SocketScanner::Losses losses = sockets->losses();
+      return {{"listeners", losses.listeners},
+              {"peers", losses.peers},
+              {"histograms", losses.groups},
+              {"storage", losses.storage},
+              {"connections", losses.connections}};
+    };
+    inputs.takes_response_times = sockets->hooks().complete();
+    inputs.response_times_limits = sockets->hooks().limits;
     ways.push_back("socket storage");
   } else {
     absl::StatusOr<std::unique_ptr<SockDiag>> made = SockDiag::Create();
@@ -123,6 +133,7 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
       scanner->ReadPeers(clock->SinceBoot(), out);
       return absl::OkStatus();
     };
+    inputs.response_times_limits = absl::StrCat("the times of requests are taken by BPF: ", bpf.message());
     ways.push_back("sock_diag");
   }
   sources->capture = absl::StrCat(ways[0], ", ", ways[1]);

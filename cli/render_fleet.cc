@@ -47,6 +47,18 @@ bool IsMeant(const Json& row, absl::string_view only, std::initializer_list<absl
   return only.empty() || std::find(names.begin(), names.end(), only) != names.end();
 }
 
+// "p50 1.2 ms, p90 3 ms, p95 4 ms, p99 9 ms, longest 12 ms, of 1,042 requests", or why there is none.
+std::string TimesOf(const Json& time) {
+  const std::optional<double> count = NumberAt(time, "count");
+  if (!count.has_value()) {
+    return TextAt(time, "reason");
+  }
+  const auto seconds = [&](const char* key) { return OrDash(NumberAt(time, key), HumanSeconds); };
+  return absl::StrCat("p50 ", seconds("p50_seconds"), ", p90 ", seconds("p90_seconds"), ", p95 ",
+                      seconds("p95_seconds"), ", p99 ", seconds("p99_seconds"), ", longest ", seconds("max_seconds"),
+                      ", of ", HumanNumber(*count), *count == 1 ? " request" : " requests");
+}
+
 std::string ApplicationDetails(const Json& row, const Screen& screen) {
   std::string out;
   const auto add = [&](absl::string_view heading, const std::string& text) {
@@ -95,7 +107,11 @@ std::string ApplicationDetails(const Json& row, const Screen& screen) {
   add("product", absl::StrCat(TextAt(row, "product"), " ", TextAt(row, "version")));
   add("hosts", JoinedAt(row, "hosts"));
   add("ports", JoinedAt(row, "ports"));
-  add("response time", TextAt(MemberAt(row, "response_time"), "reason"));
+  add("response time", TimesOf(MemberAt(row, "response_time")));
+  if (NumberAt(MemberAt(row, "response_time"), "count").has_value()) {
+    add("wait", TimesOf(MemberAt(row, "wait_time")));
+    add("service", TimesOf(MemberAt(row, "service_time")));
+  }
   return out;
 }
 

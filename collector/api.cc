@@ -189,7 +189,7 @@ PageData::Application PageRowOf(const ApplicationView& view) {
   row.evidence = view.origin_evidence.empty() ? view.name_evidence : view.origin_evidence.front();
   row.throughput_per_second = view.throughput_per_second;
   row.throughput_of = view.throughput_of;
-  row.response_time_reason = std::string(kNoResponseTimes);
+  row.response_time_reason = view.response_time_reason;
   row.cpu_cores = view.cpu_cores;
   row.resident_memory_bytes = view.resident_memory_bytes;
   const std::string reason = view.instances == 0 ? "not heard of now" : "not measured in this window";

@@ -20,9 +20,6 @@
 
 namespace ppmm {
 
-// Why a response time is null.
-inline constexpr absl::string_view kNoResponseTimes = "response times are not measured yet";
-
 // What the views read from. All pointers outlive the router.
 struct ViewContext {
   State* state = nullptr;

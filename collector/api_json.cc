@@ -41,20 +41,23 @@ Json SecondsOrNull(const std::optional<absl::Duration>& duration) {
 }
 
 // A response, wait or service time that nobody measured.
-Json NotMeasured() {
-  return {{"source", "none"},
-          {"vantage", nullptr},
-          {"clock", "none"},
-          {"quality", nullptr},
-          {"reason", std::string(kNoResponseTimes)},
-          {"count", nullptr},
-          {"mean_seconds", nullptr},
-          {"p50_seconds", nullptr},
-          {"p90_seconds", nullptr},
-          {"p95_seconds", nullptr},
-          {"p99_seconds", nullptr},
-          {"p999_seconds", nullptr},
-          {"max_seconds", nullptr}};
+// A time of requests: numbers where there are any, else why not.
+Json TimeOfRequests(const Sketch& times, absl::string_view reason) {
+  const bool measured = times.count() > 0;
+  const auto quantile = [&](double q) { return OrNull(times.QuantileSeconds(q)); };
+  return {{"source", measured ? "kernel" : "none"},
+          {"vantage", measured ? Json("server") : Json(nullptr)},
+          {"clock", measured ? "arrival" : "none"},
+          {"quality", measured ? Json("exact") : Json(nullptr)},
+          {"reason", measured ? Json(nullptr) : Json(std::string(reason))},
+          {"count", measured ? Json(times.count()) : Json(nullptr)},
+          {"mean_seconds", measured ? Json(times.sum_seconds() / static_cast<double>(times.count())) : Json(nullptr)},
+          {"p50_seconds", quantile(0.5)},
+          {"p90_seconds", quantile(0.9)},
+          {"p95_seconds", quantile(0.95)},
+          {"p99_seconds", quantile(0.99)},
+          {"p999_seconds", quantile(0.999)},
+          {"max_seconds", measured ? Json(static_cast<double>(times.max_ns()) / 1e9) : Json(nullptr)}};
 }
 
 // What the rating uses, while what people declare is shown in its place.
@@ -99,12 +102,12 @@ Json ApplicationOf(const ApplicationView& view) {
           {"protocol", nullptr},
           {"throughput_per_second", OrNull(view.throughput_per_second)},
           {"throughput_of", view.throughput_of},
-          {"errors_per_second", nullptr},
+          {"errors_per_second", OrNull(view.errors_per_second)},
           {"cpu_cores", OrNull(view.cpu_cores)},
           {"resident_memory_bytes", OrNull(view.resident_memory_bytes)},
-          {"response_time", NotMeasured()},
-          {"wait_time", NotMeasured()},
-          {"service_time", NotMeasured()},
+          {"response_time", TimeOfRequests(view.response_time, view.response_time_reason)},
+          {"wait_time", TimeOfRequests(view.wait_time, view.response_time_reason)},
+          {"service_time", TimeOfRequests(view.service_time, view.response_time_reason)},
           {"transactions", Json::array()},
           {"plumbing", view.plumbing},
           {"name_source", TextOrNull(view.name_source)},

@@ -20,6 +20,7 @@ struct Rates {
   std::optional<double> connections;
   std::optional<double> bytes;
   std::optional<double> requests;
+  std::optional<double> errors;
   std::optional<double> cpu_cores;
 };
 
@@ -38,6 +39,9 @@ std::optional<double>* RateOf(Rates& rates, absl::string_view metric) {
   }
   if (metric == "ppmm_instance_requests_total") {
     return &rates.requests;
+  }
+  if (metric == "ppmm_instance_errors_total") {
+    return &rates.errors;
   }
   return metric == "ppmm_instance_cpu_seconds_total" ? &rates.cpu_cores : nullptr;
 }
@@ -75,6 +79,39 @@ void TakeInstance(const EntityState& entity, OriginGuess& origin, ApplicationVie
   }
 }
 
+Sketch* TimesOf(ApplicationView& view, absl::string_view kind) {
+  return kind == "total"     ? &view.response_time
+         : kind == "wait"    ? &view.wait_time
+         : kind == "service" ? &view.service_time
+                             : nullptr;
+}
+
+// The slices of a histogram that lie in the window which ends with the host's newest step.
+void AddTimes(const SeriesState& series, std::int64_t newest_step, absl::Duration window, ApplicationView& view) {
+  Sketch* const times = TimesOf(view, series.LabelValues()[0]);
+  if (times != nullptr && series.histogram != nullptr) {
+    const std::int64_t end = newest_step / SketchRing::kSliceSeconds + 1;
+    const std::int64_t slices =
+        absl::ToInt64Seconds(std::min(window, kResponseTimesWindow)) / SketchRing::kSliceSeconds;
+    times->Merge(series.histogram->ring.Merged(end - slices, end));
+  }
+}
+
+// Why no times are there, from what its hosts say of their hooks and from its series.
+std::string NoTimes(const HostState* host, bool requests_counted, bool without_turns) {
+  if (host == nullptr) {
+    return "not heard of now";
+  }
+  if (const auto source = host->sources.find("response_times");
+      source != host->sources.end() && source->second.state != wire::SourceState::OK) {
+    return source->second.reason;
+  }
+  if (without_turns) {
+    return "its requests are pipelined or multiplexed, so none can be told from the next";
+  }
+  return requests_counted ? "no request was answered in the last minute" : "no request was seen on its TCP ports";
+}
+
 // One application as of now, its rates from the latest steps.
 ApplicationView ReadOne(const Tables& tables, const ApplicationState& application, absl::Duration window,
                         absl::Time now, Rates* rates) {
@@ -88,6 +125,9 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
   std::set<std::string> hosts;
   std::set<std::uint32_t> ports;
   OriginGuess origin;
+  const HostState* heard_of = nullptr;
+  bool requests_counted = false;
+  bool without_turns = false;
   for (const EntityId id : application.instances) {
     const EntityState* const entity = tables.Entity(id);
     if (entity == nullptr) {
@@ -106,8 +146,13 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
         continue;
       }
       fresh = true;
+      heard_of = host;
+      requests_counted |= series->metric->name == "ppmm_instance_requests_total";
+      without_turns |= series->metric->name == "ppmm_instance_connections_without_times_total" && series->total > 0;
       if (series->metric->name == "ppmm_instance_resident_memory_bytes") {
         AddTo(&view.resident_memory_bytes, ValueOf(*series->metric, series->last));
+      } else if (series->metric->name == "ppmm_instance_response_time_seconds") {
+        AddTimes(*series, host->row.newest_step, window, view);
       } else if (std::optional<double>* rate = RateOf(*rates, series->metric->name); rate != nullptr) {
         AddTo(rate, RatePerSecond(*series, host->row.newest_step, window));
       }
@@ -126,6 +171,7 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
   for (const auto& [key, pooled] : application.totals) {
     view.newest_step = std::max(view.newest_step, pooled.newest_step);  // of series that are dormant, too
   }
+  view.response_time_reason = NoTimes(heard_of, requests_counted || view.response_time.count() > 0, without_turns);
   view.origin = std::string(OriginName(origin.origin()));
   view.origin_confidence = origin.confidence();
   view.origin_evidence = origin.evidence();
@@ -205,6 +251,7 @@ absl::StatusOr<ApplicationViews> ReadApplications(State& state, const ReaderFact
     }
     SetThroughput(rates, view);
     view.cpu_cores = rates.cpu_cores;
+    view.errors_per_second = rates.errors;
     views.applications.push_back(std::move(view));
   }
   std::sort(views.applications.begin(), views.applications.end(),

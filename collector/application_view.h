@@ -13,6 +13,7 @@
 
 #include "collector/state.h"
 #include "collector/store/store.h"
+#include "common/sketch.h"
 
 namespace ppmm {
 
@@ -60,8 +61,14 @@ struct ApplicationView {
   // Over the window; nothing where nothing was measured in it.
   std::string throughput_of = "none";  // requests | connections | bytes | none
   std::optional<double> throughput_per_second;
+  std::optional<double> errors_per_second;  // of protocols whose responses tell; windows up to kStepsWindow
   std::optional<double> cpu_cores;
   std::optional<double> resident_memory_bytes;
+  // Of the requests answered in the window; empty where nothing was measured.
+  Sketch response_time;              // arrival to the first byte of the response
+  Sketch wait_time;                  // arrival to the first read
+  Sketch service_time;               // first read to the first byte of the response
+  std::string response_time_reason;  // why one of them is empty, if it is
 };
 
 struct ApplicationViews {
@@ -77,6 +84,9 @@ using ReaderFactory = std::function<absl::StatusOr<std::unique_ptr<StoreReader>>
 // Windows up to this long are answered from the latest steps, rounded up to 10 s; longer ones from whole minutes.
 inline constexpr absl::Duration kStepsWindow = absl::Minutes(2);
 inline constexpr absl::Duration kLongestWindow = absl::Hours(24);
+
+// Response times are kept for the last minute of steps; a longer window has those of its last minute.
+inline constexpr absl::Duration kResponseTimesWindow = absl::Minutes(1);
 
 // The window as it is answered.
 //

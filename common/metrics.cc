@@ -15,6 +15,9 @@ constexpr absl::Span<const absl::string_view> kNoLabels;
 constexpr std::array<absl::string_view, 2> kCpuModeLabels = {"cpu", "mode"};
 constexpr std::array<absl::string_view, 1> kCpuLabels = {"cpu"};
 constexpr std::array<absl::string_view, 1> kDeviceLabels = {"device"};
+constexpr std::array<absl::string_view, 1> kKindLabels = {"kind"};
+constexpr std::array<absl::string_view, 1> kBoundLabels = {"bound"};
+constexpr std::array<absl::string_view, 1> kReasonLabels = {"reason"};
 constexpr std::array<absl::string_view, 3> kFilesystemLabels = {"device", "fstype", "mountpoint"};
 
 using enum MetricKind;
@@ -33,6 +36,12 @@ const Metric kMetrics[] = {
      "Resident memory of ppmm-agent itself.", "/proc/self/statm"},
     {"ppmm_host_agent_series_refused_total", kCounter, kHost, 0, "", Resource::kNone, kOther, kNoLabels, 10,
      "Times a series was not begun because the host had 20,000.", "ppmm-agent"},
+    {"ppmm_host_agent_sockets_lost_total", kCounter, kHost, 0, "", Resource::kNone, kOther, kBoundLabels, 60,
+     "What was not told apart or not seen because a bound of the socket programs was reached: listeners (1,023 at "
+     "once), "
+     "peers (8,192), histograms (239 listeners with answers), storage (memory of the kernel), connections (accepted "
+     "before the listener was known).",
+     "BPF programs"},
     {"ppmm_host_agent_spool_bytes", kGauge, kHost, 0, "bytes", Resource::kNone, kOther, kNoLabels, 10,
      "Size of the agent's spool, on disk and in memory.", "ppmm-agent"},
     {"ppmm_host_agent_spool_disk_failed", kGauge, kHost, 0, "", Resource::kNone, kOther, kNoLabels, 10,
@@ -258,12 +267,20 @@ const Metric kMetrics[] = {
      "Established connections.", "socket storage by iter/bpf_sk_storage_map, or sock_diag"},
     {"ppmm_instance_connections_opened_total", kCounter, kInstance, 0, "", Resource::kNetwork, kOther, kNoLabels, 0,
      "Connections opened to others.", "socket storage by iter/bpf_sk_storage_map, or sock_diag"},
+    {"ppmm_instance_connections_without_times_total", kCounter, kInstance, 0, "", Resource::kNone, kOther,
+     kReasonLabels, 0,
+     "Connections whose requests have no times from some moment on: pipelined, or streams (multiplexed, or upgraded to "
+     "another protocol).",
+     "first bytes of responses"},
     {"ppmm_instance_cpu_seconds_total", kCounter, kInstance, -6, "seconds", Resource::kCpu, kUtilization, kNoLabels, 0,
      "CPU time of all processes, ended ones included.", "iter/task or /proc/PID/stat"},
     {"ppmm_instance_cpu_throttled_periods_total", kCounter, kInstance, 0, "", Resource::kCpu, kSaturation, kNoLabels,
      10, "Periods in which the control group was throttled.", "cgroup cpu.stat"},
     {"ppmm_instance_cpu_throttled_seconds_total", kCounter, kInstance, -6, "seconds", Resource::kCpu, kSaturation,
      kNoLabels, 10, "Time the control group was throttled by its CPU quota.", "cgroup cpu.stat"},
+    {"ppmm_instance_errors_total", kCounter, kInstance, 0, "", Resource::kNone, kErrors, kNoLabels, 0,
+     "Requests answered with an error, of protocols whose responses tell: HTTP/1 status 4xx and 5xx, Redis errors.",
+     "first bytes of responses"},
     {"ppmm_instance_fd_utilization_ratio", kGauge, kInstance, -4, "ratio", Resource::kNone, kSaturation, kNoLabels, 10,
      "Open descriptors against the limit, of the process that is nearest to it.", "/proc/PID/fd, /proc/PID/limits"},
     {"ppmm_instance_file_memory_bytes", kGauge, kInstance, 0, "bytes", Resource::kMemory, kOther, kNoLabels, 0,
@@ -289,8 +306,19 @@ const Metric kMetrics[] = {
      "computed"},
     {"ppmm_instance_read_bytes_total", kCounter, kInstance, 0, "bytes", Resource::kDisk, kUtilization, kNoLabels, 0,
      "Bytes read from storage.", "iter/task or /proc/PID/io"},
+    {"ppmm_instance_requests_in_flight", kGauge, kInstance, 0, "", Resource::kNone, kSaturation, kNoLabels, 0,
+     "Requests that arrived and are not answered yet.", "hooks where data arrive and where the application writes"},
+    {"ppmm_instance_requests_total", kCounter, kInstance, 0, "", Resource::kNone, kThroughput, kNoLabels, 0,
+     "Requests answered.", "hooks where data arrive and where the application writes"},
+    {"ppmm_instance_requests_unanswered_total", kCounter, kInstance, 0, "", Resource::kNone, kErrors, kNoLabels, 0,
+     "Requests whose connection ended before an answer.", "hooks where data arrive and where the application writes"},
     {"ppmm_instance_resident_memory_bytes", kGauge, kInstance, 0, "bytes", Resource::kMemory, kUtilization, kNoLabels,
      0, "Resident memory, pages shared between processes counted in each.", "iter/task or /proc/PID/stat"},
+    {"ppmm_instance_response_time_seconds", kHistogram, kInstance, -9, "seconds", Resource::kNone, kOther, kKindLabels,
+     0,
+     "Time of requests from their arrival at the server's socket: total to the first byte of the response, wait to the "
+     "first read, service from there to the first byte of the response, full to its last byte.",
+     "hooks where data arrive, are read and are written"},
     {"ppmm_instance_run_delay_seconds_total", kCounter, kInstance, -6, "seconds", Resource::kCpu, kSaturation,
      kNoLabels, 0, "Time threads waited for a CPU while ready to run.", "iter/task or /proc/PID/schedstat"},
     {"ppmm_instance_shared_memory_bytes", kGauge, kInstance, 0, "bytes", Resource::kMemory, kOther, kNoLabels, 0,

@@ -26,6 +26,8 @@ enum { PF_KTHREAD = 0x00200000 };
 /* Index of mm_struct.rss_stat; the same since 4.5. */
 enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SHMEMPAGES = 3 };
 
+enum { RCV_SHUTDOWN = 1 };
+
 /* Only the number of SOCK_DONE is asked for, by bpf_core_enum_value(). */
 enum sock_flags { SOCK_DONE = 1 };
 
@@ -202,6 +204,7 @@ struct sock {
 	__u16 sk_protocol;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
+	__u8 sk_shutdown;
 };
 
 struct tcp_sock {
@@ -210,6 +213,33 @@ struct tcp_sock {
 	__u64 bytes_retrans;
 	__u32 srtt_us; /* eight times the smoothed round trip */
 	__u32 total_retrans;
+	__u32 rcv_nxt;	  /* next byte of the sequence that is expected */
+	__u32 copied_seq; /* next byte that the application will read */
+};
+
+struct iovec {
+	void *iov_base;
+	__u64 iov_len;
+};
+
+/* Only the numbers of these are asked for, by bpf_core_enum_value(). */
+enum iter_type { ITER_UBUF, ITER_IOVEC };
+
+struct iov_iter {
+	__u8 iter_type;
+	__u64 iov_offset;
+	__u64 count;
+	const struct iovec *__iov; /* since 6.4 */
+	void *ubuf;
+	unsigned long nr_segs;
+};
+
+struct iov_iter___6_3 {
+	const struct iovec *iov;
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
 };
 
 struct sockaddr_un {

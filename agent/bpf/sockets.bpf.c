@@ -7,9 +7,14 @@
  *   on_state   each change of state: new listeners, opened and closed connections; exact counts
  *   seed       all open files, at start and now and then: sockets older than we, owners of listeners
  *   poll       all sockets with a note, each second: bytes, accept queues
+ * and one each, of several, that takes the times of the turns of an accepted connection (turn.h):
+ *   arrival_*  data lie ready: the request arrives
+ *   read_*     the application takes bytes
+ *   write_*    the application writes
  * Bytes are added as differences to what the note already counted. The difference is taken by an atomic exchange, so
  * that poll and the closing of a connection may meet on two CPUs and the sum is still exact.
  */
+#include "histogram.bpf.h"
 #include "kernel_types.h"
 #include "sockets.h"
 
@@ -34,6 +39,7 @@ struct note {
 	__u32 owner_tgid;
 	__u32 role;
 	__u32 local_port; /* of an accepted connection: the socket itself loses it before it tells that it is closed */
+	struct ppmm_turn turn;
 };
 
 struct {
@@ -240,6 +246,217 @@ static __always_inline void account(struct sock *sk, struct note *note)
 	}
 }
 
+/* ---- turns ---- */
+
+/* The group of histograms of a listener: its own, given with its first answer, or the common one. */
+static __always_inline __u32 group_of(struct ppmm_slot *slot)
+{
+	__u32 number = slot->group;
+
+	if (number || !slot->cookie)
+		return number;
+	if (bpf_map_pop_elem(&free_groups, &number)) {
+		__sync_fetch_and_add(&losses.groups, 1);
+		return 0;
+	}
+	if (__sync_val_compare_and_swap(&slot->group, 0, number)) /* another CPU was first */
+		bpf_map_push_elem(&free_groups, &number, 0);
+	return slot->group;
+}
+
+static __always_inline void count_turn(const struct note *note, const struct ppmm_turn_event *event)
+{
+	struct ppmm_slot *slot;
+	__u32 group, kind;
+
+	if (!event->begun && !event->answered && !event->unanswered && !event->set_aside && !event->labelled &&
+	    !event->has[PPMM_TURN_FULL])
+		return;
+	slot = slot_at(note->slot);
+	if (!slot)
+		return;
+	if (event->begun)
+		__sync_fetch_and_add(&slot->requests, 1);
+	if (event->answered)
+		__sync_fetch_and_add(&slot->responses, 1);
+	if (event->unanswered)
+		__sync_fetch_and_add(&slot->unanswered, 1);
+	if (event->set_aside)
+		__sync_fetch_and_add(&slot->set_aside, 1);
+	if (event->protocol)
+		slot->protocol = event->protocol;
+	if (event->error)
+		__sync_fetch_and_add(&slot->errors, 1);
+	if (event->labelled == PPMM_LABEL_PIPELINED)
+		__sync_fetch_and_add(&slot->pipelined, 1);
+	else if (event->labelled == PPMM_LABEL_STREAMS)
+		__sync_fetch_and_add(&slot->streams, 1);
+	if (!event->answered && !event->has[PPMM_TURN_FULL])
+		return;
+	group = group_of(slot);
+	for (kind = 0; kind < PPMM_TURN_KINDS; kind++) {
+		if (event->has[kind])
+			observe(group, kind, event->ns[kind]);
+	}
+}
+
+/* The note of a connection whose turns count, and its place in the stream; null if it is none. */
+static __always_inline struct note *note_of_turns(const struct sock *socket, struct tcp_sock **tcp, int *unread)
+{
+	struct sock *sk = (struct sock *)socket;
+	struct note *note;
+	__u8 state = sk->__sk_common.skc_state;
+
+	if (sk->sk_protocol != IPPROTO_TCP || state == TCP_LISTEN)
+		return 0;
+	note = bpf_sk_storage_get(&notes, sk, 0, 0);
+	if (!note || note->role != ROLE_ACCEPTED)
+		return 0;
+	*tcp = bpf_skc_to_tcp_sock(sk);
+	if (!*tcp)
+		return 0;
+	/* The end of the stream takes one number. */
+	*unread = (*tcp)->rcv_nxt - (*tcp)->copied_seq - (sk->sk_shutdown & RCV_SHUTDOWN);
+	return note;
+}
+
+static __always_inline int data_lie_ready(const struct sock *sk)
+{
+	struct ppmm_turn_event event = {};
+	struct tcp_sock *tcp;
+	struct note *note;
+	int unread;
+
+	note = note_of_turns(sk, &tcp, &unread);
+	if (!note || note->turn.arrived_ns)
+		return 0;
+	ppmm_turn_arrival(&note->turn, bpf_ktime_get_ns(), unread, tcp->copied_seq, &event);
+	count_turn(note, &event);
+	return 0;
+}
+
+static __always_inline int bytes_were_read(const struct sock *sk)
+{
+	struct tcp_sock *tcp;
+	struct note *note;
+	int unread;
+
+	note = note_of_turns(sk, &tcp, &unread);
+	if (note && note->turn.arrived_ns && !note->turn.read_ns)
+		ppmm_turn_read(&note->turn, bpf_ktime_get_ns(), tcp->copied_seq);
+	return 0;
+}
+
+/* The bytes that the write begins with; none if they are not in memory of the process, or not in memory at all. */
+static __always_inline void read_first(const struct msghdr *msg, struct ppmm_first *first)
+{
+	const struct iov_iter *iter;
+	const struct iovec *vector;
+	const void *base = 0;
+	__u64 length, offset;
+	__u8 type;
+
+	if (!msg)
+		return;
+	iter = &msg->msg_iter;
+	type = BPF_CORE_READ(iter, iter_type);
+	offset = BPF_CORE_READ(iter, iov_offset);
+	length = BPF_CORE_READ(iter, count);
+	first->size = length > 0xffffffff ? 0xffffffff : length;
+	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
+	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
+		base = BPF_CORE_READ(iter, ubuf);
+	} else if (type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
+		if (bpf_core_field_exists(iter->__iov))
+			vector = BPF_CORE_READ(iter, __iov);
+		else
+			vector = BPF_CORE_READ((const struct iov_iter___6_3 *)iter, iov);
+		base = BPF_CORE_READ(vector, iov_base);
+		if (length > BPF_CORE_READ(vector, iov_len) - offset)
+			length = BPF_CORE_READ(vector, iov_len) - offset;
+	}
+	if (!base)
+		return;
+	if (length > PPMM_FIRST_BYTES)
+		length = PPMM_FIRST_BYTES;
+	if (!length || bpf_probe_read_user(first->bytes, length, base + offset))
+		return;
+	first->length = length;
+}
+
+static __always_inline int bytes_are_written(const struct sock *sk, const struct msghdr *msg)
+{
+	struct ppmm_turn_event event = {};
+	struct ppmm_first first = {};
+	struct tcp_sock *tcp;
+	struct note *note;
+	int unread;
+
+	note = note_of_turns(sk, &tcp, &unread);
+	if (!note || note->turn.label)
+		return 0;
+	/* Most further writes of an answer need no look; those of HTTP/1 may begin the answer to a pipelined request. */
+	if (note->turn.arrived_ns || note->turn.protocol == PPMM_PROTOCOL_HTTP1 || !note->turn.ended)
+		read_first(msg, &first);
+	ppmm_turn_write(&note->turn, bpf_ktime_get_ns(), unread, tcp->copied_seq, &first, &event);
+	count_turn(note, &event);
+	return 0;
+}
+
+/*
+ * The hooks, for each of the three points of the clock, the best first. agent/capture_hooks.cc chooses; the others are not
+ * loaded.
+ */
+SEC("tp_btf/sk_data_ready") /* since 6.3 */
+int BPF_PROG(arrival_tracepoint, const struct sock *sk)
+{
+	return data_lie_ready(sk);
+}
+
+SEC("fentry/sock_def_readable")
+int BPF_PROG(arrival_fentry, const struct sock *sk)
+{
+	return data_lie_ready(sk);
+}
+
+SEC("tp_btf/sock_recv_length") /* since 6.3 */
+int BPF_PROG(read_tracepoint, const struct sock *sk)
+{
+	return bytes_were_read(sk);
+}
+
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(read_fexit, const struct sock *sk)
+{
+	return bytes_were_read(sk);
+}
+
+SEC("tp_btf/tcp_sendmsg_locked") /* since 6.16 */
+int BPF_PROG(write_tracepoint, const struct sock *sk, const struct msghdr *msg)
+{
+	return bytes_are_written(sk, msg);
+}
+
+SEC("fentry/tcp_sendmsg_locked")
+int BPF_PROG(write_fentry, const struct sock *sk, const struct msghdr *msg)
+{
+	return bytes_are_written(sk, msg);
+}
+
+/* sendfile() and splice() do not pass tcp_sendmsg_locked() there. */
+SEC("fentry/do_tcp_sendpages") /* until 6.4 */
+int BPF_PROG(write_pages_fentry, const struct sock *sk)
+{
+	return bytes_are_written(sk, 0);
+}
+
+/* After the bytes were copied, so somewhat late. */
+SEC("tp_btf/sock_send_length") /* since 6.3 */
+int BPF_PROG(write_after_tracepoint, const struct sock *sk)
+{
+	return bytes_are_written(sk, 0);
+}
+
 static __always_inline void connection_opened(struct sock *sk, struct note *note, int old_state)
 {
 	struct ppmm_slot *slot;
@@ -273,8 +490,13 @@ static __always_inline void socket_closed(struct sock *sk, struct note *note, in
 	} else if (note->role == ROLE_OUTBOUND || note->role == ROLE_ACCEPTED) {
 		account(sk, note);
 		slot = slot_at(note->slot);
-		if (slot && note->role == ROLE_ACCEPTED)
+		if (slot && note->role == ROLE_ACCEPTED) {
+			struct ppmm_turn_event event = {};
+
+			ppmm_turn_close(&note->turn, &event);
+			count_turn(note, &event);
 			__sync_fetch_and_add(&slot->open, -1);
+		}
 	}
 	note->role = ROLE_CLOSED;
 }

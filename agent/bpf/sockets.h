@@ -4,10 +4,26 @@
 
 #include <linux/types.h>
 
+#include "turn.h"
+
 enum {
 	PPMM_SLOTS = 1024, /* slot 0 takes what finds no free one */
 	PPMM_PEERS = 8192,
 	PPMM_UNIX_PATH = 108,
+
+	/* 240 groups of 4 kinds in 2 shards are 7.5 MiB. */
+	PPMM_GROUPS = 240, /* group 0 takes what finds no free one */
+	PPMM_SHARDS = 2,   /* a power of two */
+	PPMM_BUCKETS = 1024,
+	PPMM_FIRST_BUCKET = 224,    /* number of the first bucket, in the numbers of common/sketch_table.h */
+	PPMM_FIRST_BUCKET_NS = 128, /* about its upper bound: what is shorter is in it, too */
+};
+
+/* Counts since user space last took them away; it puts a 0 there by an atomic exchange. */
+struct ppmm_histogram {
+	__u64 count;
+	__u64 sum_ns;
+	__u32 buckets[PPMM_BUCKETS];
 };
 
 enum ppmm_direction { PPMM_INBOUND = 0, PPMM_OUTBOUND = 1 };
@@ -23,6 +39,13 @@ struct ppmm_slot {
 	__u64 bytes_in;
 	__u64 bytes_out;
 	__u64 retransmits;
+	__u64 requests;	  /* turns that began */
+	__u64 responses;  /* turns that were answered */
+	__u64 unanswered; /* turns that ended with their connection */
+	__u64 set_aside;  /* turns that were no request, or have no time: handshakes, pipelined requests */
+	__u64 errors;	  /* responses that report one */
+	__u64 pipelined;  /* connections that got the label */
+	__u64 streams;
 	__s64 open;   /* connections now */
 	__u64 polled; /* number of the poll that last saw the socket listen */
 	__u64 seeded; /* number of the seed that last found an owner */
@@ -36,6 +59,8 @@ struct ppmm_slot {
 	__u16 unused;
 	__u8 address[16];	   /* IPv4 as ::ffff:a.b.c.d, but the wildcard is all zero for both */
 	char path[PPMM_UNIX_PATH]; /* first byte 0: abstract name */
+	__u32 group;	/* of its histograms; 0: none yet, or the common one */
+	__u32 protocol; /* enum ppmm_protocol, of the latest answer whose protocol is known */
 	__u32 unused2;
 };
 
@@ -72,4 +97,5 @@ struct ppmm_socket_losses {
 	__u64 peers;	   /* no free entry */
 	__u64 connections; /* accepted from a socket we did not know */
 	__u64 storage;	   /* no memory for a socket's note */
+	__u64 groups;	   /* no free group of histograms */
 };

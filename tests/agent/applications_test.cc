@@ -98,6 +98,11 @@ class ApplicationsTest : public ::testing::Test {
     frames_.TakeBatch(recorder_.BuildBatch(1).frame);
     return values;
   }
+  // Durations of a kind that the last step sent, of the only application that has any.
+  Sketch TimesOf(const std::string& kind) {
+    const auto found = frames_.sketches().find({"ppmm_instance_response_time_seconds{" + kind + "}", now_});
+    return found == frames_.sketches().end() ? Sketch() : found->second;
+  }
   std::map<std::string, std::int64_t> StepTo(std::int64_t second_of_minute) {
     std::map<std::string, std::int64_t> values;
     do {
@@ -187,6 +192,52 @@ TEST_F(ApplicationsTest, IdentifiesAListenerAtOnceAndCountsItsConnections) {
   frames_.TakeDictionary(dictionary);
   ASSERT_EQ(frames_.last_dictionary().listeners_size(), 1);
   EXPECT_EQ(frames_.last_dictionary().listeners(0).port(), 6379u);
+}
+
+TEST_F(ApplicationsTest, RequestsAndTheirTimesBelongToTheApplicationThatListens) {
+  Step();
+  AddProcess(40, "redis", /*old=*/false);
+  ListenerSample listener;
+  listener.id = 1;
+  listener.owner_pid = 40;
+  listeners_.push_back(listener);
+  EXPECT_FALSE(Step().contains("redis requests_total")) << "nobody asked yet";
+  listeners_[0].turns.begun = 7;
+  listeners_[0].turns.answered = 4;
+  listeners_[0].turns.unanswered = 1;
+  listeners_[0].times.total.Add(1'000'000, 4);
+  listeners_[0].times.wait.Add(400'000, 4);
+  auto values = Step();
+  EXPECT_EQ(values.at("redis requests_total"), 4);
+  EXPECT_EQ(values.at("redis requests_unanswered_total"), 1);
+  EXPECT_EQ(values.at("redis requests_in_flight"), 2);
+  EXPECT_EQ(TimesOf("total").count(), 4u);
+  EXPECT_EQ(TimesOf("wait").count(), 4u);
+  EXPECT_EQ(TimesOf("service").count(), 0u);
+
+  // A listener tells its totals, and what was measured since the last time.
+  listeners_[0].turns.answered = 6;
+  listeners_[0].times = {};
+  listeners_[0].times.total.Add(2'000'000, 2);
+  values = Step();
+  EXPECT_EQ(values.at("redis requests_total"), 2);
+  EXPECT_EQ(values.at("redis requests_in_flight"), 0);
+  EXPECT_EQ(TimesOf("total").count(), 2u);
+}
+
+TEST_F(ApplicationsTest, TimesOfAListenerWhoseOwnerIsNotKnownYetWaitForIt) {
+  Step();
+  ListenerSample listener;
+  listener.id = 1;
+  listener.owner_pid = 40;
+  listener.turns.begun = listener.turns.answered = 3;
+  listener.times.total.Add(1'000'000, 3);
+  listeners_.push_back(listener);
+  Step();
+  listeners_[0].times = {};
+  AddProcess(40, "redis", /*old=*/false);
+  EXPECT_EQ(Step().at("redis requests_total"), 3);
+  EXPECT_EQ(TimesOf("total").count(), 3u);
 }
 
 TEST_F(ApplicationsTest, AProcessNumberThatIsUsedAgainIsAnotherProcess) {

@@ -47,6 +47,35 @@ TEST_F(RecorderTest, SendsGaugesAsTheyAreAndCountersAsIncrementsAfterABaseline) 
   EXPECT_EQ(values.at({"ppmm_host_procs_running{}", kT0 + 2}), 3);
 }
 
+TEST_F(RecorderTest, SendsTheDurationsOfEachStepAndNothingWhereThereWereNone) {
+  const Metric& metric = MetricNamed("ppmm_instance_response_time_seconds");
+  const EntityHandle instance = recorder_.AddInstance({}, absl::FromUnixSeconds(kT0));
+  const SeriesHandle total = recorder_.AddSeries(instance, metric, {"total"});
+  const SeriesHandle wait = recorder_.AddSeries(instance, metric, {"wait"});
+  const std::string name = "ppmm_instance_response_time_seconds{total}";
+  Sketch once;
+  once.Add(1'000'000);
+  Sketch twice;
+  twice.Add(2'000'000, 2);
+  for (int batch = 0; batch < 2; ++batch) {
+    recorder_.BeginBatch(kT0 + 3 * batch, {1, 3});
+    recorder_.BeginStep(0);
+    recorder_.Histogram(total, once);
+    recorder_.Histogram(total, twice);
+    recorder_.Histogram(wait, {});
+    recorder_.BeginStep(2);
+    recorder_.Histogram(total, once);
+    EXPECT_TRUE(Send(3).empty());
+    EXPECT_EQ(built_.samples, 2u);
+    Sketch merged = once;
+    merged.Merge(twice);
+    const auto& sketches = frames_.sketches();
+    ASSERT_EQ(sketches.size(), 2u);
+    EXPECT_EQ(sketches.at({name, kT0 + 3 * batch}), merged);
+    EXPECT_EQ(sketches.at({name, kT0 + 3 * batch + 2}), once) << "nothing is left of the batch before";
+  }
+}
+
 TEST_F(RecorderTest, CountsProducedSamplesOfTheEpochAndOfAll) {
   const SeriesHandle running = Running();
   for (int batch = 0; batch < 3; ++batch) {

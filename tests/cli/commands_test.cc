@@ -193,7 +193,7 @@ TEST_F(CommandsTest, DoctorTellsOfFailedSourcesOfAllHosts) {
       {"source":"schedstat","state":"absent","reason":"no such file","cure":null}]}]})"};
   EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 1);
   EXPECT_THAT(out_.str(), HasSubstr("sockets failed: not permitted"));
-  EXPECT_THAT(out_.str(), HasSubstr("loses: connections, throughput and response times of applications"));
+  EXPECT_THAT(out_.str(), HasSubstr("loses: connections and throughput of applications"));
   EXPECT_THAT(out_.str(), HasSubstr("or as root: it needs\n           CAP_BPF"));
   EXPECT_THAT(out_.str(), HasSubstr("1 thing can be cured."));
 }

@@ -183,9 +183,9 @@ TEST(Render, AnUnknownNumberIsADashNeverZero) {
   const std::string text = RenderApplications(
       Json::parse(R"({"applications":[{"key":"default/a","name":"a","group":"default","origin":"unknown",
                       "throughput_per_second":null,"cpu_cores":null,"instances":1,
-                      "response_time":{"reason":"response times are not measured yet"}}]})"),
+                      "response_time":{"reason":"no request was seen on its TCP ports"}}]})"),
       "", ScreenOf(80));
-  EXPECT_THAT(text, HasSubstr("-: response times are not measured yet"));
+  EXPECT_THAT(text, HasSubstr("-: no request was seen on its TCP ports"));
   EXPECT_THAT(text, Not(HasSubstr(" 0")));
 }
 

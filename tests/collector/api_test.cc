@@ -140,10 +140,52 @@ TEST_F(ApiTest, AResponseTimeThatIsNotMeasuredIsNullWithAReason) {
   const Json body = GetJson("/api/v1/applications");
   const Json& time = Find(body["applications"], "key", "default/nginx")["response_time"];
   EXPECT_EQ(time["source"], "none");
-  EXPECT_EQ(time["reason"], "response times are not measured yet");
+  EXPECT_EQ(time["reason"], "no request was seen on its TCP ports");
   for (const char* const key : {"count", "mean_seconds", "p50_seconds", "p99_seconds", "p999_seconds", "max_seconds"}) {
     EXPECT_TRUE(time[key].is_null()) << key;
   }
+  EXPECT_EQ(Find(body["applications"], "key", "default/postgresql")["response_time"]["reason"], "not heard of now");
+}
+
+TEST_F(ApiTest, WhyAHostTakesNoTimesIsTheReason) {
+  {
+    WriterLock lock(&world_.state().mutex());
+    world_.state().mutable_tables().hosts[1].sources["response_times"] = {
+        1, "response_times", wire::SourceState::FAILED, "the times of requests are taken by BPF: CAP_BPF is missing",
+        0};
+  }
+  const Json body = GetJson("/api/v1/applications");
+  EXPECT_EQ(Find(body["applications"], "key", "default/nginx")["response_time"]["reason"],
+            "the times of requests are taken by BPF: CAP_BPF is missing");
+}
+
+TEST_F(ApiTest, ResponseTimesAreThoseOfTheWindow) {
+  {
+    WriterLock lock(&world_.state().mutex());
+    Tables& tables = world_.state().mutable_tables();
+    const EntityId nginx = tables.applications[1].instances[0];
+    Sketch times;
+    times.Add(1'000'000, 90);
+    times.Add(10'000'000, 10);
+    for (const char* kind : {"total", "wait"}) {
+      SeriesState& series = ViewWorld::AddSeries(tables, nginx, "ppmm_instance_response_time_seconds", {kind}, 0);
+      series.histogram->ring.Add(kViewNow - 5, times);
+      series.histogram->ring.Add(kViewNow - 65, times);
+    }
+  }
+  const Json body = GetJson("/api/v1/applications?window=60s");
+  const Json& row = Find(body["applications"], "key", "default/nginx");
+  const Json& time = row["response_time"];
+  EXPECT_EQ(time["source"], "kernel");
+  EXPECT_EQ(time["vantage"], "server");
+  EXPECT_EQ(time["clock"], "arrival");
+  EXPECT_TRUE(time["reason"].is_null());
+  EXPECT_EQ(time["count"], 100) << "those of 65 s ago are not in the window";
+  EXPECT_NEAR(time["p50_seconds"].get<double>(), 0.001, 0.000011);
+  EXPECT_NEAR(time["p99_seconds"].get<double>(), 0.01, 0.00011);
+  EXPECT_DOUBLE_EQ(time["mean_seconds"].get<double>(), 0.0019);
+  EXPECT_EQ(row["wait_time"]["count"], 100);
+  EXPECT_EQ(row["service_time"]["reason"], "no request was answered in the last minute");
 }
 
 TEST_F(ApiTest, AnApplicationThatIsNotHeardOfKeepsItsRowWithoutNumbers) {

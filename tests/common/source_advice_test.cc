@@ -18,6 +18,7 @@ using ::testing::Not;
 TEST(SourceAdviceTest, EverySourceSaysInWordsWhatIsLost) {
   std::vector<absl::string_view> names(std::begin(kSourceNames), std::end(kSourceNames));
   names.push_back("sockets");
+  names.push_back("response_times");
   for (const absl::string_view name : names) {
     for (const bool failed : {false, true}) {
       const SourceAdvice advice = AdviceOnSource(name, failed, "/proc/x: No such file or directory");

@@ -2,7 +2,7 @@
 
 usage: kernel_test.py SERIES      for example 6.1
 
-The guest has the two tests of tests/bpf, which compare the scanners with /proc and netlink of that kernel, and the
+The guest has the tests of tests/bpf, which compare the scanners with /proc and netlink of that kernel, and the
 agent's --once: with BPF, without, and as a user whom the kernel denies it. Everything else there is busybox.
 Skipped (77) where the emulator or a kernel of the series is not to be had.
 """
@@ -25,7 +25,8 @@ MODULES = ("inet_diag", "tcp_diag", "unix_diag")  # the agent's way without BPF 
 BUILD = pathlib.Path(os.environ["PPMM_BUILD"])
 KERNELS = BUILD / "kernels"
 HERE = pathlib.Path(__file__).resolve().parent
-PROGRAMS = [BUILD / "tests/bpf/task_scanner_test", BUILD / "tests/bpf/socket_scanner_test", BUILD / "agent/ppmm-agent"]
+PROGRAMS = [BUILD / "tests/bpf" / test for test in ("task_scanner_test", "socket_scanner_test", "response_times_test")]
+PROGRAMS.append(BUILD / "agent/ppmm-agent")
 
 
 def say(line):
@@ -142,7 +143,7 @@ def judge(output):
     """What is wrong, a line each."""
     parts = parts_of(output)
     wrong = []
-    for name in ("no_modules", "tasks", "sockets", "listening", "bpf", "no_bpf", "denied"):
+    for name in ("no_modules", "tasks", "sockets", "responses", "listening", "bpf", "no_bpf", "denied"):
         if name not in parts:
             wrong.append(f"{name}: did not end")
         elif parts[name][0] != 0:

@@ -47,8 +47,9 @@ class DecodedFrames {
     last_dictionary_ = merged;
   }
 
-  // Values by series and time.
+  // Values of gauges and counters by series and time; sketches() then has those of histograms.
   std::map<std::pair<std::string, std::int64_t>, std::int64_t> TakeBatch(absl::string_view frame) {
+    sketches_.clear();
     wire::AgentFrame parsed;
     EXPECT_TRUE(parsed.ParseFromArray(frame.data(), static_cast<int>(frame.size())));
     const wire::Batch& batch = parsed.batch();
@@ -63,6 +64,7 @@ class DecodedFrames {
     return visitor.values;
   }
 
+  const std::map<std::pair<std::string, std::int64_t>, Sketch>& sketches() const { return sketches_; }
   const wire::Dictionary& last_dictionary() const { return last_dictionary_; }
   const wire::Batch& last_batch() const { return last_batch_; }
   const std::map<std::uint32_t, wire::Entity>& entities() const { return entities_; }
@@ -81,13 +83,17 @@ class DecodedFrames {
     void OnValue(std::uint32_t id, std::uint32_t step, std::int64_t value) override {
       values[{frames->names_[id], batch->t0() + static_cast<std::int64_t>(step * batch->step_seconds())}] = value;
     }
-    void OnSketch(std::uint32_t, std::uint32_t, Sketch) override { ADD_FAILURE() << "no histogram was sent"; }
+    void OnSketch(std::uint32_t id, std::uint32_t step, Sketch sketch) override {
+      frames->sketches_[{frames->names_[id], batch->t0() + static_cast<std::int64_t>(step * batch->step_seconds())}] =
+          std::move(sketch);
+    }
     DecodedFrames* frames;
     const wire::Batch* batch;
     std::map<std::pair<std::string, std::int64_t>, std::int64_t> values;
   };
 
   std::map<std::uint32_t, std::string> names_;
+  std::map<std::pair<std::string, std::int64_t>, Sketch> sketches_;  // of the last batch
   std::map<std::uint32_t, wire::Entity> entities_;
   wire::Dictionary last_dictionary_;
   wire::Batch last_batch_;

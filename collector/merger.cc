@@ -562,7 +562,7 @@ absl::Status Merger::Flush(Tables& tables, Store& store) {
           }
           row.totals.push_back({id, series.last, series.last_step, series.total});
           if (series.histogram != nullptr && !series.histogram->total.empty()) {
-            row.sketch_totals.push_back({id, series.histogram->total});
+            row.sketch_totals.push_back({id, series.histogram->total, 0});
           }
         }
       }

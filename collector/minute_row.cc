@@ -10,10 +10,11 @@
 namespace ppmm {
 namespace {
 
-// Format, version 2: byte 2, byte compressed (0 or 1), then the body, whole or as one zstd frame. The body is a list of
+// Format, version 3: byte 3, byte compressed (0 or 1), then the body, whole or as one zstd frame. The body is a list of
 // varints; lists begin with their length; ids are differences. Series are two streams, heads (id, shape, count, second)
-// and values, since alike next to alike compresses best. Version 1 ends before the clock's offset.
-constexpr char kRowVersion = 2;
+// and values, since alike next to alike compresses best. Version 1 ends before the clock's offset; histograms have their
+// number of samples since version 3.
+constexpr char kRowVersion = 3;
 constexpr std::size_t kMaxRowBody = std::size_t{64} << 20;
 constexpr int kRowZstdLevel = 1;  // level 3 is 2 % smaller and takes twice the time
 
@@ -41,6 +42,7 @@ void AppendSketches(const std::vector<SeriesSketch>& sketches, std::string* out)
   for (const SeriesSketch& s : sketches) {
     AppendVarint(s.series - before, out);
     before = s.series;
+    AppendVarint(s.samples, out);
     const std::string bytes = s.sketch.Encode();
     AppendVarint(bytes.size(), out);
     out->append(bytes);
@@ -88,16 +90,17 @@ class Body {
   bool ok_ = true;
 };
 
-bool ReadSketches(Body& body, std::vector<SeriesSketch>* sketches) {
+bool ReadSketches(Body& body, char version, std::vector<SeriesSketch>* sketches) {
   const std::size_t length = body.Length();
   SeriesId before = 0;
   for (std::size_t i = 0; i < length && body.ok(); ++i) {
     before = body.NextId(before);
+    const auto samples = version > 2 ? body.As<std::uint32_t>() : 0;
     absl::StatusOr<Sketch> sketch = Sketch::Decode(body.Bytes(body.Length()));
     if (!body.ok() || !sketch.ok()) {
       return false;
     }
-    sketches->push_back({before, *std::move(sketch)});
+    sketches->push_back({before, *std::move(sketch), samples});
   }
   return body.ok();
 }
@@ -138,7 +141,7 @@ bool ReadBody(absl::string_view bytes, char version, MinuteRow* row) {
       r.sum = WrapAdd(r.sum, static_cast<std::int64_t>(body.Next()));
     }
   }
-  if (!ReadSketches(body, &row->sketches)) {
+  if (!ReadSketches(body, version, &row->sketches)) {
     return false;
   }
   const std::size_t totals = body.Length();
@@ -152,7 +155,7 @@ bool ReadBody(absl::string_view bytes, char version, MinuteRow* row) {
     row->totals.push_back(next);
     last = next;
   }
-  if (!ReadSketches(body, &row->sketch_totals)) {
+  if (!ReadSketches(body, version, &row->sketch_totals)) {
     return false;
   }
   row->late_samples_total = body.Next();
@@ -206,12 +209,13 @@ void MinuteRow::Add(SeriesId series_id, std::int64_t value, std::uint8_t second)
   at->rollup.Add(value, second);
 }
 
-void MinuteRow::Add(SeriesId series_id, const Sketch& sketch) {
+void MinuteRow::Add(SeriesId series_id, const Sketch& sketch, std::uint32_t samples) {
   auto at = Position(sketches, series_id);
   if (at == sketches.end() || at->series != series_id) {
-    at = sketches.insert(at, SeriesSketch{series_id, {}});
+    at = sketches.insert(at, SeriesSketch{series_id, {}, 0});
   }
   at->sketch.Merge(sketch);
+  at->samples += samples;
 }
 
 void MinuteRow::NoteClock(std::int64_t offset_us) {
@@ -244,7 +248,7 @@ void MinuteRow::Merge(const MinuteRow& other) {
   merged.insert(merged.end(), mine, series.end());
   series = std::move(merged);
   for (const SeriesSketch& theirs : other.sketches) {
-    Add(theirs.series, theirs.sketch);
+    Add(theirs.series, theirs.sketch, theirs.samples);
   }
 }
 

@@ -41,6 +41,7 @@ struct SeriesRollup {
 struct SeriesSketch {
   SeriesId series = 0;
   Sketch sketch;
+  std::uint32_t samples = 0;  // merged into it; of a total: 0
   bool operator==(const SeriesSketch&) const = default;
 };
 
@@ -76,7 +77,7 @@ struct MinuteRow {
 
   // Adds one sample. Amortized: cheap when ids come in order.
   void Add(SeriesId series_id, std::int64_t value, std::uint8_t second);
-  void Add(SeriesId series_id, const Sketch& sketch);
+  void Add(SeriesId series_id, const Sketch& sketch, std::uint32_t samples = 1);
   void NoteClock(std::int64_t offset_us);
   // Addition; of `expected` the larger, of the clock's offsets the smaller.
   void Merge(const MinuteRow& other);

@@ -79,6 +79,20 @@ TEST(MinuteRowTest, ReadsRowsOfTheVersionBeforeClocks) {
   EXPECT_EQ(MinuteRow::Decode(bytes).value(), row);
 }
 
+TEST(MinuteRowTest, CountsTheSamplesOfAHistogramBesideItsDurations) {
+  Sketch three;
+  three.Add(1000, 3);
+  MinuteRow row;
+  row.Add(7, three);
+  row.Add(7, three);
+  MinuteRow other;
+  other.Add(7, three);
+  row.Merge(other);
+  ASSERT_EQ(row.sketches.size(), 1u);
+  EXPECT_EQ(row.sketches[0].samples, 3u);
+  EXPECT_EQ(row.sketches[0].sketch.count(), 9u);
+}
+
 TEST(MinuteRowTest, KeepsTheLeastClockOffset) {
   MinuteRow row;
   for (const std::int64_t offset : {5000, -20, 7}) {

@@ -38,11 +38,15 @@ class Values:
         check(printed.returncode == 0, f"print_values: {printed.stderr}")
         # minute -> series -> rollup; (day, series) -> rollups; a rollup is (count, sum, min, max, last).
         self.minutes, self.blocks = collections.defaultdict(dict), collections.defaultdict(list)
+        self.histogram_samples = 0
         for kind, *words in (line.split() for line in printed.stdout.splitlines()):
             numbers = [int(word) for word in words]
             if kind == "minute":
                 minute, _, series, *rollup = numbers
                 self.minutes[minute][series] = tuple(rollup)
+            elif kind == "histogram":
+                *_, samples, _ = numbers
+                self.histogram_samples += samples
             else:
                 day, _, series, _, *rollup = numbers
                 self.blocks[day, series].append(tuple(rollup))
@@ -53,7 +57,7 @@ class Values:
         self.counter, self.gauge = series_of(COUNTER), series_of(GAUGE)
 
     def samples(self):
-        return sum(rollup[0] for row in self.minutes.values() for rollup in row.values())
+        return self.histogram_samples + sum(rollup[0] for row in self.minutes.values() for rollup in row.values())
 
     def arrived_seconds(self):
         """The seconds whose samples the minute rows hold, each once and with its value."""

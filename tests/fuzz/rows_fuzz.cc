@@ -53,7 +53,7 @@ void Run(absl::string_view input) {
     case 0:
       return RunRow(in.Rest());
     case 1:
-      return RunRow(std::string("\1\1", 2) + Compressed(in.Rest()));
+      return RunRow(std::string("\3\1", 2) + Compressed(in.Rest()));
     case 2:
       return RunBlock(in.Rest());
     default:
@@ -74,7 +74,7 @@ std::vector<std::string> Seeds() {
   }
   row.Add(3, sketch);
   row.totals.push_back({1, 5, 1'700'000'000, 99});
-  row.sketch_totals.push_back({3, sketch});
+  row.sketch_totals.push_back({3, sketch, 0});
 
   std::vector<BlockSeries> block(2);
   block[0].series = 4;

@@ -1,6 +1,7 @@
 // Prints the values that a collector's database keeps, for people and scripts that add them up:
 //     print_values DATABASE
-// one line each of `minute`: "minute" MINUTE HOST SERIES COUNT SUM MIN MAX LAST, and of `block` at 60 s:
+// one line each of `minute`: "minute" MINUTE HOST SERIES COUNT SUM MIN MAX LAST, of its histograms:
+// "histogram" MINUTE HOST SERIES SAMPLES DURATIONS, and of `block` at 60 s:
 // "block" DAY ENTITY SERIES SLOT COUNT SUM MIN MAX LAST. What a series is stands in the table `series`. The collector
 // should not run.
 #include <cinttypes>
@@ -29,6 +30,10 @@ absl::Status Print(const char* path) {
         for (const SeriesRollup& series : row.series) {
           std::printf("minute %" PRId64 " %" PRIu32 " %" PRIu32, minute, host, series.series);
           PrintRollup(series.rollup);
+        }
+        for (const SeriesSketch& series : row.sketches) {
+          std::printf("histogram %" PRId64 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %" PRIu64 "\n", minute, host,
+                      series.series, series.samples, series.sketch.count());
         }
         return absl::OkStatus();
       }));

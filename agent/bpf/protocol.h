@@ -54,16 +54,16 @@ static inline __attribute__((always_inline)) int ppmm_read_http1(const struct pp
 	    b[6] != '.' || b[8] != ' ' || !ppmm_is_digit(b[9]))
 		return 0;
 	r->protocol = PPMM_PROTOCOL_HTTP1;
-	r->meaning = b[9] != '1'			     ? PPMM_MEANS_ANSWER
+	r->meaning = b[9] != '1'		    ? PPMM_MEANS_ANSWER
 		     : b[10] == '0' && b[11] == '1' ? PPMM_MEANS_STREAMS
-						     : PPMM_MEANS_INTERIM;
+						    : PPMM_MEANS_INTERIM;
 	r->error = b[9] == '4' || b[9] == '5';
 	return 1;
 }
 
 /* A record: type, version 3.x, length. The first of a server is of type handshake. */
 static inline __attribute__((always_inline)) int ppmm_read_tls(const struct ppmm_first *f, __u8 known,
-								struct ppmm_reading *r)
+							       struct ppmm_reading *r)
 {
 	const __u8 *b = f->bytes;
 
@@ -102,7 +102,8 @@ static inline __attribute__((always_inline)) __u32 ppmm_redis_reply(const struct
 
 	if (b[0] != '+' && b[0] != '-' && b[0] != ':' && b[0] != '$' && b[0] != '*')
 		return 0;
-	/* Unrolled, and so without an exit: Linux 6.1 takes only loops whose code lies in an order it can follow. */
+		/* Unrolled, and so without an exit: Linux 6.1 takes only loops whose code lies in an order it can
+		 * follow. */
 #ifdef __bpf__
 #pragma clang loop unroll(full)
 #endif
@@ -147,8 +148,7 @@ static inline __attribute__((always_inline)) int ppmm_read_redis(const struct pp
 }
 
 /* `known`: the protocol of the connection so far. */
-static inline __attribute__((always_inline)) struct ppmm_reading ppmm_read_first(const struct ppmm_first *f,
-										 __u8 known)
+static inline __attribute__((always_inline)) struct ppmm_reading ppmm_read_first(const struct ppmm_first *f, __u8 known)
 {
 	struct ppmm_reading r = {};
 

@@ -395,7 +395,8 @@ static __always_inline int bytes_are_written(const struct sock *sk, const struct
 	note = note_of_turns(sk, &tcp, &unread);
 	if (!note || note->turn.label)
 		return 0;
-	/* Most further writes of an answer need no look; those of HTTP/1 may begin the answer to a pipelined request. */
+	/* Most further writes of an answer need no look; those of HTTP/1 may begin the answer to a pipelined request.
+	 */
 	if (note->turn.arrived_ns || note->turn.protocol == PPMM_PROTOCOL_HTTP1 || !note->turn.ended)
 		read_first(msg, &first);
 	ppmm_turn_write(&note->turn, bpf_ktime_get_ns(), unread, tcp->copied_seq, &first, &event);
@@ -404,8 +405,8 @@ static __always_inline int bytes_are_written(const struct sock *sk, const struct
 }
 
 /*
- * The hooks, for each of the three points of the clock, the best first. agent/capture_hooks.cc chooses; the others are not
- * loaded.
+ * The hooks, for each of the three points of the clock, the best first. agent/capture_hooks.cc chooses; the others are
+ * not loaded.
  */
 SEC("tp_btf/sk_data_ready") /* since 6.3 */
 int BPF_PROG(arrival_tracepoint, const struct sock *sk)

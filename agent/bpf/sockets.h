@@ -59,8 +59,8 @@ struct ppmm_slot {
 	__u16 unused;
 	__u8 address[16];	   /* IPv4 as ::ffff:a.b.c.d, but the wildcard is all zero for both */
 	char path[PPMM_UNIX_PATH]; /* first byte 0: abstract name */
-	__u32 group;	/* of its histograms; 0: none yet, or the common one */
-	__u32 protocol; /* enum ppmm_protocol, of the latest answer whose protocol is known */
+	__u32 group;		   /* of its histograms; 0: none yet, or the common one */
+	__u32 protocol;		   /* enum ppmm_protocol, of the latest answer whose protocol is known */
 	__u32 unused2;
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * Turns of a connection, as the server's socket sees them: request bytes come, the application reads them, the first
- * byte of the response goes out, and its last. The rules stand here once, free of the kernel, so that every set of hooks
- * and the unit tests (tests/agent/turn_test.cc) share them.
+ * byte of the response goes out, and its last. The rules stand here once, free of the kernel, so that every set of
+ * hooks and the unit tests (tests/agent/turn_test.cc) share them.
  *
  * A turn begins with the first byte that the application has not read while no answer is owed. It is answered by the
  * first write after a read that went past the beginning of the turn: further writes belong to the same answer, and a
@@ -106,8 +106,8 @@ static inline __attribute__((always_inline)) void ppmm_turn_label(struct ppmm_tu
 }
 
 /*
- * What a TLS 1.3 client sends to end its handshake: Finished of SHA-256 or SHA-384, with or without the empty record for
- * old middleboxes. Servers answer it with session tickets, which look like data.
+ * What a TLS 1.3 client sends to end its handshake: Finished of SHA-256 or SHA-384, with or without the empty record
+ * for old middleboxes. Servers answer it with session tickets, which look like data.
  */
 static inline __attribute__((always_inline)) int ppmm_turn_is_finished(const struct ppmm_turn *turn, __u32 copied_seq)
 {
@@ -118,8 +118,8 @@ static inline __attribute__((always_inline)) int ppmm_turn_is_finished(const str
 }
 
 /*
- * The application writes, and these are the first bytes. What it has not read yet when it answers is the next turn; when
- * that came is not known, so it begins now.
+ * The application writes, and these are the first bytes. What it has not read yet when it answers is the next turn;
+ * when that came is not known, so it begins now.
  */
 static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_turn *turn, __u64 now, int unread,
 								  __u32 copied_seq, const struct ppmm_first *first,
@@ -179,8 +179,7 @@ static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_tu
 }
 
 /* The connection is gone. */
-static inline __attribute__((always_inline)) void ppmm_turn_close(struct ppmm_turn *turn,
-								  struct ppmm_turn_event *event)
+static inline __attribute__((always_inline)) void ppmm_turn_close(struct ppmm_turn *turn, struct ppmm_turn_event *event)
 {
 	ppmm_turn_finish(turn, event);
 	event->unanswered = turn->arrived_ns != 0;

@@ -259,12 +259,15 @@ def check_restored_store(rig, backup, web, shell, machines):
     check(0 < gone <= law["dropped"], f"/metrics counts them: {gone}, {law}")
     check(rig.collector.stop() == 0, "the collector ends with 0")
     set_back(rig, backup)
+    wait_until(lambda: not any(machine.acknowledged() for machine in machines), 60, "each agent lost its connection")
     rig.start_collector(flags=["--restored"])
     check(store_id() not in (before, renewed), "--restored renews it")
     for machine in machines:
         connected(machine, "sends to the restored collector")
+    told = [line for line in rig.collector.text().splitlines() if "set back" in line]
     former = rig.rows("SELECT value FROM meta WHERE key = 'former_store_ids'")
-    check(former == [(before,)], f"and the agents do not do it again: {before}, then {former}")
+    check(former == [(before,)], f"and the agents do not do it again: {before}, then {former}, {told}")
+    check(len(told) > 1, f"though they tell: {told}")
 
 
 def back_up(rig, target):

@@ -40,7 +40,8 @@ absl::StatusOr<MinuteRows> ReadBlocks(StoreReader& reader, std::int64_t day, Hos
         minutes[day * kMinutesPerDay + point.slot].series.push_back({series.series, point.rollup});
       }
       for (const BlockSketch& sketch : series.sketches) {
-        minutes[day * kMinutesPerDay + sketch.slot].sketches.push_back({series.series, sketch.sketch});
+        minutes[day * kMinutesPerDay + sketch.slot].sketches.push_back(
+            {series.series, sketch.sketch, 0});  // blocks do not say
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -29,7 +30,8 @@ namespace {
 constexpr std::uint64_t kPeerIdleNs = 600'000'000'000;
 constexpr std::uint32_t kPeersPerCall = 512;
 constexpr std::size_t kSlotArrayBytes = sizeof(ppmm_slot) * PPMM_SLOTS;
-constexpr std::size_t kHistogramArrayBytes = sizeof(ppmm_histogram) * PPMM_GROUPS * PPMM_TURN_KINDS * PPMM_SHARDS;
+constexpr std::size_t kGroupHistograms = std::size_t{PPMM_TURN_KINDS} * PPMM_SHARDS;
+constexpr std::size_t kGroupBytes = sizeof(ppmm_histogram) * kGroupHistograms;
 // Index in Prometheus' numbers of a histogram's first bucket.
 constexpr std::int32_t kFirstBucketIndex = PPMM_FIRST_BUCKET - PPMM_SKETCH_LOCAL_OFFSET;
 
@@ -52,6 +54,37 @@ void Take(ppmm_histogram* shared, Sketch* out) {
   }
   out->AddSum(__atomic_exchange_n(&shared->sum_ns, 0, __ATOMIC_RELAXED));
 }
+
+// One group of histograms, mapped while it is emptied: all 7.5 MiB mapped would be resident memory of the agent at
+// once, since the kernel fills in each page of such a mapping when it is made.
+class MappedGroup {
+ public:
+  MappedGroup(int map, std::uint32_t group) {
+    static const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t begin = group * kGroupBytes;
+    const std::size_t skipped = begin % page;
+    bytes_ = skipped + kGroupBytes;
+    address_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, map, static_cast<off_t>(begin - skipped));
+    if (ok()) {
+      histograms_ = reinterpret_cast<ppmm_histogram*>(static_cast<char*>(address_) + skipped);
+    }
+  }
+  ~MappedGroup() {
+    if (ok()) {
+      munmap(address_, bytes_);
+    }
+  }
+  MappedGroup(const MappedGroup&) = delete;
+  MappedGroup& operator=(const MappedGroup&) = delete;
+
+  bool ok() const { return address_ != MAP_FAILED; }
+  ppmm_histogram* Histogram(std::size_t kind, std::size_t shard) { return &histograms_[kind * PPMM_SHARDS + shard]; }
+
+ private:
+  std::size_t bytes_ = 0;
+  void* address_ = nullptr;
+  ppmm_histogram* histograms_ = nullptr;
+};
 
 // bpf_ktime_get_boot_ns() of the kernel side.
 std::uint64_t BootNs() {
@@ -131,9 +164,6 @@ struct SocketScanner::Impl {
     for (bpf_link* link : capture_links) {
       bpf_link__destroy(link);
     }
-    if (histograms != nullptr) {
-      munmap(histograms, kHistogramArrayBytes);
-    }
     sockets_bpf::destroy(skeleton);
   }
 
@@ -156,6 +186,7 @@ struct SocketScanner::Impl {
     }
     const std::uint32_t group = slot.group;
     std::memset(&slot, 0, sizeof(slot));
+    observed_before[number] = 0;
     if (group != 0 && bpf_map_update_elem(bpf_map__fd(skeleton->maps.free_groups), nullptr, &group, BPF_ANY) != 0) {
       return BpfStatus(errno, "BPF sockets: give a group of histograms back");
     }
@@ -165,20 +196,33 @@ struct SocketScanner::Impl {
     return absl::OkStatus();
   }
 
-  // Empties the histograms of a group into `times`.
-  void TakeTimes(std::uint32_t group, ResponseTimes* times) const {
+  // Empties the histograms of a listener into `times`.
+  absl::Status TakeTimes(std::uint32_t number, ResponseTimes* times) {
     const std::array<Sketch*, PPMM_TURN_KINDS> kinds = {&times->total, &times->wait, &times->service, &times->full};
+    for (Sketch* kind : kinds) {
+      kind->Clear();
+    }
+    const std::uint64_t observed = Load(slots[number].observed);
+    const std::uint32_t group = Load(slots[number].group);
+    if (group == 0 || observed == observed_before[number]) {  // group 0 belongs to none of them
+      return absl::OkStatus();
+    }
+    MappedGroup mapped(bpf_map__fd(skeleton->maps.histograms), group);
+    if (!mapped.ok()) {
+      return BpfStatus(errno, "BPF sockets: map the histograms of a listener");
+    }
     for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
-      kinds[kind]->Clear();
       for (std::size_t shard = 0; shard < PPMM_SHARDS; ++shard) {
-        Take(&histograms[(group * PPMM_TURN_KINDS + kind) * PPMM_SHARDS + shard], kinds[kind]);
+        Take(mapped.Histogram(kind, shard), kinds[kind]);
       }
     }
+    observed_before[number] = observed;
+    return absl::OkStatus();
   }
 
   sockets_bpf* skeleton = nullptr;
   ppmm_slot* slots = nullptr;
-  ppmm_histogram* histograms = nullptr;
+  std::array<std::uint64_t, PPMM_SLOTS> observed_before = {};
   CaptureHooks hooks;
   std::vector<bpf_link*> capture_links;
   std::uint64_t count_number = 0;
@@ -235,12 +279,6 @@ absl::StatusOr<std::unique_ptr<SocketScanner>> SocketScanner::Create(HookChoice 
       return BpfStatus(errno, "BPF sockets: fill the stack of slots");
     }
   }
-  void* histograms = mmap(nullptr, kHistogramArrayBytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                          bpf_map__fd(impl->skeleton->maps.histograms), 0);
-  if (histograms == MAP_FAILED) {
-    return BpfStatus(errno, "BPF sockets: map the histograms");
-  }
-  impl->histograms = static_cast<ppmm_histogram*>(histograms);
   for (std::uint32_t number = PPMM_GROUPS - 1; number > 0; --number) {
     if (bpf_map_update_elem(bpf_map__fd(impl->skeleton->maps.free_groups), nullptr, &number, BPF_ANY) != 0) {
       return BpfStatus(errno, "BPF sockets: fill the stack of groups");
@@ -292,12 +330,7 @@ absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
     }
     const ListenerSample& sample = (*out)[filled];
     ToSample(impl_->slots[number], poll_number, &(*out)[filled]);
-    // Group 0 belongs to none of them.
-    if (const std::uint32_t group = Load(impl_->slots[number].group); group != 0) {
-      impl_->TakeTimes(group, &(*out)[filled].times);
-    } else {
-      (*out)[filled].times = {};
-    }
+    RETURN_IF_ERROR(impl_->TakeTimes(number, &(*out)[filled].times));
     ++filled;
     if (!sample.listening && sample.open_connections == 0) {
       RETURN_IF_ERROR(impl_->Free(number));

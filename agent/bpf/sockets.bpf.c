@@ -298,6 +298,7 @@ static __always_inline void count_turn(const struct note *note, const struct ppm
 		if (event->has[kind])
 			observe(group, kind, event->ns[kind]);
 	}
+	__sync_fetch_and_add(&slot->observed, 1); /* last: who sees it finds the histograms filled */
 }
 
 /* The note of a connection whose turns count, and its place in the stream; null if it is none. */

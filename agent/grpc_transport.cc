@@ -207,6 +207,8 @@ class GrpcTransport : public Transport {
       call_->Cancel();
     }
   }
+  // A channel outlives its call, and would go on to connect by itself: a connection that nobody calls on.
+  void Release() override { call_ = nullptr; }
 
  private:
   absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials() const {

@@ -98,6 +98,7 @@ void Stream::TakeMail(Mail mail, StreamTime now) {
   writable_ |= mail.written;
   if (mail.closed.has_value()) {
     open_ = false;
+    transport_->Release();
     logic_.OnClosed(*mail.closed, now);
   }
   std::optional<StopRequest> stop;

@@ -32,6 +32,8 @@ class Transport {
   virtual void FinishWrites() = 0;
   // OnClosed follows soon. Like all of these it does nothing on a stream that has ended.
   virtual void Cancel() = 0;
+  // After OnClosed: frees what the stream left behind, its connection too.
+  virtual void Release() = 0;
 };
 
 }  // namespace ppmm

@@ -26,6 +26,7 @@
 #include "proto/telemetry.pb.h"
 #include "tests/testing/certificates.h"
 #include "tests/testing/faulty_file.h"
+#include "tests/testing/tcp_sockets.h"
 
 namespace ppmm {
 namespace {
@@ -236,6 +237,33 @@ TEST_F(GrpcStreamTest, StopsWithoutACollector) {
   Append(1);
   stream_->Stop(absl::Milliseconds(100), "SIGTERM");
   EXPECT_EQ(spool_.Stats().samples, 10u);
+}
+
+// Takes the connection of a stream that begins at once and is given up after a moment; the next one is far away.
+TEST_F(GrpcStreamTest, AStreamThatEndedLeavesNoConnection) {
+  const Socket listener = Listen();
+  spool_.BeginEpoch(1, [] { return std::vector<std::string>(); });
+  auto transport = MakeGrpcTransport({.target = absl::StrCat("127.0.0.1:", LocalPort(listener))});
+  ASSERT_TRUE(transport.ok()) << transport.status();
+  Stream stream(StreamOptions{.describe = nullptr,
+                              .renew_identity = nullptr,
+                              .retry_delay = [](int) { return absl::Hours(1); },
+                              .backlog_batches = 1000,
+                              .welcome_timeout = absl::Milliseconds(200)},
+                &spool_, this, *std::move(transport), &clock_);
+  stream.Start();
+  const Socket connection = Accept(listener);
+  ASSERT_TRUE(connection.ok());
+  const std::string settings("\0\0\0\4\0\0\0\0\0", 9);  // HTTP/2: the connection is good, none of it differs
+  ASSERT_EQ(send(connection.fd(), settings.data(), settings.size(), MSG_NOSIGNAL), 9);
+  const timeval limit = {30, 0};
+  setsockopt(connection.fd(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  char bytes[4096];
+  ssize_t got = 0;
+  do {
+    got = recv(connection.fd(), bytes, sizeof(bytes), 0);
+  } while (got > 0);
+  EXPECT_EQ(got, 0) << "the connection is open still";
 }
 
 TEST(GrpcTransportTest, KnowsWhatStaysOnThisMachine) {

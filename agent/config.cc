@@ -1,16 +1,22 @@
 #include "agent/config.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 
 #include "common/addresses.h"
 #include "common/config_checks.h"
 #include "common/log.h"
 #include "common/nearest.h"
+#include "common/status.h"
 #include "common/tls_files.h"
 
 namespace ppmm {
@@ -63,6 +69,18 @@ void CheckCertificates(const AgentFlags& flags, const config::AgentConfig& confi
     for (const ConfigError& error : now.errors()) {
       LogError("agent", ToString(error), ". Nothing is sent until then; what is gathered waits in the spool");
     }
+  }
+}
+
+// The first file that the agent reads there, and cannot do without.
+void CheckRoot(absl::string_view root, ConfigReport* report) {
+  constexpr absl::string_view kFile = "proc/sys/kernel/random/boot_id";
+  while (absl::ConsumeSuffix(&root, "/")) {
+  }
+  const std::string path = absl::StrCat(root, "/", kFile);
+  if (access(path.c_str(), R_OK) != 0) {
+    report->AddError("root", absl::StrCat(ErrnoStatus(errno, EscapeForDisplay(path, 256)).message(),
+                                          "; name the folder under which the host's / is seen"));
   }
 }
 
@@ -129,6 +147,9 @@ config::AgentConfig LoadAgentConfig(const AgentFlags& flags, const DefaultPaths&
   if (!report->unread()) {
     Validate(config, sources, report);
     CheckCertificates(flags, config, report);
+    if (flags.check_config && absl::StartsWith(config.root(), "/")) {
+      CheckRoot(config.root(), report);
+    }
   }
   return config;
 }

@@ -39,7 +39,8 @@ void Validate(const config::AgentConfig& config, absl::Span<const absl::string_v
 //
 // Errors: added to `report`, which is to be thrown away then as is the result. The file named by --config must be
 //         there, the default one need not. Certificates that cannot be used are mistakes for `check_config`; else they
-//         are logged, since a running agent reads them anew at each connection and gathers meanwhile.
+//         are logged, since a running agent reads them anew at each connection and gathers meanwhile. Whether the
+//         host's /proc is under `root` is looked at for `check_config` only: at a start it may be mounted soon.
 config::AgentConfig LoadAgentConfig(const AgentFlags& flags, const DefaultPaths& paths,
                                     absl::Span<const absl::string_view> sources, ConfigReport* report);
 

@@ -113,6 +113,16 @@ TEST(AgentConfigTest, TellsEachMistakeOfAFileWithItsPlace) {
             "8 errors, nothing loaded");
 }
 
+TEST(AgentConfigTest, ACheckLooksWhetherTheHostIsUnderItsRoot) {
+  const std::string yaml = "group: web\nroot: /nonexistent/\n";
+  EXPECT_EQ(Load(yaml, {.check_config = true}).error,
+            "agent.yaml:2:7: root: /nonexistent/proc/sys/kernel/random/boot_id: No such file or directory; name the "
+            "folder under which the host's / is seen\n"
+            "1 error, nothing loaded");
+  EXPECT_EQ(Load(yaml).error, "") << "at a start it may be mounted soon";
+  EXPECT_EQ(Load("root: /\n", {.check_config = true}).error, "");
+}
+
 TEST(AgentConfigTest, TellsNothingFurtherOfAFileThatIsNoYaml) {
   EXPECT_EQ(Load("collector: [10.0.0.1:1\n", {.collector = "10.0.0.1:1"}).error,
             "agent.yaml:1:12: this [ is not closed, or a comma is missing in it\n1 error, nothing loaded");

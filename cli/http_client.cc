@@ -25,17 +25,20 @@ std::size_t TakeBody(char* data, std::size_t size, std::size_t count, void* answ
   return size * count;
 }
 
-absl::Status Unreachable(const CollectorAddress& collector, CURLcode code, absl::string_view text) {
+absl::Status Unreachable(const CollectorAddress& collector, CURLcode code, bool connected, absl::string_view text) {
   const std::string where = EscapeForDisplay(collector.socket.empty() ? collector.url : collector.socket);
-  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
+  if (!connected && (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", where, "\" is not an address; write --collector http://HOST:7766"));
   }
+  // libcurl calls bytes that are no HTTP an unsupported protocol, too.
   const absl::string_view what = code == CURLE_COULDNT_RESOLVE_HOST ? "the name is not known"
                                  : code == CURLE_COULDNT_CONNECT    ? "nobody listens"
                                  : code == CURLE_OPERATION_TIMEDOUT ? "no answer in time"
                                  : code == CURLE_GOT_NOTHING        ? "it hung up"
-                                                                    : text;
+                                 : code == CURLE_UNSUPPORTED_PROTOCOL
+                                     ? "what listens there speaks no HTTP; is it the port for agents?"
+                                     : text;
   return absl::UnavailableError(absl::StrCat(
       "no collector answers at ", where, ": ", what, "; start ppmm-collector, or say where it is: ",
       collector.socket.empty() ? "--collector URL" : "--socket PATH (its key `socket`), or --collector URL"));
@@ -86,7 +89,9 @@ absl::StatusOr<HttpAnswer> HttpGet(const CollectorAddress& collector, absl::stri
     return absl::ResourceExhaustedError("the answer is larger than 64 MiB");
   }
   if (code != CURLE_OK) {
-    return Unreachable(collector, code, EscapeForDisplay(text));
+    long connections = 0;
+    curl_easy_getinfo(curl.get(), CURLINFO_NUM_CONNECTS, &connections);
+    return Unreachable(collector, code, connections > 0, EscapeForDisplay(text));
   }
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);

@@ -4,6 +4,7 @@
 #include <map>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -12,6 +13,7 @@
 #include "agent/config.h"
 #include "agent/source_names.h"
 #include "common/environment.h"
+#include "tests/testing/tcp_sockets.h"
 #include "tests/testing/temp_folder.h"
 
 namespace ppmm {
@@ -275,6 +277,24 @@ TEST(HttpGet, AnAddressNobodyListensOnIsUnavailableWithTheCure) {
   ASSERT_TRUE(absl::IsUnavailable(answer.status())) << answer.status();
   EXPECT_THAT(std::string(answer.status().message()), HasSubstr("--collector URL"));
   EXPECT_NE(cause, "");
+}
+
+TEST(HttpGet, WhatSpeaksNoHttpIsNoCollector) {
+  const Socket listener = Listen();
+  std::thread agents_port([&] {
+    const Socket connection = Accept(listener);
+    const std::string settings("\0\0\0\4\0\0\0\0\0", 9);  // as gRPC greets
+    send(connection.fd(), settings.data(), settings.size(), MSG_NOSIGNAL);
+    shutdown(connection.fd(), SHUT_WR);
+    char bytes[4096];
+    while (recv(connection.fd(), bytes, sizeof(bytes), 0) > 0) {
+    }
+  });
+  const absl::Status status =
+      HttpGet({.url = absl::StrCat("http://127.0.0.1:", LocalPort(listener)), .socket = ""}, "/", nullptr).status();
+  agents_port.join();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("speaks no HTTP; is it the port for agents?"));
 }
 
 TEST(HttpGet, AnAddressThatIsNoneIsAUsageError) {

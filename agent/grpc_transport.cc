@@ -15,6 +15,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
 
+#include "common/grpc_log.h"
 #include "common/mutex.h"
 #include "common/tls_files.h"
 
@@ -278,6 +279,7 @@ absl::StatusOr<std::unique_ptr<Transport>> MakeGrpcTransport(const GrpcTransport
                      " is not on this machine, and plain text can be read and changed on the way; configure tls, or "
                      "set insecure_network if that is what you want"));
   }
+  RouteGrpcLog();
   return std::make_unique<GrpcTransport>(options);
 }
 

@@ -14,6 +14,7 @@
 #include "collector/accept_loop.h"
 #include "collector/answer_frames.h"
 #include "collector/silent_connections.h"
+#include "common/grpc_log.h"
 #include "common/log.h"
 #include "common/mutex.h"
 
@@ -294,6 +295,7 @@ class GrpcIngestServer : public IngestServer {
   ~GrpcIngestServer() override { Stop(); }
 
   absl::Status Listen(const IngestOptions& options) {
+    RouteGrpcLog();
     grpc::ServerBuilder builder;
     builder.RegisterCallbackGenericService(&service_);
     builder.SetMaxReceiveMessageSize(kMaxMessageBytes);

@@ -70,6 +70,7 @@ void Merger::Reset() {
   duplicates_.Reset();
   replies_.clear();
   hosts_.clear();
+  sources_said_.clear();
   agents_.clear();
   cursors_.clear();
   totals_.clear();
@@ -94,15 +95,44 @@ std::map<StreamId, StreamReply> Merger::TakeReplies() {
 
 void Merger::CutStream(StreamId id, const absl::Status& why) {
   ReplyTo(id).cut = why;
-  const auto stream = streams_.find(id);
-  if (stream == streams_.end()) {
-    return;
+  if (const auto stream = streams_.find(id); stream != streams_.end()) {
+    EndStream(stream);
   }
+}
+
+void Merger::EndStream(std::map<StreamId, Stream>::iterator stream) {
   const auto of_agent = stream_of_agent_.find(stream->second.agent_id);
-  if (of_agent != stream_of_agent_.end() && of_agent->second == id) {
+  if (of_agent != stream_of_agent_.end() && of_agent->second == stream->first) {
     stream_of_agent_.erase(of_agent);
   }
+  sources_said_.insert(stream->second.host);
   streams_.erase(stream);
+}
+
+absl::Status Merger::SettleSources(Tables& tables, Store& store) {
+  for (const HostKey key : std::exchange(sources_said_, {})) {
+    std::map<absl::string_view, const SourceStateRow*> worst;
+    for (const auto& [id, stream] : streams_) {
+      if (stream.host != key) {
+        continue;
+      }
+      for (const auto& [name, source] : stream.sources) {
+        const SourceStateRow*& known = worst[name];
+        known = known == nullptr || source.state > known->state ? &source : known;
+      }
+    }
+    for (const auto& [name, source] : worst) {
+      SourceStateRow& known = tables.hosts.at(key).sources[std::string(name)];
+      if (known.state == source->state && known.reason == source->reason) {
+        continue;
+      }
+      const std::int64_t since = known.state == source->state ? known.since_us : tables.store_time_us;
+      known = *source;
+      known.since_us = since;
+      RETURN_IF_ERROR(store.Put(known));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Merger::Apply(Tables& tables, Store& store, QueuedEvent event) {
@@ -116,6 +146,12 @@ absl::Status Merger::Apply(Tables& tables, Store& store, QueuedEvent event) {
   Stream& stream = found->second;
   if (const auto* update = std::get_if<DictionaryUpdate>(&event.event)) {
     hosts_.insert(stream.host);  // totals of series that wake ride with it
+    for (const wire::SourceState& source : update->message->sources()) {
+      if (update->live) {
+        stream.sources[source.source()] = {stream.host, source.source(), source.state(), source.reason(), 0};
+        sources_said_.insert(stream.host);
+      }
+    }
     return registry_.Apply(tables, store, stream.host, *update, stream.epochs[update->epoch]);
   }
   if (const auto* batch = std::get_if<DecodedBatch>(&event.event)) {
@@ -127,18 +163,14 @@ absl::Status Merger::Apply(Tables& tables, Store& store, QueuedEvent event) {
     CountReport(*report->message, agent.row);
     return absl::OkStatus();
   }
-  const auto of_agent = stream_of_agent_.find(stream.agent_id);
-  if (of_agent != stream_of_agent_.end() && of_agent->second == event.stream) {
-    stream_of_agent_.erase(of_agent);
-  }
-  streams_.erase(found);
+  EndStream(found);
   return absl::OkStatus();
 }
 
 absl::Status Merger::TakeHello(Tables& tables, Store& store, StreamId id, const std::shared_ptr<StreamSink>& sink,
                                const StreamHello& hello) {
   ASSIGN_OR_RETURN(HelloResult result, registry_.Hello(tables, store, hello));
-  streams_[id] = {sink, hello.agent_id, result.host, {}};
+  streams_[id] = {sink, hello.agent_id, result.host, {}, {}};
   if (result.host == 0) {
     CutStream(id, absl::ResourceExhaustedError("the store holds as many hosts as it may"));
     return absl::OkStatus();
@@ -549,6 +581,7 @@ absl::Status Merger::FlushRows(Tables& tables, Store& store) {
 }
 
 absl::Status Merger::Flush(Tables& tables, Store& store) {
+  RETURN_IF_ERROR(SettleSources(tables, store));
   RETURN_IF_ERROR(FlushRows(tables, store));
   for (const HostKey key : hosts_) {
     HostState& host = tables.hosts.at(key);

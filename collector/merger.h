@@ -73,6 +73,7 @@ class Merger {
     std::string agent_id;
     HostKey host = 0;
     std::map<std::uint64_t, EpochIds> epochs;
+    std::map<std::string, SourceStateRow> sources;  // as its agent says of them
   };
   struct ChangedRow {
     MinuteRow row;
@@ -104,6 +105,10 @@ class Merger {
                             std::int64_t minute);
   void TotalsChanged(const Tables& tables);
   void CutStream(StreamId id, const absl::Status& why);
+  void EndStream(std::map<StreamId, Stream>::iterator stream);
+  // The sources of each host that was said something of: the worst that its connected agents say. What an agent said
+  // goes with its stream; without any other stream it is the last that is known.
+  absl::Status SettleSources(Tables& tables, Store& store);
   StreamReply& ReplyTo(StreamId id);
   absl::Status FlushRows(Tables& tables, Store& store);
 
@@ -116,6 +121,7 @@ class Merger {
   // Of the transaction.
   std::map<StreamId, StreamReply> replies_;
   std::set<HostKey> hosts_;
+  std::set<HostKey> sources_said_;  // of these hosts; or a stream of theirs ended
   std::set<std::string> agents_;
   std::set<std::uint64_t> cursors_;
   std::set<ApplicationId> totals_;

@@ -136,19 +136,6 @@ absl::Status TakeHostLife(Tables& tables, Store& store, const wire::HostLife& li
   return absl::OkStatus();
 }
 
-absl::Status TakeSources(Store& store, const wire::Dictionary& dictionary, std::int64_t now_us, HostState& host) {
-  for (const wire::SourceState& source : dictionary.sources()) {
-    SourceStateRow& known = host.sources[source.source()];
-    if (known.state == source.state() && known.reason == source.reason()) {
-      continue;
-    }
-    const std::int64_t since = known.state == source.state() ? known.since_us : now_us;
-    known = {host.row.key, source.source(), source.state(), source.reason(), since};
-    RETURN_IF_ERROR(store.Put(known));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> Registry::GiveLabel(Tables& tables, Store& store, const StreamHello& hello,
@@ -431,7 +418,6 @@ absl::Status Registry::Apply(Tables& tables, Store& store, HostKey host_key, con
     RETURN_IF_ERROR(TakeHostLife(tables, store, dictionary.host_life(), host));
   }
   if (update.live) {
-    RETURN_IF_ERROR(TakeSources(store, dictionary, now_us, host));
     RETURN_IF_ERROR(TakeListeners(tables, store, dictionary, ids, now_us));
   }
   return absl::OkStatus();

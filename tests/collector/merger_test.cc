@@ -292,6 +292,49 @@ TEST(MergerTest, ACloneWhoseEpochCameLaterIsToldToMakeANewIdentity) {
   EXPECT_TRUE(sink3->cuts().empty());
 }
 
+TEST(MergerTest, WhatAnAgentSaysOfItsSourcesGoesWithItsStream) {
+  CollectorRig rig;
+  const auto connect = [&rig](const BatchBuilder& agent, wire::SourceState::State state, const std::string& reason) {
+    StreamHello hello = agent.Hello(rig.clock().Now());
+    hello.host_id = BatchBuilder(1).host_id();
+    const absl::StatusOr<StreamId> stream = rig.queue().Open(std::make_shared<RecordingSink>(), hello);
+    BatchBuilder says = agent;
+    wire::SourceState* spool = says.dictionary().add_sources();
+    spool->set_source("spool");
+    spool->set_state(state);
+    spool->set_reason(reason);
+    rig.Push(*stream, says.Dictionary(rig.clock().Now()));
+    rig.Commit();
+    return *stream;
+  };
+  const auto spool = [&rig] {
+    ReaderLock lock(&rig.state().mutex());
+    const SourceStateRow& row = rig.state().tables().hosts.at(1).sources.at("spool");
+    return absl::StrCat(row.state, " ", row.reason);
+  };
+  const BatchBuilder first(1);
+  const BatchBuilder second(2);
+  const StreamId healthy = connect(first, wire::SourceState::OK, "");
+  EXPECT_EQ(spool(), "1 ");
+  const StreamId failing = connect(second, wire::SourceState::FAILED, "disk full");
+  EXPECT_EQ(spool(), "3 disk full");
+  rig.Push(healthy, first.Dictionary(rig.clock().Now()));
+  rig.Commit();
+  EXPECT_EQ(spool(), "3 disk full") << "a live agent says so still";
+  rig.Push(failing, StreamClosed());
+  rig.Commit();
+  EXPECT_EQ(spool(), "1 ");
+  const StreamId again = connect(second, wire::SourceState::FAILED, "disk full");
+  rig.Push(healthy, StreamClosed());
+  rig.Push(again, StreamClosed());
+  rig.Commit();
+  EXPECT_EQ(spool(), "3 disk full") << "the last that is known";
+  rig.Restart();
+  EXPECT_EQ(spool(), "3 disk full");
+  connect(first, wire::SourceState::OK, "");
+  EXPECT_EQ(spool(), "1 ");
+}
+
 TEST(MergerTest, HostsThatShareANameGetDifferentLabelsForGood) {
   CollectorRig rig;
   BatchBuilder first(1, 1, "web");

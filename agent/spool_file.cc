@@ -196,7 +196,10 @@ absl::StatusOr<std::unique_ptr<SpoolDirectory>> OpenDiskDirectory(absl::string_v
 
 absl::Status WriteFileAtomically(SpoolDirectory* directory, absl::string_view name, absl::string_view contents) {
   const std::string temporary = absl::StrCat(name, ".new");
-  directory->Remove(temporary).IgnoreError();  // left by a crash, or not there
+  // Left by a crash, or not there.
+  if (const absl::Status status = directory->Remove(temporary); !status.ok() && !absl::IsNotFound(status)) {
+    return status;
+  }
   {
     ASSIGN_OR_RETURN(const std::unique_ptr<SpoolFile> file, directory->Open(temporary, SpoolDirectory::Mode::kCreate));
     RETURN_IF_ERROR(file->Append(contents));

@@ -166,6 +166,13 @@ TEST_F(IdentityFileTest, ADiskThatRefusesWritesGivesAnIdentityForThisRun) {
   EXPECT_TRUE(absl::IsFailedPrecondition(file_->Keep()));
 }
 
+TEST_F(IdentityFileTest, AReadOnlyDiskIsTheReasonEvenWithWhatACrashLeft) {
+  ASSERT_TRUE(disk_.Open("identity.new", SpoolDirectory::Mode::kCreate).ok());
+  disk_.FailWrites(EROFS);
+  Start(kMachine);
+  EXPECT_THAT(std::string(status_.message()), ::testing::HasSubstr("Read-only file system"));
+}
+
 TEST_F(IdentityFileTest, WhatADiskRefusedIsKeptOnceItTakesWrites) {
   disk_.FailWrites(EROFS);
   const AgentIdentity first = Start(kMachine).identity();

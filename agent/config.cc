@@ -38,9 +38,12 @@ void CheckSources(const config::AgentSources& sources, absl::Span<const absl::st
   const std::vector<std::string> names(known.begin(), known.end());
   for (int i = 0; i < sources.disable_size(); ++i) {
     const std::string& name = sources.disable(i);
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
+    const std::string field = absl::StrCat("sources.disable[", i, "]");
+    if (name == "sockets") {  // has a state of its own, in `ppmm hosts` and `ppmm doctor`
+      report->AddError(field, "\"sockets\" are read for applications: write applications, and both are not read");
+    } else if (std::find(names.begin(), names.end(), name) == names.end()) {
       const std::string near = DidYouMean(name, names);
-      report->AddError(absl::StrCat("sources.disable[", i, "]"),
+      report->AddError(field,
                        absl::StrCat("unknown source \"", EscapeForDisplay(name, 64), "\"",
                                     near.empty() ? absl::StrCat("; there are ", absl::StrJoin(names, ", ")) : near));
     }

@@ -123,6 +123,13 @@ TEST(AgentConfigTest, ACheckLooksWhetherTheHostIsUnderItsRoot) {
   EXPECT_EQ(Load("root: /\n", {.check_config = true}).error, "");
 }
 
+TEST(AgentConfigTest, SocketsAreNotReadWithoutApplications) {
+  EXPECT_EQ(Load("sources: {disable: [sockets]}\n").error,
+            "agent.yaml:1:21: sources.disable[0]: \"sockets\" are read for applications: write applications, and both "
+            "are not read\n"
+            "1 error, nothing loaded");
+}
+
 TEST(AgentConfigTest, TellsNothingFurtherOfAFileThatIsNoYaml) {
   EXPECT_EQ(Load("collector: [10.0.0.1:1\n", {.collector = "10.0.0.1:1"}).error,
             "agent.yaml:1:12: this [ is not closed, or a comma is missing in it\n1 error, nothing loaded");

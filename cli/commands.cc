@@ -42,7 +42,8 @@ struct Answer {
   int exit_code = kExitOk;
 };
 
-Answer Ask(const CommandContext& context, const std::string& path) {
+// `member`: what the answer of any ppmm-collector has.
+Answer Ask(const CommandContext& context, const std::string& path, absl::string_view member) {
   Answer answer;
   std::string cause;
   const absl::StatusOr<HttpAnswer> http = context.get(path, &cause);
@@ -54,7 +55,7 @@ Answer Ask(const CommandContext& context, const std::string& path) {
   answer.status = http->status;
   answer.text = http->body;
   absl::StatusOr<Json> json = ParseJson(http->body);
-  if (http->status == 200 && json.ok()) {
+  if (http->status == 200 && json.ok() && !MemberAt(*json, member).is_null()) {
     answer.json = *std::move(json);
     return answer;
   }
@@ -158,24 +159,24 @@ std::vector<std::string> HealthyOf(const std::vector<std::string>& places, const
 }  // namespace
 
 int RatingCommand(const CommandContext& context) {
-  return Print(context, Ask(context, "/api/v1/rating"),
+  return Print(context, Ask(context, "/api/v1/rating", "level"),
                [&](const Json& json) { return RenderRating(json, context.screen); });
 }
 
 int NextStepsCommand(const CommandContext& context) {
-  return Print(context, Ask(context, "/api/v1/next-steps"),
+  return Print(context, Ask(context, "/api/v1/next-steps", "next_steps"),
                [&](const Json& json) { return RenderNextSteps(json, context.screen); });
 }
 
 int ActivitiesCommand(const CommandContext& context, bool waiting) {
-  return Print(context, Ask(context, "/api/v1/activities"),
+  return Print(context, Ask(context, "/api/v1/activities", "activities"),
                [&](const Json& json) { return RenderActivities(json, waiting, context.screen); });
 }
 
 int ExplainCommand(const CommandContext& context, const std::string& activity) {
-  const Answer answer = Ask(context, absl::StrCat("/api/v1/activities/", UrlPart(activity)));
+  const Answer answer = Ask(context, absl::StrCat("/api/v1/activities/", UrlPart(activity)), "id");
   if (answer.status == 404) {
-    const Answer all = Ask(context, "/api/v1/activities");
+    const Answer all = Ask(context, "/api/v1/activities", "activities");
     if (all.json.has_value() &&
         !Knows(context, "activity", ArrayAt(*all.json, "activities"), {"id"}, activity, WrittenOut(activity))) {
       return kExitUsage;
@@ -185,23 +186,23 @@ int ExplainCommand(const CommandContext& context, const std::string& activity) {
 }
 
 int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only) {
-  const Answer answer = Ask(context, absl::StrCat("/api/v1/applications?window=", UrlPart(window)));
+  const Answer answer = Ask(context, absl::StrCat("/api/v1/applications?window=", UrlPart(window)), "applications");
   return PrintOne(context, answer, "application", "applications", {"key", "shown_as", "name"}, only,
                   [&](const Json& json) { return RenderApplications(json, only, context.screen); });
 }
 
 int HostsCommand(const CommandContext& context, const std::string& only) {
-  return PrintOne(context, Ask(context, "/api/v1/hosts"), "host", "hosts", {"host"}, only,
+  return PrintOne(context, Ask(context, "/api/v1/hosts", "hosts"), "host", "hosts", {"host"}, only,
                   [&](const Json& json) { return RenderHosts(json, only, context.screen); });
 }
 
 int InventoryShowCommand(const CommandContext& context) {
-  return Print(context, Ask(context, "/api/v1/inventory"),
+  return Print(context, Ask(context, "/api/v1/inventory", "hosts"),
                [&](const Json& json) { return RenderInventory(json, context.screen); });
 }
 
 int StatusCommand(const CommandContext& context) {
-  return Print(context, Ask(context, "/api/v1/status"),
+  return Print(context, Ask(context, "/api/v1/status", "ready"),
                [&](const Json& json) { return RenderStatus(json, context.screen); });
 }
 
@@ -234,7 +235,7 @@ int DoctorCommand(const CommandContext& context, const HostProbe& probe) {
   } else {
     places.emplace_back("collector");
     const absl::StatusOr<Json> json = ParseJson(status->body);
-    if (status->status != 200 || !json.ok()) {
+    if (status->status != 200 || !json.ok() || MemberAt(*json, "ready").is_null()) {
       add({{"collector", absl::StrCat("answers ", status->status, " when asked for its status"), "",
             "name a ppmm-collector with --collector URL"}});
     } else {

@@ -116,6 +116,19 @@ TEST_F(CommandsTest, WhatIsNoCollectorIsRecognized) {
   EXPECT_THAT(error_.str(), Not(HasSubstr("\x1b")));
 }
 
+TEST_F(CommandsTest, JsonOfAnotherProgramIsNoRating) {
+  for (const char* other : {"{}", "[]", "null", R"({"error":"x"})"}) {
+    answers_["/api/v1/rating"] = {200, other};
+    answers_["/api/v1/status"] = {200, other};
+    EXPECT_EQ(RatingCommand(context_), 69) << other;
+    EXPECT_EQ(StatusCommand(context_), 69) << other;
+    EXPECT_EQ(DoctorCommand(context_, HostProbe()), 1);
+  }
+  EXPECT_THAT(error_.str(), HasSubstr("what answers there is no ppmm-collector; name it with --collector URL"));
+  EXPECT_THAT(out_.str(), HasSubstr("answers 200 when asked for its status"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("Level")));
+}
+
 TEST_F(CommandsTest, CheckFindsTheKindOfAFileByItsContent) {
   EXPECT_EQ(CheckCommand(context_, PPMM_SOURCE_DIR "/deploy/collector.yaml"), 0);
   EXPECT_THAT(out_.str(), HasSubstr("ok (collector configuration)"));

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -26,6 +27,7 @@
 #include "common/default_paths.h"
 #include "common/log.h"
 #include "common/sd_notify.h"
+#include "common/status.h"
 #include "common/version.h"
 
 namespace ppmm {
@@ -129,7 +131,9 @@ int Once(const config::AgentConfig& config) {
   if (!text.ok()) {
     return Complain(kProgram, text.status());
   }
-  std::fputs(text->c_str(), stdout);
+  if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+    return Complain(kProgram, ErrnoStatus(errno, "the answer cannot be written"));
+  }
   return EXIT_SUCCESS;
 }
 

@@ -1,10 +1,12 @@
 // `ppmm`: asks a collector and prints what it says. The command line only; what is done stands in commands.h.
 #include <unistd.h>
 
+#include <cerrno>
 #include <iostream>
 #include <map>
 #include <set>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "CLI/CLI.hpp"
@@ -109,9 +111,7 @@ int NotUnderstood(const CLI::App& app, const CLI::ParseError& error) {
   return ppmm::kExitUsage;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Run(int argc, char** argv) {
   Options options;
   CLI::App app{
       "ppmm: where is our organization on the Performance Process Maturity Model, and what stops us from being "
@@ -184,4 +184,15 @@ int main(int argc, char** argv) {
     return ppmm::CheckCommand(context, options.name);
   }
   return doctor->parsed() ? ppmm::DoctorCommand(context, ProbeThisHost()) : ppmm::kExitUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int code = Run(argc, argv);
+  if (!std::cout.flush()) {
+    std::cerr << "ppmm: the answer cannot be written: " << std::generic_category().message(errno) << "\n";
+    return ppmm::kExitUnreachable;
+  }
+  return code;
 }

@@ -222,7 +222,7 @@ int DoctorCommand(const CommandContext& context, const HostProbe& probe) {
     return ParseJson(answer.ok() && answer->status == 200 ? answer->body : "");
   };
   const Json hosts = get("/api/v1/hosts").value_or(Json());
-  std::vector<DoctorFinding> findings = FindingsOfHost(probe, IsHeard(hosts, probe.host));
+  std::vector<DoctorFinding> findings = FindingsOfHost(probe, hosts);
   const auto add = [&](std::vector<DoctorFinding> more) {
     findings.insert(findings.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -63,7 +64,15 @@ void CheckKernelForBpf(const HostProbe& probe, const Add& add) {
   }
 }
 
-void CheckBpf(const HostProbe& probe, bool told_by_agent, std::vector<DoctorFinding>* findings) {
+// What the agent says of why it does without BPF; empty where it does not.
+std::string WhyNoBpf(const Json& host) {
+  const std::string capture = TextAt(host, "capture");
+  const std::size_t reason = capture.find(": ");
+  return reason == std::string::npos ? "" : capture.substr(reason + 2);
+}
+
+void CheckBpf(const HostProbe& probe, bool told_by_agent, bool asks_for_capabilities,
+              std::vector<DoctorFinding>* findings) {
   const auto add = [&](std::string what, absl::string_view cure) {
     findings->push_back({probe.host, std::move(what), AdviceOnCapture("").loses, std::string(cure)});
   };
@@ -74,7 +83,7 @@ void CheckBpf(const HostProbe& probe, bool told_by_agent, std::vector<DoctorFind
     return;
   }
   const std::string missing = MissingCapabilities(*probe.capabilities);
-  if (!missing.empty() && probe.agent_running) {
+  if (!missing.empty() && probe.agent_running && !asks_for_capabilities) {
     add(absl::StrCat("ppmm-agent lacks ", missing), "run it as its systemd unit does, or as root");
   }
 }
@@ -138,9 +147,15 @@ std::string ShareFree(double free, double size) {
 
 }  // namespace
 
-std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, bool told_by_agent) {
+std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, const Json& hosts) {
+  const Json& rows = ArrayAt(hosts, "hosts");
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const Json& one) {
+    return TextAt(one, "host") == probe.host && TextAt(one, "state") == "live";
+  });
+  const bool told_by_agent = row != rows.end();
+  const std::string why = told_by_agent ? WhyNoBpf(*row) : "";
   std::vector<DoctorFinding> findings;
-  CheckBpf(probe, told_by_agent, &findings);
+  CheckBpf(probe, told_by_agent, !why.empty() && absl::StrContains(AdviceOnCapture(why).cure, "CAP_BPF"), &findings);
   CheckKernelSources(probe, told_by_agent, &findings);
   if (!probe.agent_running) {
     findings.push_back({probe.host, "no ppmm-agent runs here", "this host is not measured",
@@ -177,11 +192,10 @@ std::vector<DoctorFinding> FindingsOfHosts(const Json& hosts) {
     }
     // What the agent lacks is as old as its last word.
     const bool live = TextAt(host, "state") == "live";
-    const std::string capture = live ? TextAt(host, "capture") : "";
-    if (const std::size_t reason = capture.find(": "); reason != std::string::npos) {
-      SourceAdvice advice = AdviceOnCapture(absl::string_view(capture).substr(reason + 2));
-      findings.Add(name, absl::StrCat("processes and sockets are seen by ", capture), "", std::move(advice.loses),
-                   std::move(advice.cure));
+    if (const std::string why = WhyNoBpf(host); live && !why.empty()) {
+      SourceAdvice advice = AdviceOnCapture(why);
+      findings.Add(name, absl::StrCat("processes and sockets are seen by ", TextAt(host, "capture")), "",
+                   std::move(advice.loses), std::move(advice.cure));
     }
     for (const Json& source : ArrayAt(host, "sources")) {
       const std::string state = TextAt(source, "state");
@@ -203,12 +217,6 @@ std::vector<DoctorFinding> FindingsOfHosts(const Json& hosts) {
     }
   }
   return findings.Take();
-}
-
-bool IsHeard(const Json& hosts, const std::string& host) {
-  const Json& rows = ArrayAt(hosts, "hosts");
-  return std::any_of(rows.begin(), rows.end(),
-                     [&](const Json& row) { return TextAt(row, "host") == host && TextAt(row, "state") == "live"; });
 }
 
 std::vector<DoctorFinding> FindingsOfStatus(const Json& status) {

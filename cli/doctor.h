@@ -51,14 +51,13 @@ struct HostProbe {
 HostProbe ProbeHost(const std::string& root, const std::string& agent_socket,
                     const std::vector<std::string>& data_directories);
 
-// Pure. `told_by_agent`: the collector knows from this host's own agent how it sees processes and sockets, and what its
-// sources lack; what the kernel would allow is then not guessed at.
-std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, bool told_by_agent);
+// Pure. `hosts`: /api/v1/hosts. Where the collector hears this host's own agent, it knows how that sees processes and
+// sockets, and what its sources lack: what the kernel would allow is then not guessed at, and capabilities that the
+// agent asks for itself are not told twice.
+std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, const nlohmann::json& hosts);
 // From /api/v1/hosts: agents that do not use BPF, sources that failed or are absent, silent hosts, doubled identities,
 // lost samples. What several hosts have in common is one finding.
 std::vector<DoctorFinding> FindingsOfHosts(const nlohmann::json& hosts);
-// Whether the collector hears the agent of that host.
-bool IsHeard(const nlohmann::json& hosts, const std::string& host);
 // From /api/v1/status: not ready, failed components, a full disk, a configuration that was not taken.
 std::vector<DoctorFinding> FindingsOfStatus(const nlohmann::json& status);
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 
 #include "agent/config.h"
 #include "agent/source_names.h"
@@ -19,6 +20,7 @@
 namespace ppmm {
 namespace {
 
+using Json = nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -260,7 +262,7 @@ TEST_F(CommandsTest, DoctorDoesNotGuessAtWhatTheAgentOfThisHostTells) {
   EXPECT_EQ(DoctorCommand(context_, probe), 1);
   EXPECT_THAT(out_.str(), HasSubstr("cure: boot with psi=1"));
   probe.pressure_asked_for = true;
-  EXPECT_EQ(FindingsOfHost(probe, false).back().cure, "");
+  EXPECT_EQ(FindingsOfHost(probe, Json()).back().cure, "");
 }
 
 TEST_F(CommandsTest, DoctorCountsTheHealthyHostsOfManyInsteadOfNamingThem) {
@@ -277,10 +279,23 @@ TEST_F(CommandsTest, DoctorCountsTheHealthyHostsOfManyInsteadOfNamingThem) {
 TEST(Doctor, CapabilitiesOfSysAdminAreEnoughForBpf) {
   HostProbe probe = HealthyHost();
   probe.capabilities = (std::uint64_t{1} << 21) | (std::uint64_t{1} << 19) | (std::uint64_t{1} << 2);
-  EXPECT_TRUE(FindingsOfHost(probe, false).empty());
+  EXPECT_TRUE(FindingsOfHost(probe, Json()).empty());
   probe.capabilities = std::uint64_t{1} << 21;
-  ASSERT_EQ(FindingsOfHost(probe, false).size(), 1U);
-  EXPECT_THAT(FindingsOfHost(probe, false).front().what, HasSubstr("CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE"));
+  ASSERT_EQ(FindingsOfHost(probe, Json()).size(), 1U);
+  EXPECT_THAT(FindingsOfHost(probe, Json()).front().what, HasSubstr("CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE"));
+}
+
+TEST(Doctor, CapabilitiesThatTheAgentAsksForAreToldOnce) {
+  HostProbe probe = HealthyHost();
+  probe.capabilities = 0;
+  Json host = {{"host", probe.host},
+               {"state", "live"},
+               {"capture", "/proc and sock_diag: BPF: load: Operation not permitted: the agent needs CAP_BPF"}};
+  const Json asks = {{"hosts", {host}}};
+  EXPECT_TRUE(FindingsOfHost(probe, asks).empty());
+  EXPECT_EQ(FindingsOfHosts(asks).size(), 1U);
+  host["capture"] = "/proc and sock_diag: switched off (sources.bpf)";
+  EXPECT_EQ(FindingsOfHost(probe, Json{{"hosts", {host}}}).size(), 1U) << "these are another cause";
 }
 
 TEST(HttpGet, AnAddressNobodyListensOnIsUnavailableWithTheCure) {

@@ -55,7 +55,7 @@ std::vector<DoctorFinding> Findings() {
   probe.capabilities = 0;
   probe.clock_synchronized = false;
   probe.disks = {{"/var/lib/ppmm/agent", 1 << 20, 100 << 20}};
-  std::vector<DoctorFinding> findings = FindingsOfHost(probe, false);
+  std::vector<DoctorFinding> findings = FindingsOfHost(probe, Json());
   for (const std::vector<DoctorFinding>& more :
        {FindingsOfHosts(Load("hosts.json")), FindingsOfStatus(Load("status.json"))}) {
     findings.insert(findings.end(), more.begin(), more.end());

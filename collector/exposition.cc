@@ -20,6 +20,7 @@
 #include "collector/host_view.h"
 #include "collector/origin_guess.h"
 #include "collector/view_reads.h"
+#include "common/text.h"
 #include "proto/telemetry.pb.h"
 
 namespace ppmm {
@@ -422,7 +423,11 @@ class StateCollectable : public prometheus::Collectable {
         one = Copy(state_.tables(), found->second);
       }
       if (one.alive) {
-        info.Add({{"application", one.label}, {"name", one.name}, {"origin", one.origin}, {"product", one.product}}, 1);
+        info.Add({{"application", one.label},
+                  {"name", EscapeForDisplay(one.name)},
+                  {"origin", one.origin},
+                  {"product", one.product}},
+                 1);
       }
       if (one.resident.has_value()) {
         resident.Add({{"application", one.label}}, *one.resident);

@@ -97,6 +97,21 @@ TEST(Exposition, WithoutARatingItsFamiliesAreAbsent) {
   EXPECT_THAT(*text, HasSubstr("ppmm_application_info"));
 }
 
+TEST(Exposition, ADeclaredNameDrivesNoTerminal) {
+  ViewWorld world;
+  {
+    WriterLock lock(&world.state().mutex());
+    for (auto& [id, application] : world.state().mutable_tables().applications) {
+      application.display_name = "till\x1b[2J\u202E";
+    }
+  }
+  const absl::StatusOr<std::string> text = RenderMetrics(world.state(), ViewWorld::Self(), nullptr, world.now());
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(*text, Not(HasSubstr("\u202E")));
+  EXPECT_THAT(*text, HasSubstr("name=\"till\\\\x1b[2J"));
+}
+
 TEST(Exposition, WhileNotReadyOnlyTheCollectorItselfIsShown) {
   ViewWorld world;
   world.state().SetReadiness(absl::UnavailableError("disk full"));

@@ -104,7 +104,9 @@ std::string ApplicationDetails(const Json& row, const Screen& screen) {
   add("declared by",
       declared_by.empty() || TrueAt(row, "confirmed") ? declared_by : absl::StrCat(declared_by, ", not confirmed"));
   add("named by", absl::StrCat(TextAt(row, "name_source"), " ", TextAt(row, "name_evidence")));
-  add("product", absl::StrCat(TextAt(row, "product"), " ", TextAt(row, "version")));
+  const std::string product = TextAt(row, "product");
+  const std::string version = TextAt(row, "version");
+  add("product", absl::StrCat(product, product.empty() || version.empty() ? "" : " ", version));
   add("hosts", JoinedAt(row, "hosts"));
   add("ports", JoinedAt(row, "ports"));
   add("response time", TimesOf(MemberAt(row, "response_time")));
@@ -368,7 +370,9 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
   const Json& shed = MemberAt(ingest, "shed_connections");
   add("streams",
       absl::StrCat(number(ingest, "streams"), " open", more(ingest, "streams_refused", " sent away"),
-                   more(ingest, "connections_without_stream", " connections without a stream"),
+                   more(ingest, "connections_without_stream",
+                        NumberAt(ingest, "connections_without_stream") == 1 ? " connection without a stream"
+                                                                            : " connections without a stream"),
                    more(shed, "per_address", " shed (too many from one address)"),
                    more(shed, "no_descriptor", " shed (out of descriptors)"), "; ", number(ingest, "repeated_batches"),
                    " repeated of ", number(ingest, "batches"), " batches; queue ", bytes(ingest, "queue_bytes"), " of ",

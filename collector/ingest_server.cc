@@ -363,7 +363,7 @@ class GrpcIngestServer : public IngestServer {
     counters_->connections_without_stream.fetch_add(overdue.connections, std::memory_order_relaxed);
     untold_ += overdue.connections;
     if (overdue.connections > 0 && now >= tell_at_) {
-      LogWarning("ingest", untold_, " connections began no stream within ",
+      LogWarning("ingest", untold_, untold_ == 1 ? " connection" : " connections", " began no stream within ",
                  absl::ToInt64Seconds(SilentConnections::kPatience), " s, the last one from ", overdue.peer,
                  ": no agent of ours, or TLS on one side only, or certificates that the other side does not take");
       untold_ = 0;

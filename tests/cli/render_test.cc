@@ -112,6 +112,18 @@ TEST(Render, CriteriaOfOneActivityThatAskTheSameScopeAreToldApart) {
   EXPECT_THAT(text, HasSubstr("Per application: confirmation age, at most 180 d  11 counted"));
 }
 
+TEST(Render, WhatIsNotKnownHasNoRowAndOneIsNotSeveral) {
+  Json applications = Load("applications.json");
+  for (Json& row : applications["applications"]) {
+    row["product"] = nullptr;
+    row["version"] = nullptr;
+  }
+  EXPECT_THAT(RenderApplications(applications, "default/nginx", ScreenOf(120)), Not(HasSubstr("product")));
+  Json status = Load("status.json");
+  status["ingest"]["connections_without_stream"] = 1;
+  EXPECT_THAT(RenderStatus(status, ScreenOf(120)), HasSubstr(", 1 connection without a stream"));
+}
+
 TEST(Render, ABoundBelowOnePercentKeepsItsDigits) {
   Json activity = Load("activity.json");
   Json& criteria = activity["criteria"];

@@ -37,7 +37,7 @@ absl::Status Unreachable(const CollectorAddress& collector, CURLcode code, bool 
                                  : code == CURLE_OPERATION_TIMEDOUT ? "no answer in time"
                                  : code == CURLE_GOT_NOTHING        ? "it hung up"
                                  : code == CURLE_UNSUPPORTED_PROTOCOL
-                                     ? "what listens there speaks no HTTP; is it the port for agents?"
+                                     ? "what listens there speaks no HTTP, as the port for agents"
                                      : text;
   return absl::UnavailableError(absl::StrCat(
       "no collector answers at ", where, ": ", what, "; start ppmm-collector, or say where it is: ",

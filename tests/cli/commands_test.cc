@@ -322,7 +322,8 @@ TEST(HttpGet, WhatSpeaksNoHttpIsNoCollector) {
       HttpGet({.url = absl::StrCat("http://127.0.0.1:", LocalPort(listener)), .socket = ""}, "/", nullptr).status();
   agents_port.join();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("speaks no HTTP; is it the port for agents?"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("what listens there speaks no HTTP, as the port for agents; start"));
 }
 
 TEST(HttpGet, AnAddressThatIsNoneIsAUsageError) {

@@ -77,16 +77,24 @@ static inline __attribute__((always_inline)) int ppmm_read_tls(const struct ppmm
 
 /*
  * A server begins with SETTINGS: length of whole settings, type 4, flags 0, stream 0. On a connection older than we its
- * responses begin with HEADERS: type 1, complete, of a stream that the client opened.
+ * writes begin with another frame: HEADERS (type 1, complete, of a stream that the client opened), WINDOW_UPDATE
+ * (type 8, length 4), an answer to PING (type 6, length 8, for the whole connection), or, of gRPC, DATA (type 0) that
+ * holds one message: whether it is compressed, and its length, which agrees with the frame's.
  */
 static inline __attribute__((always_inline)) int ppmm_read_http2(const struct ppmm_first *f, struct ppmm_reading *r)
 {
 	const __u8 *b = f->bytes;
 
-	int settings = !b[1] && b[2] % 6 == 0 && b[2] <= 60 && b[3] == 4 && !b[4] && !b[6] && !b[7] && !b[8];
+	int whole = !b[6] && !b[7] && !b[8];
+	__u32 length = b[1] * 256u + b[2];
+	int settings = !b[1] && b[2] % 6 == 0 && b[2] <= 60 && b[3] == 4 && !b[4] && whole;
 	int headers = b[3] == 1 && (b[4] & ~5) == 0 && (b[4] & 4) && (b[8] & 1);
+	int update = length == 4 && b[3] == 8 && !b[4];
+	int ping = length == 8 && b[3] == 6 && b[4] == 1 && whole;
+	int message = f->length >= 14 && b[3] == 0 && b[4] <= 1 && (b[8] & 1) && b[9] <= 1 && !b[10] && !b[11] &&
+		      length == 5 + b[12] * 256u + b[13];
 
-	if (f->length < 9 || b[0] || b[5] || !(settings || headers))
+	if (f->length < 9 || b[0] || b[5] || !(settings || headers || update || ping || message))
 		return 0;
 	r->protocol = PPMM_PROTOCOL_HTTP2;
 	r->meaning = PPMM_MEANS_STREAMS;

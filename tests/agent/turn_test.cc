@@ -270,6 +270,16 @@ TEST(TurnTest, MultiplexedAndUpgradedConnectionsHaveNoTurns) {
   older.Ask(10, 60);
   EXPECT_EQ(older.Write(20, absl::string_view("\0\0\x0e\1\4\0\0\0\7\x88", 10)).labelled, PPMM_LABEL_STREAMS);
 
+  for (const absl::string_view frame : {
+           absl::string_view("\0\0\4\x08\0\0\0\0\0\0\1\0\0", 13),             // WINDOW_UPDATE
+           absl::string_view("\0\0\x08\6\1\0\0\0\0abcdefgh", 17),             // the answer to PING
+           absl::string_view("\0\0\x1c\0\0\0\0\0\1\0\0\0\0\x17\x12\x15", 16)  // DATA with a message of gRPC
+       }) {
+    Connection grpc;
+    grpc.Ask(10, 60);
+    EXPECT_EQ(grpc.Write(20, frame).labelled, PPMM_LABEL_STREAMS);
+  }
+
   Connection web_socket;
   web_socket.Ask(10, 200);
   const ppmm_turn_event upgrade = web_socket.Write(20, "HTTP/1.1 101 Switching Protocols\r\n");
@@ -283,7 +293,8 @@ TEST(TurnTest, BytesOfOtherProtocolsDecideNothing) {
   for (const absl::string_view answer :
        {absl::string_view("hello\n"), absl::string_view("*bold*\n"), absl::string_view(": a comment"),
         absl::string_view("$ ls\n"), absl::string_view("\7\0\0\1\0\0\0\2\0\0\0", 11),
-        absl::string_view("T\0\0\0\x21\0\1", 7), absl::string_view("R\0\0\0\x08\0\0\0\0", 9)}) {
+        absl::string_view("\0\0\x1c\0\0\0\0\0\1\0\0\0\0\x18\x12\x15", 16), absl::string_view("T\0\0\0\x21\0\1", 7),
+        absl::string_view("R\0\0\0\x08\0\0\0\0", 9)}) {
     Connection connection;
     connection.Ask(10, 100);
     const ppmm_turn_event event = connection.Write(20, answer, 4000);

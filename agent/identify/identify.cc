@@ -28,13 +28,20 @@ constexpr size_t kMaxEvidence = 8;
 constexpr absl::string_view kDeleted = " (deleted)";
 constexpr absl::string_view kMemfd = "/memfd:";
 
-// A name as it is sent: escaped, and of two names never one. One that is too long keeps its beginning, and a digest of
-// the whole behind "\~", which no escaped text has.
+// A name as it is sent: escaped, and of two names never one. A "~" at its beginning is escaped, too, since such names
+// are ours ("~other"), and a space there, since a name of spaces cannot be seen. One that is too long keeps its
+// beginning, and a digest of the whole behind "\~", which no escaped text has.
 std::string SentName(absl::string_view name) {
   constexpr size_t kDigits = 12;
-  std::string out = EscapeExactly(name);
+  const auto escaped = [name](size_t max_bytes) {
+    if (absl::StartsWith(name, "~") || absl::StartsWith(name, " ")) {
+      return absl::StrCat(name[0] == '~' ? "\\x7e" : "\\x20", EscapeExactly(name.substr(1), max_bytes - 4));
+    }
+    return EscapeExactly(name, max_bytes);
+  };
+  std::string out = escaped(std::string::npos);
   if (out.size() > kMaxName) {
-    out = absl::StrCat(EscapeExactly(name, kMaxName - kDigits - 2), "\\~", Sha256Hex(name).substr(0, kDigits));
+    out = absl::StrCat(escaped(kMaxName - kDigits - 2), "\\~", Sha256Hex(name).substr(0, kDigits));
   }
   return out;
 }

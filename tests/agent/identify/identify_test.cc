@@ -378,7 +378,14 @@ TEST_F(IdentifyTest, NamesThatDifferStayTwo) {
                                   many + "n",
                                   std::string(128, 'n'),
                                   "zero\u200B",
-                                  "zero"};
+                                  "zero",
+                                  "~other",
+                                  "\\x7eother",
+                                  "other",
+                                  " ",
+                                  "\\x20",
+                                  "~" + many,
+                                  "~" + many + "n"};
   std::set<std::string> names;
   for (const std::string& program : programs) {
     const Identity identity = Identify(Facts("/opt/shop/" + program, program, "/"));
@@ -390,6 +397,8 @@ TEST_F(IdentifyTest, NamesThatDifferStayTwo) {
   EXPECT_TRUE(names.contains("esc\\x1b"));
   EXPECT_TRUE(names.contains("esc\\\\x1b"));
   EXPECT_TRUE(names.contains(std::string(128, 'n'))) << "what fits stays as it is";
+  EXPECT_TRUE(names.contains("\\x7eother")) << "names that begin with ~ are ours";
+  EXPECT_TRUE(names.contains("\\x20")) << "a name can be seen";
 }
 
 TEST_F(IdentifyTest, ScriptsDirectoriesAndUnitsThatDifferStayTwo) {

@@ -21,7 +21,7 @@ struct ApplicationView {
   ApplicationId id = 0;
   std::string key;
   std::string name;      // what people call it, else the name that was found
-  std::string shown_as;  // the declared name, else the name that was found; outside group `default` then the key
+  std::string shown_as;  // the declared name, else the label `application`
   std::string group;
   std::string origin = "unknown";  // off_the_shelf | in_house | unknown
   std::optional<double> origin_confidence;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
@@ -45,6 +46,9 @@ absl::Status CheckHello(const wire::Hello& hello) {
   if (hello.host_name().empty() || hello.host_name().size() > kMaxNameBytes || hello.group().empty() ||
       hello.group().size() > kMaxNameBytes || hello.version().size() > kMaxNameBytes || hello.boot_id().size() > 16) {
     return absl::InvalidArgumentError("host_name and group are 1 to 256 bytes");
+  }
+  if (absl::StrContains(hello.group(), '/')) {
+    return absl::InvalidArgumentError("a group has no slash: it ends the group in the key of an application");
   }
   if (!hello.store_id().empty() && hello.store_id().size() != 8) {
     return absl::InvalidArgumentError("store_id is 8 bytes");

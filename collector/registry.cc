@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 #include "collector/duplicates.h"
@@ -237,6 +238,22 @@ absl::StatusOr<EntityState*> Registry::Entity(Tables& tables, Store& store, Enti
   return entity;
 }
 
+// The name of a new application: what was found. Where that makes a label that another has (name "shop/checkout", and
+// name "checkout" of group "shop"), the later one's name gets its group before it, once and for good.
+absl::StatusOr<std::string> Registry::GiveName(Store& store, const std::string& group, std::string found) {
+  while (true) {
+    const std::string label = ApplicationLabel(group, found);
+    if (!absl::StrContains(label, '/')) {
+      return found;  // of group `default`, where the key is unique
+    }
+    ASSIGN_OR_RETURN(const ApplicationId owner, store.FindApplicationByLabel(label));
+    if (owner == 0) {
+      return found;
+    }
+    found = absl::StrCat(group, "/", found);
+  }
+}
+
 absl::StatusOr<ApplicationId> Registry::FindOrMakeApplication(Tables& tables, Store& store, const HostState& host,
                                                               const std::string& name, std::int64_t now_us) {
   const std::string key = absl::StrCat(host.row.group, "/", name);
@@ -252,7 +269,8 @@ absl::StatusOr<ApplicationId> Registry::FindOrMakeApplication(Tables& tables, St
   if (tables.applications.size() >= limits_.applications || tables.last_application >= kLargestApplication) {
     return 0;
   }
-  ApplicationRow row{tables.last_application + 1, key, host.row.group, name, now_us};
+  ASSIGN_OR_RETURN(std::string given, GiveName(store, host.row.group, name));
+  ApplicationRow row{tables.last_application + 1, key, host.row.group, std::move(given), now_us};
   RETURN_IF_ERROR(store.Put(row));
   return tables.Add(std::move(row)).row.id;
 }

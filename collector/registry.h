@@ -57,6 +57,7 @@ class Registry {
   absl::StatusOr<HostState*> FindOrMakeHost(Tables& tables, Store& store, const StreamHello& hello,
                                             const std::string& host_id);
   absl::StatusOr<std::string> GiveLabel(Tables& tables, Store& store, const StreamHello& hello, const HostState& host);
+  static absl::StatusOr<std::string> GiveName(Store& store, const std::string& group, std::string found);
   absl::StatusOr<ApplicationId> FindOrMakeApplication(Tables& tables, Store& store, const HostState& host,
                                                       const std::string& name, std::int64_t now_us);
 

@@ -316,6 +316,10 @@ SeriesState& Tables::Add(std::unique_ptr<SeriesState> added_series) {
   return added;
 }
 
+std::string ApplicationLabel(absl::string_view group, absl::string_view name) {
+  return group == "default" ? std::string(name) : absl::StrCat(group, "/", name);
+}
+
 ApplicationState& Tables::Add(ApplicationRow row) {
   application_by_key[row.key] = row.id;
   last_application = std::max(last_application, row.id);

@@ -115,6 +115,10 @@ struct EntityState {
   std::vector<SeriesId> series;  // rising
 };
 
+// The label `application`: the name, outside group `default` with the group before it. Of two applications of a store
+// never one: Registry makes sure of that when it names them.
+std::string ApplicationLabel(absl::string_view group, absl::string_view name);
+
 struct ApplicationState {
   ApplicationRow row;
   std::string display_name;         // the alias in force, else empty
@@ -124,8 +128,7 @@ struct ApplicationState {
 
   // What people call it, else the name that was found.
   const std::string& name() const { return display_name.empty() ? row.name : display_name; }
-  // The label `application`: the name that was found, or the whole key outside group `default`.
-  const std::string& label() const { return row.group == "default" ? row.name : row.key; }
+  std::string label() const { return ApplicationLabel(row.group, row.name); }
 };
 
 // How far an epoch is merged. One an epoch, whoever sends it: copies of a machine send the same batches.

@@ -114,9 +114,9 @@ struct SeriesRow {
 
 struct ApplicationRow {
   ApplicationId id = 0;
-  std::string key;  // group "/" name
+  std::string key;  // group "/" name that was found
   std::string group;
-  std::string name;
+  std::string name;  // with the group before it where its label were another application's
   std::int64_t first_seen_us = 0;
 };
 

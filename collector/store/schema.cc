@@ -126,6 +126,12 @@ CREATE TABLE dormant_entity (entity INTEGER PRIMARY KEY);
 CREATE TABLE dormant_application (application INTEGER PRIMARY KEY);
 CREATE INDEX release_at ON release (at_us);
 )sql",
+    // 6: labels are unique; of those that were not, the first keeps it.
+    R"sql(
+UPDATE application SET name = "group" || '/' || name WHERE id NOT IN (
+  SELECT min(id) FROM application GROUP BY CASE "group" WHEN 'default' THEN name ELSE "group" || '/' || name END);
+CREATE INDEX application_label ON application ((CASE "group" WHEN 'default' THEN name ELSE "group" || '/' || name END));
+)sql",
 };
 
 // 0: not made yet.

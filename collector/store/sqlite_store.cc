@@ -393,6 +393,13 @@ class SqliteStore : public Reads<Store> {
   absl::StatusOr<ApplicationId> FindApplication(absl::string_view key) override {
     return FindId(*connection_, "SELECT id FROM application WHERE key = ?", key);
   }
+  absl::StatusOr<ApplicationId> FindApplicationByLabel(absl::string_view label) override {
+    // As in the index `application_label`.
+    return FindId(*connection_,
+                  "SELECT id FROM application WHERE "
+                  "CASE \"group\" WHEN 'default' THEN name ELSE \"group\" || '/' || name END = ?",
+                  label);
+  }
   absl::StatusOr<std::optional<SeriesRow>> GetSeries(SeriesId series) override {
     return ReadSeries(*connection_, series);
   }

@@ -134,6 +134,7 @@ class Store : public StoreReader {
   virtual absl::StatusOr<EntityId> FindEntity(HostKey host, EntityKind kind, absl::string_view key) = 0;
   virtual absl::StatusOr<SeriesId> FindSeries(EntityId entity, absl::string_view metric, absl::string_view labels) = 0;
   virtual absl::StatusOr<ApplicationId> FindApplication(absl::string_view key) = 0;
+  virtual absl::StatusOr<ApplicationId> FindApplicationByLabel(absl::string_view label) = 0;
   // Dormant or not; nullopt: no such id.
   virtual absl::StatusOr<std::optional<SeriesRow>> GetSeries(SeriesId series) = 0;
   virtual absl::StatusOr<std::optional<EntityContents>> GetEntity(EntityId entity) = 0;

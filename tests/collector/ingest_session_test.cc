@@ -90,6 +90,10 @@ TEST_F(IngestSessionTest, TheFirstFrameMustBeAHello) {
   hello.mutable_hello()->set_protocol(2);
   EXPECT_THAT(session_.Open(hello.SerializeAsString(), std::make_shared<SilentSink>()).message(),
               HasSubstr("upgrade the collector first"));
+  hello = HelloFrame(kEpoch, Now());
+  hello.mutable_hello()->set_group("shop/eu");  // its `web` had the key of the application `eu/web` of group `shop`
+  EXPECT_THAT(session_.Open(hello.SerializeAsString(), std::make_shared<SilentSink>()).message(),
+              HasSubstr("no slash"));
 }
 
 TEST_F(IngestSessionTest, RefusesASecondHelloAndWhatIsNoFrame) {

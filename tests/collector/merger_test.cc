@@ -1,6 +1,7 @@
 #include "collector/merger.h"
 
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include "gmock/gmock.h"
@@ -270,6 +271,40 @@ TEST(MergerTest, TotalsOfAnApplicationPoolItsInstancesAndItsMinutes) {
   ASSERT_TRUE(minutes.ok());
   ASSERT_EQ(minutes->size(), 1u);
   EXPECT_EQ((*minutes)[0].independent, 30);
+}
+
+TEST(MergerTest, NoTwoApplicationsGetOneLabelAndEachKeepsItsOwn) {
+  CollectorRig rig;
+  const auto connect = [&rig](int number, const std::string& group, const std::string& application) {
+    BatchBuilder agent(number);
+    agent.set_group(group);
+    agent.AddInstance(application);
+    rig.Connect(agent);
+    rig.Commit();
+  };
+  const auto labels = [&rig] {
+    std::map<std::string, std::string> by_key;
+    ReaderLock lock(&rig.state().mutex());
+    for (const auto& [id, application] : rig.state().tables().applications) {
+      by_key[application.row.key] = application.label();
+    }
+    return by_key;
+  };
+  connect(1, "default", "shop/checkout");
+  connect(2, "shop", "checkout");
+  connect(3, "web", "checkout");
+  connect(4, "default", "web/checkout");
+  connect(5, "default", "shop/shop/checkout");
+  const std::map<std::string, std::string> expected = {{"default/shop/checkout", "shop/checkout"},
+                                                       {"shop/checkout", "shop/shop/checkout"},
+                                                       {"web/checkout", "web/checkout"},
+                                                       {"default/web/checkout", "default/web/checkout"},
+                                                       {"default/shop/shop/checkout", "default/shop/shop/checkout"}};
+  EXPECT_EQ(labels(), expected);
+  rig.Restart();
+  EXPECT_EQ(labels(), expected);
+  connect(6, "shop", "checkout");
+  EXPECT_EQ(labels(), expected);
 }
 
 TEST(MergerTest, ACloneWhoseEpochCameLaterIsToldToMakeANewIdentity) {

@@ -113,6 +113,7 @@ class BatchBuilder {
   // How far the agent's clock is ahead of the collector's.
   void set_clock_ahead(absl::Duration ahead) { clock_ahead_ = ahead; }
   void set_step(std::uint32_t seconds) { step_ = seconds; }
+  void set_group(const std::string& group) { group_ = group; }
 
   StreamHello Hello(absl::Time now, std::vector<std::pair<std::uint64_t, std::uint64_t>> epochs = {}) const {
     StreamHello hello;
@@ -120,7 +121,7 @@ class BatchBuilder {
     hello.host_id = host_id();
     hello.duplicate_host_id = Id('d');
     hello.host_name = host_name_;
-    hello.group = "default";
+    hello.group = group_;
     hello.version = "0.1";
     hello.current_epoch = epoch_;
     hello.epochs = epochs.empty() ? std::vector<std::pair<std::uint64_t, std::uint64_t>>{{epoch_, 0}} : epochs;
@@ -190,6 +191,7 @@ class BatchBuilder {
   const int number_;
   const std::uint64_t epoch_;
   const std::string host_name_;
+  std::string group_ = "default";
   wire::Dictionary dictionary_;
   bool live_ = true;
   absl::Duration delay_ = absl::Milliseconds(100);

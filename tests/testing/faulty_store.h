@@ -134,6 +134,9 @@ class FaultyStore : public Store {
     return store_->FindSeries(entity, metric, labels);
   }
   absl::StatusOr<ApplicationId> FindApplication(absl::string_view key) override { return store_->FindApplication(key); }
+  absl::StatusOr<ApplicationId> FindApplicationByLabel(absl::string_view label) override {
+    return store_->FindApplicationByLabel(label);
+  }
   absl::StatusOr<std::optional<SeriesRow>> GetSeries(SeriesId series) override { return store_->GetSeries(series); }
   absl::StatusOr<std::optional<EntityContents>> GetEntity(EntityId entity) override {
     return store_->GetEntity(entity);

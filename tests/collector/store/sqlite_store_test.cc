@@ -150,6 +150,8 @@ TEST_F(SqliteStoreTest, WhatIsDormantIsNotReadAtAStartAndIsFoundByItsKeys) {
   EXPECT_EQ(store_->FindSeries(2, "ppmm_instance_threads", "").value(), 0u);
   EXPECT_EQ(store_->FindApplication("default/nginx").value(), 5u);
   EXPECT_EQ(store_->FindApplication("nginx").value(), 0u);
+  EXPECT_EQ(store_->FindApplicationByLabel("nginx").value(), 5u);
+  EXPECT_EQ(store_->FindApplicationByLabel("default/nginx").value(), 0u);
   const EntityContents entity = store_->GetEntity(2).value().value();
   EXPECT_EQ(entity.row.attributes, "attributes");
   EXPECT_EQ(entity.instance.code_digest, "abc");
@@ -395,6 +397,26 @@ TEST(SqliteStoreMigrationTest, AStoreOfTheReleasedSchemaIsTakenOver) {
   };
   ASSERT_TRUE((*store)->ScanFactDays(20454, 20455, visit).ok());
   EXPECT_EQ(up, 1440);
+}
+
+TEST(SqliteStoreMigrationTest, OfApplicationsWithOneLabelTheFirstKeepsIt) {
+  const TempDir dir;
+  MakeOldStore(dir.File("ppmm.db"), R"sql(
+INSERT INTO application VALUES (1, 'default/shop', 'default', 'shop', 4);
+INSERT INTO application VALUES (2, 'default/shop/web', 'default', 'shop/web', 4);
+INSERT INTO application VALUES (3, 'shop/web', 'shop', 'web', 4);
+INSERT INTO application VALUES (4, 'shop/shop', 'shop', 'shop', 4);
+)sql");
+  const auto store = OpenSqliteStore(dir.File("ppmm.db"));
+  ASSERT_TRUE(store.ok()) << store.status();
+  State state;
+  WriterLock lock(&state.mutex());
+  ASSERT_TRUE(state.LoadFrom(**store).ok());
+  std::vector<std::string> labels;
+  for (const auto& [id, application] : state.tables().applications) {
+    labels.push_back(application.label());
+  }
+  EXPECT_EQ(labels, (std::vector<std::string>{"shop", "shop/web", "shop/shop/web", "shop/shop"}));
 }
 
 // What stands in the way of opening, as an operator reads it.

@@ -74,8 +74,8 @@ Answer Ask(const CommandContext& context, const std::string& path, absl::string_
         Fail(context, kExitUnreachable, "what answers there is no ppmm-collector; name it with --collector URL", body);
   } else {
     answer.exit_code = Fail(context, kExitUnreachable,
-                            absl::StrCat("the collector answered ", http->status, said.empty() ? "" : ": ", said,
-                                         "; is that address a ppmm-collector?"),
+                            absl::StrCat("the collector answered ", http->status,
+                                         said.empty() ? "; is that address a ppmm-collector?" : ": ", said),
                             body);
   }
   return answer;

@@ -26,10 +26,10 @@ constexpr absl::string_view kMetricsType = "text/plain; version=0.0.4; charset=u
 constexpr absl::Duration kDefaultWindow = absl::Seconds(60);
 
 Response ErrorOf(const absl::Status& status) {
-  const int code = absl::IsInvalidArgument(status) ? 400
-                   : absl::IsNotFound(status)      ? 404
-                   : absl::IsUnavailable(status)   ? 503
-                                                   : 500;
+  // Why nothing can be committed: busy, no room, read-only.
+  const bool not_ready =
+      absl::IsUnavailable(status) || absl::IsResourceExhausted(status) || absl::IsFailedPrecondition(status);
+  const int code = absl::IsInvalidArgument(status) ? 400 : absl::IsNotFound(status) ? 404 : not_ready ? 503 : 500;
   return http::JsonError(code, status.message());
 }
 

@@ -111,6 +111,13 @@ TEST_F(CommandsTest, AWrongWindowIsAUsageError) {
   EXPECT_THAT(error_.str(), HasSubstr("is not a duration"));
 }
 
+TEST_F(CommandsTest, AnErrorOfACollectorIsNotTakenForAnotherServer) {
+  answers_["/api/v1/status"] = {500, R"({"error":"the store is damaged"})"};
+  EXPECT_EQ(StatusCommand(context_), 69);
+  EXPECT_THAT(error_.str(), HasSubstr("the collector answered 500: the store is damaged"));
+  EXPECT_THAT(error_.str(), Not(HasSubstr("is that address")));
+}
+
 TEST_F(CommandsTest, WhatIsNoCollectorIsRecognized) {
   answers_["/api/v1/status"] = {200, "<html>\x1b[2J"};
   EXPECT_EQ(StatusCommand(context_), 69);

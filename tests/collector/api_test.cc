@@ -300,6 +300,16 @@ TEST_F(ApiTest, TheRatingIsPassedThrough) {
   EXPECT_THAT(GetJson("/api/v1/activities/XYZ", 404)["error"].get<std::string>(), HasSubstr("INV-001"));
 }
 
+TEST_F(ApiTest, WhateverKeepsItFromCommittingIsAnswered503) {
+  for (const absl::Status& why : {absl::UnavailableError("busy"), absl::ResourceExhaustedError("the disk is full"),
+                                  absl::FailedPreconditionError("read-only file system")}) {
+    world_.state().SetReadiness(why);
+    for (const char* const path : {"/api/v1/hosts", "/api/v1/applications", "/api/v1/inventory"}) {
+      EXPECT_EQ(GetJson(path, 503)["error"], std::string(why.message())) << path;
+    }
+  }
+}
+
 TEST_F(ApiTest, ARatingThatIsNotThereYetIsAnswered503WithTheReason) {
   rating_.snapshot = nullptr;
   EXPECT_THAT(GetJson("/api/v1/rating", 503)["error"].get<std::string>(), HasSubstr("not computed yet"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -356,17 +357,18 @@ absl::StatusOr<SeriesId> Registry::FindOrMakeSeries(Tables& tables, Store& store
   return tables.Add(std::move(state)).id;
 }
 
-// Listeners that a complete record does not name are gone.
+// Listeners of the host that a complete list of them does not name are gone.
 absl::Status Registry::TakeListeners(Tables& tables, Store& store, const wire::Dictionary& dictionary,
-                                     const EpochIds& ids, std::int64_t now_us) {
-  absl::flat_hash_map<EntityId, std::set<std::pair<std::string, std::uint32_t>>> named;
+                                     const HostState& host, const EpochIds& ids, std::int64_t now_us) {
+  using Place = std::tuple<std::string, std::uint32_t, std::string>;
+  absl::flat_hash_map<EntityId, std::set<Place>> named;
   for (const wire::Listener& listener : dictionary.listeners()) {
     const auto id = ids.entities.find(listener.entity());
     ASSIGN_OR_RETURN(EntityState * entity, Entity(tables, store, id == ids.entities.end() ? EntityId{0} : id->second));
     if (entity == nullptr) {
       continue;
     }
-    named[id->second].emplace(listener.address(), listener.port());
+    named[id->second].emplace(listener.address(), listener.port(), listener.protocol());
     auto known = std::find_if(entity->listeners.begin(), entity->listeners.end(), [&](const ListenerRow& row) {
       return row.address == listener.address() && row.port == listener.port() && row.protocol == listener.protocol();
     });
@@ -380,16 +382,12 @@ absl::Status Registry::TakeListeners(Tables& tables, Store& store, const wire::D
     known->gone_us = 0;
     RETURN_IF_ERROR(store.Put(*known));
   }
-  if (!dictionary.complete()) {
+  if (!dictionary.listeners_complete()) {
     return absl::OkStatus();
   }
-  for (const auto& [wire_id, id] : ids.entities) {
-    EntityState* entity = tables.Entity(id);
-    if (entity == nullptr) {
-      continue;  // refused: the store holds as many as it may
-    }
-    for (ListenerRow& row : entity->listeners) {
-      if (row.gone_us == 0 && !named[id].contains({row.address, row.port})) {
+  for (const EntityId id : host.entities) {
+    for (ListenerRow& row : tables.Entity(id)->listeners) {
+      if (row.gone_us == 0 && !named[id].contains({row.address, row.port, row.protocol})) {
         row.gone_us = now_us;
         RETURN_IF_ERROR(store.Put(row));
       }
@@ -436,7 +434,7 @@ absl::Status Registry::Apply(Tables& tables, Store& store, HostKey host_key, con
     RETURN_IF_ERROR(TakeHostLife(tables, store, dictionary.host_life(), host));
   }
   if (update.live) {
-    RETURN_IF_ERROR(TakeListeners(tables, store, dictionary, ids, now_us));
+    RETURN_IF_ERROR(TakeListeners(tables, store, dictionary, host, ids, now_us));
   }
   return absl::OkStatus();
 }

@@ -66,8 +66,8 @@ class Registry {
                                             std::int64_t now_us);
   absl::StatusOr<SeriesId> FindOrMakeSeries(Tables& tables, Store& store, EntityId entity_id, const Metric& metric,
                                             const wire::Series& wire_series);
-  absl::Status TakeListeners(Tables& tables, Store& store, const wire::Dictionary& dictionary, const EpochIds& ids,
-                             std::int64_t now_us);
+  absl::Status TakeListeners(Tables& tables, Store& store, const wire::Dictionary& dictionary, const HostState& host,
+                             const EpochIds& ids, std::int64_t now_us);
 
   const StoreLimits limits_;
   std::uint64_t refused_ = 0;

@@ -307,6 +307,58 @@ TEST(MergerTest, NoTwoApplicationsGetOneLabelAndEachKeepsItsOwn) {
   EXPECT_EQ(labels(), expected);
 }
 
+TEST(MergerTest, AListenerThatACompleteListDoesNotNameIsGone) {
+  CollectorRig rig;
+  BatchBuilder agent(1);
+  const std::uint32_t nginx = agent.AddInstance("nginx");
+  const std::uint32_t other = agent.AddInstance("other");
+  const auto list = [&](std::vector<std::pair<std::uint32_t, std::uint32_t>> listeners, bool complete) {
+    auto record = std::make_shared<wire::Dictionary>();
+    record->set_epoch(1);
+    record->set_listeners_complete(complete);
+    for (const auto& [entity, port] : listeners) {
+      wire::Listener* listener = record->add_listeners();
+      listener->set_entity(entity);
+      listener->set_port(port);
+    }
+    return record;
+  };
+  const auto open = [&rig] {
+    std::vector<std::uint32_t> ports;
+    ReaderLock lock(&rig.state().mutex());
+    for (const EntityId id : rig.state().tables().hosts.at(1).entities) {
+      for (const ListenerRow& row : rig.state().tables().Entity(id)->listeners) {
+        if (row.gone_us == 0) {
+          ports.push_back(row.port);
+        }
+      }
+    }
+    return ports;
+  };
+  const auto [stream, sink] = rig.Connect(agent);
+  const auto push = [&, stream = stream](const std::shared_ptr<wire::Dictionary>& record) {
+    rig.Push(stream, DictionaryUpdate{1, true, rig.clock().Now(), record});
+    rig.Commit();
+  };
+  push(list({{nginx, 80}, {nginx, 443}, {other, 9000}}, true));
+  EXPECT_EQ(open(), (std::vector<std::uint32_t>{80, 443, 9000}));
+  push(list({{nginx, 8080}}, false));
+  EXPECT_EQ(open(), (std::vector<std::uint32_t>{80, 443, 8080, 9000})) << "what is no list of all takes none away";
+  push(list({{nginx, 8080}, {other, 9000}}, true));
+  EXPECT_EQ(open(), (std::vector<std::uint32_t>{8080, 9000}));
+  rig.Restart();
+  EXPECT_EQ(open(), (std::vector<std::uint32_t>{8080, 9000}));
+
+  BatchBuilder later(1, 2);  // the agent runs again; `other` ended while it did not
+  later.AddInstance("nginx");
+  later.dictionary().set_listeners_complete(true);
+  later.dictionary().add_listeners()->set_entity(nginx);
+  later.dictionary().mutable_listeners(0)->set_port(80);
+  rig.Connect(later);
+  rig.Commit();
+  EXPECT_EQ(open(), (std::vector<std::uint32_t>{80})) << "a port that comes back is open again";
+}
+
 TEST(MergerTest, ACloneWhoseEpochCameLaterIsToldToMakeANewIdentity) {
   CollectorRig rig;
   World original(1, 10);

@@ -69,6 +69,9 @@ Answer Ask(const CommandContext& context, const std::string& path, absl::string_
     answer.exit_code = Fail(context, kExitUsage, said.empty() ? "the collector refused the request" : said, body);
   } else if (http->status == 503) {
     answer.exit_code = Fail(context, kExitUnreachable, absl::StrCat("the collector has no answer yet: ", said), body);
+  } else if (http->status == 421) {  // in the server's own words, with the cure
+    answer.exit_code = Fail(context, kExitUnreachable,
+                            absl::StrCat("the collector refused: ", absl::StripTrailingAsciiWhitespace(body)));
   } else if (http->status == 200) {
     answer.exit_code =
         Fail(context, kExitUnreachable, "what answers there is no ppmm-collector; name it with --collector URL", body);

@@ -125,7 +125,8 @@ class Collector::Impl {
       MutexLock lock(&mutex_);
       return inventory_;
     };
-    std::vector<std::string> names(config_.http().names().begin(), config_.http().names().end());
+    std::vector<std::string> names = http::ThisHostNames();
+    names.insert(names.end(), config_.http().names().begin(), config_.http().names().end());
     router_.SetNames(http::AllowedNames(names));
     AddRoutes(router_, context);
     http_ = std::make_unique<http::Server>(http::ServerOptions{},

@@ -118,6 +118,12 @@ TEST_F(CommandsTest, AnErrorOfACollectorIsNotTakenForAnotherServer) {
   EXPECT_THAT(error_.str(), Not(HasSubstr("is that address")));
 }
 
+TEST_F(CommandsTest, ANameThatTheCollectorDoesNotKnowIsRefusedWithTheCure) {
+  answers_["/api/v1/status"] = {421, "Host \"db\" is not a name of this collector. Add it to http.names."};
+  EXPECT_EQ(StatusCommand(context_), 69);
+  EXPECT_THAT(error_.str(), HasSubstr("Add it to http.names."));
+}
+
 TEST_F(CommandsTest, WhatIsNoCollectorIsRecognized) {
   answers_["/api/v1/status"] = {200, "<html>\x1b[2J"};
   EXPECT_EQ(StatusCommand(context_), 69);

@@ -1,7 +1,9 @@
 """Both daemons, servers of Debian, a program and a script of ours, each command: what was measured here reaches every
 place where it is read."""
 
+import contextlib
 import glob
+import http.client
 import json
 import os
 import shutil
@@ -199,6 +201,21 @@ def check_applications(rig, servers, began):
                   f"{row['throughput_per_second']:.1f} connections/s, {time.monotonic() - began:.0f} s after the start")
 
 
+def check_names_of_this_host(rig):
+    """It answers to its address, localhost and this host's name, and says what to do about any other."""
+    def get(host):
+        connection = http.client.HTTPConnection("127.0.0.1", rig.http_port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", "/-/healthy", headers={"Host": f"{host}:{rig.http_port}"})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+    for host in ("127.0.0.1", "localhost", socket.gethostname()):
+        check(get(host)[0] == 200, f"it answers to {host}: {get(host)}")
+    status, body = get("other.example.org")
+    check(status == 421 and "http.names" in body, f"it does not answer to any name: {status} {body}")
+
+
 def check_counts(rig, servers):
     """Each connection is counted, and none twice."""
     def connections():
@@ -229,6 +246,7 @@ def test(rig):
     rig.start_agent()
     wait_until(rig.ready, 60, "/-/ready is 200")
     check_pages(rig)
+    check_names_of_this_host(rig)
     check(time.monotonic() - started < 60, "within a minute of the start both pages hold this host")
     servers, began = {}, time.monotonic()
     for start, name, origin in SERVERS:

@@ -155,12 +155,14 @@ class Evaluation {
       up += Get(Sum::kBootingMinutes);
       well += Get(Sum::kBootingCoveredMinutes);
     }
-    if (up == 0) {
-      return now_ < begun_ + absl::Hours(24) * criterion_.decidable_after_days
-                 ? Without(State::kUndecided, "no full minute yet")
-                 : Without(State::kNotApplicable, "not up in this window");
-    }
-    return Value(well, up);
+    return up == 0 ? NotUp() : Value(well, up);
+  }
+
+  // Nothing of the window was counted: of a scope that is new it comes, another was not up.
+  Measured NotUp() const {
+    return now_ < begun_ + absl::Hours(24) * criterion_.decidable_after_days
+               ? Without(State::kUndecided, "no full minute yet")
+               : Without(State::kNotApplicable, "not up in this window");
   }
 
   Measured OfHost() {
@@ -177,8 +179,7 @@ class Evaluation {
         const std::int64_t long_days = Get(Sum::kLongDays);
         if (basis_ == Basis::kCut || long_days == 0) {
           const std::int64_t days = Get(Sum::kSeenDays);
-          return days == 0 ? Without(State::kNotApplicable, "not up in this window")
-                           : Value(Get(Sum::kCompleteDays), days);
+          return days == 0 ? NotUp() : Value(Get(Sum::kCompleteDays), days);
         }
         return Value(Get(Sum::kLongCompleteDays), long_days);
       }
@@ -197,18 +198,16 @@ class Evaluation {
     if (days > 0) {
       return Value(days);
     }
-    if (Get(Sum::kSeenDays) == 0) {
-      return Without(State::kNotApplicable, "not up in this window");
-    }
+    const bool seen = Get(Sum::kSeenDays) > 0;
     // Forecasts are made when a day is over: the first at the end of the one in which the history is long enough.
     const absl::Time first = begun_ + absl::Hours(24) * criterion_.decidable_after_days;
     const absl::Time made = StartOf(DayOf(first - absl::Nanoseconds(1)) + 1);
-    if (now_ < made) {
+    if (now_ < (seen ? made : first)) {
       Measured measured = Without(State::kUndecided, "a forecast needs 7 days of history");
       measured.until = made;
       return measured;
     }
-    return Value(0);
+    return seen ? Value(0) : NotUp();
   }
 
   Measured WarningsAnswered() const {
@@ -395,6 +394,9 @@ class Evaluation {
       case catalogue::EVALUATOR_HISTORY_AGE:
         return HistoryAge();
       case catalogue::EVALUATOR_RETENTION:
+        if (facts_.organization().history_from_s == 0) {
+          return NoSource(begun_, "no history is kept");  // what is configured keeps nothing yet
+        }
         return facts_.organization().retention_days == 0 ? NoSource(begun_, "the retention is not known")
                                                          : Value(facts_.organization().retention_days);
       case catalogue::EVALUATOR_RULE_PROVEN:

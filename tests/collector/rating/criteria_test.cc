@@ -1,6 +1,7 @@
 #include "collector/rating/criteria.h"
 
 #include <string>
+#include <tuple>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -280,6 +281,26 @@ TEST(HistoryTest, WaitsWhileItGrows) {
   EXPECT_EQ(Found(world, age, kOrganizationScope), absl::StrCat("decided ", 56 * 86400, "/86400"));
   world.facts.organization().history_from_s = 0;
   EXPECT_EQ(Found(world, age, kOrganizationScope), "no source since day 1: no history is kept");
+}
+
+TEST(HistoryTest, ARetentionThatKeepsNothingYetProvesNothing) {
+  const Criterion& retention = Of("MON-005", catalogue::EVALUATOR_RETENTION);
+  World world;
+  world.facts.organization().history_from_s = 0;  // no host reports
+  EXPECT_EQ(Found(world, retention, kOrganizationScope), "no source since day 1: no history is kept");
+}
+
+TEST(CoverageTest, AHostInItsFirstMinuteWaits) {
+  World world;
+  world.Change(Host(1), [](Scope& scope) { scope.aged_from_s += 86300; });
+  world.LiveToday([](ScopeId, DayFacts& facts) { facts = DayFacts(); });
+  for (const auto& [activity, evaluator, found] :
+       {std::tuple("MON-002", catalogue::EVALUATOR_KINDS_COMPLETE, "undecided until day 2: no full minute yet"),
+        std::tuple("CAP-001", catalogue::EVALUATOR_FORECAST_FRESH,
+                   "undecided until day 9: a forecast needs 7 days of history")}) {
+    EXPECT_EQ(Found(world, Of(activity, evaluator), Host(1)), found);
+    EXPECT_EQ(Found(world, Of(activity, evaluator), Host(1), Basis::kCut), found);
+  }
 }
 
 TEST(HistoryTest, ReadsTheRetention) {

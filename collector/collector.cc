@@ -1,9 +1,9 @@
 #include "collector/collector.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -21,6 +21,7 @@
 #include "collector/ingest_queue.h"
 #include "collector/ingest_server.h"
 #include "collector/inventory.h"
+#include "collector/places.h"
 #include "collector/rating_engine.h"
 #include "collector/retention.h"
 #include "collector/self_numbers.h"
@@ -67,6 +68,9 @@ constexpr absl::string_view kHowToCloseHttp =
     "listen on 127.0.0.1 (http.listen), with a proxy before it that has TLS and a login, or let a firewall say who "
     "comes in";
 
+constexpr absl::string_view kHowToPutBack =
+    "stop the collector, put the file back under its name, then start it; if it was deleted, put a backup there";
+
 }  // namespace
 
 class Collector::Impl {
@@ -74,22 +78,10 @@ class Collector::Impl {
   Impl(config::CollectorConfig config, const Clock* clock) : config_(std::move(config)), clock_(clock) {}
 
   absl::Status Start(const CollectorStart& how) {
-    std::error_code made;
-    std::filesystem::create_directories(config_.data(), made);
-    if (made) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "data directory ", config_.data(), " cannot be made: ", made.message(), " (--data names another one)"));
-    }
-    if (const absl::Status taken = lock_.Take(config_.data(), "collector"); !taken.ok()) {
-      // Only who has it already is told with a cure.
-      return absl::IsAlreadyExists(taken)
-                 ? taken
-                 : absl::FailedPreconditionError(absl::StrCat(
-                       "data directory ", config_.data(), " cannot be used: ", taken.message(), "; user ", geteuid(),
-                       ", as whom it runs, must be able to write there, or name another directory with --data"));
-    }
+    RETURN_IF_ERROR(TakeDataDirectory(config_, &lock_));
     ASSIGN_OR_RETURN(Inventory inventory, LoadInventory(config_.inventory()));
-    ASSIGN_OR_RETURN(store_, OpenSqliteStore(DatabasePath()));
+    ASSIGN_OR_RETURN(store_, OpenSqliteStore(StorePath(config_)));
+    store_file_.emplace(StorePath(config_));
     writer_ = std::make_unique<Writer>(&state_, store_.get(), &queue_, clock_);
     writer_->SetClocks(&counters_.clocks);
     RETURN_IF_ERROR(LoadState());
@@ -125,9 +117,7 @@ class Collector::Impl {
       MutexLock lock(&mutex_);
       return inventory_;
     };
-    std::vector<std::string> names = http::ThisHostNames();
-    names.insert(names.end(), config_.http().names().begin(), config_.http().names().end());
-    router_.SetNames(http::AllowedNames(names));
+    router_.SetNames(http::AllowedNames(HttpNames(config_)));
     AddRoutes(router_, context);
     http_ = std::make_unique<http::Server>(http::ServerOptions{},
                                            [this](http::Request& request) { return router_.Handle(request); });
@@ -136,6 +126,7 @@ class Collector::Impl {
       LogWarning("http", WhoReads(config_), "; ", kHowToCloseHttp);
     }
     if (!config_.socket().empty()) {
+      std::error_code made;  // told by the next line
       std::filesystem::create_directories(std::filesystem::path(config_.socket()).parent_path(), made);
       if (const absl::Status status = http_->ListenUnix(config_.socket()); !status.ok()) {
         LogWarning("collector", "no socket for what writes: ", status.message());
@@ -151,6 +142,11 @@ class Collector::Impl {
 
   void Tick(bool heard) {
     names_->Keep();
+    const bool gone = store_file_->Gone();
+    if (store_file_gone_.exchange(gone) != gone) {
+      gone ? LogError("store", WhatIsGone(), "; ", kHowToPutBack)
+           : LogInfo("store", StorePath(config_), " is in its place again");
+    }
     const std::int64_t minute = absl::ToUnixSeconds(clock_->Now()) / 60;
     if (heard && minute != watchdog_minute_) {
       watchdog_minute_ = minute;
@@ -203,13 +199,19 @@ class Collector::Impl {
     inventory_ = shared;
   }
 
+  std::string WhatIsGone() const {
+    return absl::StrCat(StorePath(config_),
+                        " was moved or deleted while the collector writes it: commits go into a "
+                        "file that the next start does not find");
+  }
+
   absl::Status LoadState() {
     const absl::Status loaded = writer_->Load();
     // SQLite's errors name file and cure; rows that contradict each other are found by us.
-    if (!absl::IsDataLoss(loaded) || absl::StrContains(loaded.message(), DatabasePath())) {
+    if (!absl::IsDataLoss(loaded) || absl::StrContains(loaded.message(), StorePath(config_))) {
       return loaded;
     }
-    return absl::DataLossError(absl::StrCat("store ", DatabasePath(), ": ", loaded.message(),
+    return absl::DataLossError(absl::StrCat("store ", StorePath(config_), ": ", loaded.message(),
                                             "; it is damaged: put a backup in its place (docs/operations.md, Backup "
                                             "and restore)"));
   }
@@ -241,13 +243,11 @@ class Collector::Impl {
                                 "set the clock that is wrong; until then what they measure waits in their spools"});
   }
 
-  std::string DatabasePath() const { return absl::StrCat(config_.data(), "/ppmm.db"); }
-
   SelfNumbers Self() const {
     SelfNumbers self;
     self.version = kVersion;
     self.data_directory = config_.data();
-    self.store_bytes = ReadFileSizes(DatabasePath());
+    self.store_bytes = ReadFileSizes(StorePath(config_));
     self.disk_free_bytes = ReadDiskFree(config_.data());
     SelfNumbers::Ingest& ingest = self.ingest;
     ingest.frames = counters_.frames.load();
@@ -302,6 +302,15 @@ class Collector::Impl {
     AddClocks(writer.store_time_reason, &self);
     const absl::Status readiness = state_.Readiness();
     self.components.push_back({"store", readiness.ok(), std::string(readiness.message()), ""});
+    if (store_file_gone_.load()) {
+      self.components.push_back({"store", false, WhatIsGone(), std::string(kHowToPutBack)});
+    }
+    const RatingEngine::Turns turns = rating_->turns();
+    self.rating_failures = turns.failed;
+    if (!turns.last.ok()) {
+      self.components.push_back(
+          {"rating", false, absl::StrCat("the last evaluation failed: ", turns.last.message()), ""});
+    }
     if (HttpIsOpen(config_)) {
       self.components.push_back({"http", false, WhoReads(config_), std::string(kHowToCloseHttp)});
     }
@@ -321,6 +330,8 @@ class Collector::Impl {
   State state_;
   http::Router router_;
   std::unique_ptr<Store> store_;
+  std::optional<PlacedFile> store_file_;
+  std::atomic<bool> store_file_gone_{false};
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<Forgetter> forgetter_;

@@ -185,6 +185,9 @@ class SelfCollectable : public prometheus::Collectable {
     Counter("ppmm_commit_failures_total", "Commits that failed and were rolled back.")
         .Add({}, AsDouble(self_.commits.failed))
         .MoveTo(out);
+    Counter("ppmm_rating_failures_total", "Evaluations of the rating that failed.")
+        .Add({}, AsDouble(self_.rating_failures))
+        .MoveTo(out);
     Gauge("ppmm_store_time_waits",
           "1 while nobody vouches for the collector's clock: sealing, retention, facts and the evaluation wait.")
         .Add({}, self_.time.waits ? 1 : 0)
@@ -532,6 +535,9 @@ absl::StatusOr<std::string> RenderMetrics(State& state, const SelfNumbers& self,
                                           absl::Time now) {
   try {
     std::vector<MetricFamily> families = SelfCollectable(self).Collect();
+    Gauge("ppmm_ready", "1: what agents send is committed; 0: /-/ready says why not.")
+        .Add({}, state.ready() ? 1 : 0)
+        .MoveTo(&families);
     const auto append = [&](std::vector<MetricFamily> more) {
       std::move(more.begin(), more.end(), std::back_inserter(families));
     };

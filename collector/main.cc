@@ -9,9 +9,11 @@
 
 #include "collector/collector.h"
 #include "collector/config.h"
+#include "collector/waiting.h"
 #include "common/daemon.h"
 #include "common/log.h"
 #include "common/sd_notify.h"
+#include "common/status.h"
 #include "common/version.h"
 
 namespace ppmm {
@@ -32,14 +34,48 @@ void Reload(const CollectorFlags& flags, const DefaultPaths& paths, Collector& c
           waiting->empty() ? "" : "; these wait for a restart: ", absl::StrJoin(*waiting, ", "));
 }
 
+// The collector, once its store can be opened; nullptr: the end was asked for before.
+absl::StatusOr<std::unique_ptr<Collector>> StartOrWait(const config::CollectorConfig& config, const Clock* clock,
+                                                       CollectorStart how, DaemonSignals& signals,
+                                                       const SdNotify& notify) {
+  while (true) {
+    absl::StatusOr<std::unique_ptr<Collector>> collector = Collector::Start(config, clock, how);
+    if (!MayPass(collector.status(), config)) {
+      return collector;
+    }
+    absl::Status why = collector.status();
+    ASSIGN_OR_RETURN(const std::unique_ptr<WaitingForStore> waiting, WaitingForStore::Start(config, clock, why));
+    LogError("collector", "cannot open the store, and waits until it can: ", why.message(), "; HTTP port ",
+             waiting->http_port());
+    notify.Ready().IgnoreError();  // systemd then says so itself
+    while (MayPass(why, config)) {
+      pollfd watched = {signals.fd(), POLLIN, 0};
+      poll(&watched, 1, 1000);
+      const DaemonSignals::Wish wish = signals.Take();
+      if (wish == DaemonSignals::Wish::kEnd) {
+        return nullptr;
+      }
+      if (wish == DaemonSignals::Wish::kReload) {
+        LogWarning("collector", "nothing was taken: it waits for its store; reload once it is open");
+      }
+      why = waiting->Try();
+      notify.Watchdog().IgnoreError();  // as above
+      notify.Status(why.message()).IgnoreError();
+    }
+  }
+}
+
 int Run(const CollectorFlags& flags, const DefaultPaths& paths, const config::CollectorConfig& config,
         CollectorStart how) {
   RealClock clock;
   DaemonSignals signals;
   const SdNotify notify;
-  const absl::StatusOr<std::unique_ptr<Collector>> collector = Collector::Start(config, &clock, how);
+  const absl::StatusOr<std::unique_ptr<Collector>> collector = StartOrWait(config, &clock, how, signals, notify);
   if (!collector.ok()) {
     return Complain("ppmm-collector", collector.status());
+  }
+  if (*collector == nullptr) {
+    return EXIT_SUCCESS;
   }
   LogInfo("collector", "ppmm-collector ", kVersion, ": HTTP port ", (*collector)->http_port(), ", gRPC port ",
           (*collector)->grpc_port(), ", data in ", config.data());

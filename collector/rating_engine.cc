@@ -264,7 +264,20 @@ absl::Status RatingEngine::EvaluateClosedDays(Day today) {
   return absl::OkStatus();
 }
 
+RatingEngine::Turns RatingEngine::turns() const {
+  MutexLock lock(&mutex_);
+  return turns_;
+}
+
 absl::Status RatingEngine::RunOnce() {
+  const absl::Status status = Turn();
+  MutexLock lock(&mutex_);
+  turns_.failed += status.ok() ? 0 : 1;
+  turns_.last = status;
+  return status;
+}
+
+absl::Status RatingEngine::Turn() {
   const WriterStatus writer = writer_->status();
   const absl::Time store_time = std::min(writer.store_time, clock_->Now());
   // While nobody vouches for the clock no day ends, and what is shown is of the time that is sure.

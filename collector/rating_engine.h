@@ -60,6 +60,13 @@ class RatingEngine : public RatingSource {
   // One turn of the thread: days that are over, then today. For tests and simulation.
   absl::Status RunOnce();
 
+  struct Turns {
+    std::uint64_t failed = 0;
+    absl::Status last;  // how the last one ended
+  };
+  // Thread-safe.
+  Turns turns() const;
+
   absl::StatusOr<std::shared_ptr<const RatingSnapshot>> Current() const override { return latest_.Current(); }
   const LevelState& level_state() const { return level_; }
   // The last closed day by its facts as known now, which plain SQL on `fact_day` repeats; null before RunOnce(). On the
@@ -68,6 +75,7 @@ class RatingEngine : public RatingSource {
 
  private:
   void Loop();
+  absl::Status Turn();
   // Reads the state of the levels as the newest evaluation of a day before `day` left it, and the draws of tier 1.
   absl::Status LoadBefore(std::int64_t day);
   // Evaluates the days that were not, in order; the last one is at most the day before `today`.
@@ -92,8 +100,9 @@ class RatingEngine : public RatingSource {
   std::unique_ptr<Facts> closed_;                  // up to yesterday
   LatestRating latest_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar wake_;
+  Turns turns_ ABSL_GUARDED_BY(mutex_);
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   OrganizationSettings organization_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;

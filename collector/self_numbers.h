@@ -64,6 +64,8 @@ struct SelfNumbers {
     std::int64_t agents_held = 0;  // now, because their clocks differ
   } time;
 
+  std::uint64_t rating_failures = 0;  // evaluations
+
   bool config_ok = true;                              // the last load of the configuration
   std::string config_error;                           // of the last load, empty: none
   std::vector<std::string> config_waits_for_restart;  // fields that were read anew and are not in force

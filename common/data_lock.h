@@ -17,7 +17,7 @@ class DataLock {
   DataLock(const DataLock&) = delete;
   DataLock& operator=(const DataLock&) = delete;
 
-  // Shape:  `folder` exists; `program` is what uses it ("collector"), for the message. Once in the life of a process:
+  // Shape:  `folder` exists; `program` is what uses it ("collector"), for the message. One at a time in a process:
   //         closing any descriptor of the file would give the lock up (fcntl_locking(2)).
   // Errors: AlreadyExists: another process holds it; the text has its pid and the cure. Else as ErrnoStatus.
   absl::Status Take(const std::string& folder, absl::string_view program);

@@ -1,5 +1,6 @@
 #include "collector/rating_engine.h"
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -111,6 +112,20 @@ TEST_F(RatingEngineTest, ANewNameAndRetentionShowWithTheNextTurn) {
   LiveAt(absl::Minutes(20));
   EXPECT_THAT((*engine_->Current())->rating_json, HasSubstr("\"organization\":\"Example\""));
   EXPECT_THAT(*(*engine_->Current())->activity_json("MON-005"), HasSubstr("399 d"));
+}
+
+TEST_F(RatingEngineTest, ATurnThatFailsIsCountedAndSaidUntilOneSucceeds) {
+  LiveAt(absl::Minutes(10));
+  EXPECT_EQ(engine_->turns().failed, 0u);
+  const std::string file = rig_.dir().File("ppmm.db");
+  std::filesystem::rename(file, file + ".away");
+  EXPECT_FALSE(engine_->RunOnce().ok());
+  EXPECT_EQ(engine_->turns().failed, 1u);
+  EXPECT_THAT(std::string(engine_->turns().last.message()), HasSubstr(file));
+  std::filesystem::rename(file + ".away", file);
+  EXPECT_TRUE(engine_->RunOnce().ok());
+  EXPECT_EQ(engine_->turns().failed, 1u);
+  EXPECT_TRUE(engine_->turns().last.ok());
 }
 
 TEST_F(RatingEngineTest, DrawsTier1AtTheFirstEvaluationAndKeepsIt) {

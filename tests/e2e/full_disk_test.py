@@ -83,6 +83,57 @@ def check_collector(rig):
     print(f"collector: {reason.strip()!r}, {waiting} samples waited, recovered")
 
 
+def check_start(rig):
+    """A collector whose disk is full at its start says so, and starts by itself when there is room."""
+    e2e.small_file_system(rig.collector_data, "8m")
+    rig.start_collector()
+    check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")
+    for what in ("a store that is there", "no store yet"):
+        ballast = fill(rig.collector_data)
+        collector = rig.begin_collector()
+        status, reason = wait_until(lambda: (rig.get("/-/ready")[0] and rig.get("/-/ready")), 20, "HTTP answers")
+        for part in ("cannot open the store", "free", f"make room in {rig.collector_data}"):
+            check(status == 503 and part in reason, f"{what}: /-/ready says \"{part}\": {status} {reason}")
+        check(rig.get("/-/healthy")[0] == 200, "it is healthy")
+        for path in ("/api/v1/hosts", "/api/v1/applications", "/api/v1/inventory", "/api/v1/rating"):
+            check(rig.get(path)[0] == 503, f"{path}: {rig.get(path)}")
+        check(rig.series().get("ppmm_ready") == 0, "/metrics says so")
+        text = " ".join(rig.cli("status").stdout.split())
+        check("NOT READY" in text and f"make room in {rig.collector_data}" in text, f"ppmm status says it: {text[:600]}")
+        check("make room" in " ".join(rig.cli("doctor").stdout.split()), "ppmm doctor says it")
+        check("waits until it can" in collector.text(), "the log says it")
+        ballast.unlink()
+        wait_until(rig.ready, 20, f"{what}: it starts when there is room")
+        check(collector.popen.poll() is None, "in the same process")
+        check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")
+        for file in rig.collector_data.glob("ppmm.db*"):
+            file.unlink()
+    fill(rig.collector_data)
+    collector = rig.begin_collector()
+    wait_until(lambda: rig.get("/-/ready")[0] == 503, 20, "it waits")
+    check(collector.stop() == 0, "it ends with 0 while it waits, too")
+    print(f"start: {reason.strip()!r}, recovered")
+    (rig.collector_data / "ballast").unlink()
+
+
+def check_moved_store(rig):
+    """A store whose file was moved away is told of as long as it is away."""
+    def says():
+        return "was moved or deleted" in " ".join(rig.cli("status").stdout.split())
+
+    away = rig.database.with_suffix(".away")
+    rig.start_collector()
+    wait_until(rig.ready, 20, "the collector is ready")
+    check(not says(), "nothing is said of a store in its place")
+    rig.database.rename(away)
+    wait_until(says, 20, "ppmm status says that the store is away")
+    check("was moved or deleted" in rig.collector.text(), "the log says it")
+    wait_until(lambda: rig.series().get("ppmm_rating_failures_total"), 30, "evaluations that fail are counted")
+    away.rename(rig.database)
+    wait_until(lambda: not says(), 20, "and no longer when it is back")
+    check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")
+
+
 def check_nothing_lost_unseen(rig):
     """What the disks cost is counted."""
     check(rig.agent.stop() == 0, "the agent ends with 0 on SIGTERM")
@@ -98,7 +149,8 @@ def test(rig):
     if os.geteuid() != 0:
         e2e.skip("mounting a small file system needs root")
     e2e.small_file_system(rig.agent_data, "2m")
-    e2e.small_file_system(rig.collector_data, "8m")
+    check_start(rig)
+    check_moved_store(rig)
     rig.start_collector()
     check_collector(rig)
     check_agent(rig)

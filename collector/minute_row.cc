@@ -12,8 +12,8 @@ namespace {
 
 // Format, version 3: byte 3, byte compressed (0 or 1), then the body, whole or as one zstd frame. The body is a list of
 // varints; lists begin with their length; ids are differences. Series are two streams, heads (id, shape, count, second)
-// and values, since alike next to alike compresses best. Version 1 ends before the clock's offset; histograms have their
-// number of samples since version 3.
+// and values, since alike next to alike compresses best. Version 1 ends before the clock's offset; histograms have
+// their number of samples since version 3.
 constexpr char kRowVersion = 3;
 constexpr std::size_t kMaxRowBody = std::size_t{64} << 20;
 constexpr int kRowZstdLevel = 1;  // level 3 is 2 % smaller and takes twice the time

@@ -17,6 +17,7 @@ from wire_client import WireClient, batch, field, hello
 HOST = b"we\"b\x1b[31m\\<script>alert(1)</script>\xff\n"
 NAMES = (b"new\nline", b"esc\x1b[2Jape", b"bell\x07\x00"[:5], b"no\xff\xfeutf8", b'quo"te\'s', b"back\\slash",
          b"<script>alert(1)</script>"[:20], b"long" * 60, b"csi\xc2\x9b31m", b"\xe2\x80\xaertl", b"{}${jndi:x}", b"  ",
+         b"~other",
          # Pairs that a careless way of writing names makes one.
          "日bin".encode(), "本bin".encode(), b"\xe6\x97bin", b"\xe6\x98bin", b"___bin", b"esc\\x1b[2Jape", b"long" * 60 + b"er",
          "zero\u200bwidth".encode(), b"zerowidth")
@@ -42,7 +43,7 @@ def sent_name(raw):
             out += "".join(f"\\x{byte:02x}" for byte in character.encode(errors="surrogateescape"))
         else:
             out += "\\\\" if character == "\\" else character
-    return out
+    return f"\\x{ord(out[0]):02x}{out[1:]}" if out[0] in "~ " else out
 
 
 def is_clean(text, what):

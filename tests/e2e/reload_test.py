@@ -69,7 +69,6 @@ def declared_is_shown_not_counted(rig, inventory, key, counted):
 
 def names_of_applications(rig, inventory):
     """A declared name is shown everywhere, is a row of the store, survives a restart, and goes when it is taken out."""
-    rig.start_agent()
     found = wait_until(lambda: [row for row in (rig.get_json("/api/v1/applications") or {}).get("applications", [])
                                 if row["instances"] > 0], 30, "an application is found")[0]
     key, name = found["key"], found["name"]
@@ -132,6 +131,7 @@ def test(rig):
 
     # What needs a restart is named, and the rest is taken.
     check(rig.get_json("/api/v1/inventory")["organization"] == "default", "the name of an organization that has none")
+    rig.start_agent()  # before a host reports nothing is kept
     wait_until(lambda: keeps(rig, 400), 20, "the rating knows the retention")
     config.write_text(original + f"inventory: {inventory}\norganization: other\nlog_level: debug\n"
                                  "networks: [198.51.100.0/24]\nretention: {minutes_days: 40, hours_days: 399}\n"

@@ -101,11 +101,27 @@ def check_bad_data(rig):
     refused("foreign", "a database of another program")
     (rig.folder / "file").write_text("")
     refused("file", "cannot be made")
-    if os.geteuid() == 0:
-        folder = rig.folder / "readonly"
-        e2e.small_file_system(folder, "1m")
-        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
-        refused("readonly", "Read-only file system", "must be able to write")
+
+
+def check_read_only_disk(rig):
+    """A disk that is read-only at the start may be a mistake that somebody mends: it waits, says so, and goes on."""
+    if os.geteuid() != 0:
+        return
+    folder, config = rig.folder / "readonly", rig.folder / "readonly.yaml"
+    e2e.small_file_system(folder, "4m")
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    config.write_text(f"data: {folder}\nsocket: {rig.folder}/readonly.sock\n")
+    collector = rig.start("readonly", [rig.collector_program, "--config", config, "--http-listen", "127.0.0.1:0",
+                                       "--grpc-listen", "127.0.0.1:0"])
+    waits = wait_until(lambda: re.search(r"HTTP (?:port|on|at)\D*(\d+)", collector.text()), 20, "it answers while it waits")
+    rig.http_port = int(waits[1])
+    for part in ("Read-only file system", "must be able to write", str(folder), "--data"):
+        check(part in collector.text(), f"\"{part}\" is not in: {collector.text()}")
+    status, body = rig.get("/-/ready")
+    check(status == 503 and "Read-only file system" in body, f"{status} {body}")
+    subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
+    wait_until(lambda: re.search(r"gRPC port (\d+)", collector.text()), 20, "it starts once it can write")
+    check(collector.stop() == 0, "the collector ends with 0 on SIGTERM")
 
 
 def test(rig):
@@ -121,6 +137,7 @@ def test(rig):
     check("whoever reaches" not in rig.collector.text(), "on loopback nothing is said of who reads")
     check_open_http(rig)
     check_bad_data(rig)
+    check_read_only_disk(rig)
 
 
 if __name__ == "__main__":

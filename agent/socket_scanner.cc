@@ -5,13 +5,13 @@
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -47,43 +47,48 @@ void Take(ppmm_histogram* shared, Sketch* out) {
   if (count == 0) {
     return;
   }
-  for (std::int32_t i = 0; i < PPMM_BUCKETS; ++i) {
-    if (Load(shared->buckets[i]) != 0) {
-      out->AddBucket(kFirstBucketIndex + i, __atomic_exchange_n(&shared->buckets[i], 0, __ATOMIC_RELAXED));
+  std::uint64_t several = 0;  // looked at together, since most are 0
+  constexpr std::int32_t kAtOnce = sizeof(several) / sizeof(shared->buckets[0]);
+  for (std::int32_t first = 0; first < PPMM_BUCKETS; first += kAtOnce) {
+    std::memcpy(&several, &shared->buckets[first], sizeof(several));
+    if (several == 0) {
+      continue;
+    }
+    for (std::int32_t i = first; i < first + kAtOnce; ++i) {
+      if (Load(shared->buckets[i]) != 0) {
+        out->AddBucket(kFirstBucketIndex + i, __atomic_exchange_n(&shared->buckets[i], 0, __ATOMIC_RELAXED));
+      }
     }
   }
   out->AddSum(__atomic_exchange_n(&shared->sum_ns, 0, __ATOMIC_RELAXED));
 }
 
-// One group of histograms, mapped while it is emptied: all 7.5 MiB mapped would be resident memory of the agent at
-// once, since the kernel fills in each page of such a mapping when it is made.
-class MappedGroup {
+// The histograms of groups [0, groups), mapped while they are emptied: mapped for good, all 7.5 MiB would be resident
+// memory of the agent, since the kernel fills in each page of such a mapping when it is made.
+class MappedHistograms {
  public:
-  MappedGroup(int map, std::uint32_t group) {
-    static const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    const std::size_t begin = group * kGroupBytes;
-    const std::size_t skipped = begin % page;
-    bytes_ = skipped + kGroupBytes;
-    address_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, map, static_cast<off_t>(begin - skipped));
-    if (ok()) {
-      histograms_ = reinterpret_cast<ppmm_histogram*>(static_cast<char*>(address_) + skipped);
-    }
-  }
-  ~MappedGroup() {
+  MappedHistograms(int map, std::uint32_t groups)
+      : groups_(groups),
+        bytes_(groups * kGroupBytes),
+        address_(mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0)) {}
+  ~MappedHistograms() {
     if (ok()) {
       munmap(address_, bytes_);
     }
   }
-  MappedGroup(const MappedGroup&) = delete;
-  MappedGroup& operator=(const MappedGroup&) = delete;
+  MappedHistograms(const MappedHistograms&) = delete;
+  MappedHistograms& operator=(const MappedHistograms&) = delete;
 
   bool ok() const { return address_ != MAP_FAILED; }
-  ppmm_histogram* Histogram(std::size_t kind, std::size_t shard) { return &histograms_[kind * PPMM_SHARDS + shard]; }
+  std::uint32_t groups() const { return groups_; }
+  ppmm_histogram* Group(std::uint32_t number) const {
+    return static_cast<ppmm_histogram*>(address_) + number * kGroupHistograms;
+  }
 
  private:
-  std::size_t bytes_ = 0;
-  void* address_ = nullptr;
-  ppmm_histogram* histograms_ = nullptr;
+  std::uint32_t groups_;
+  std::size_t bytes_;
+  void* address_;
 };
 
 // bpf_ktime_get_boot_ns() of the kernel side.
@@ -196,24 +201,28 @@ struct SocketScanner::Impl {
     return absl::OkStatus();
   }
 
-  // Empties the histograms of a listener into `times`.
-  absl::Status TakeTimes(std::uint32_t number, ResponseTimes* times) {
+  // Empties the histograms of a listener into `times`; `mapped` is made when it is first needed.
+  absl::Status TakeTimes(std::uint32_t number, std::optional<MappedHistograms>* mapped, ResponseTimes* times) {
     const std::array<Sketch*, PPMM_TURN_KINDS> kinds = {&times->total, &times->wait, &times->service, &times->full};
     for (Sketch* kind : kinds) {
       kind->Clear();
     }
     const std::uint64_t observed = Load(slots[number].observed);
     const std::uint32_t group = Load(slots[number].group);
-    if (group == 0 || observed == observed_before[number]) {  // group 0 belongs to none of them
+    if (group == 0 || group >= PPMM_GROUPS || observed == observed_before[number]) {  // group 0 belongs to none of them
       return absl::OkStatus();
     }
-    MappedGroup mapped(bpf_map__fd(skeleton->maps.histograms), group);
-    if (!mapped.ok()) {
-      return BpfStatus(errno, "BPF sockets: map the histograms of a listener");
+    groups_used = std::max(groups_used, group + 1);
+    if (!mapped->has_value() || group >= (*mapped)->groups()) {
+      mapped->emplace(bpf_map__fd(skeleton->maps.histograms), groups_used);
     }
-    for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+    if (!(*mapped)->ok()) {
+      return BpfStatus(errno, "BPF sockets: map the histograms");
+    }
+    ppmm_histogram* histogram = (*mapped)->Group(group);
+    for (Sketch* kind : kinds) {
       for (std::size_t shard = 0; shard < PPMM_SHARDS; ++shard) {
-        Take(mapped.Histogram(kind, shard), kinds[kind]);
+        Take(histogram++, kind);
       }
     }
     observed_before[number] = observed;
@@ -223,6 +232,7 @@ struct SocketScanner::Impl {
   sockets_bpf* skeleton = nullptr;
   ppmm_slot* slots = nullptr;
   std::array<std::uint64_t, PPMM_SLOTS> observed_before = {};
+  std::uint32_t groups_used = 1;  // the highest ever, and one
   CaptureHooks hooks;
   std::vector<bpf_link*> capture_links;
   std::uint64_t count_number = 0;
@@ -318,6 +328,7 @@ absl::Status SocketScanner::Seed() {
 absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
   const std::uint64_t poll_number = ++impl_->skeleton->data->poll_number;
   std::size_t filled = 0;
+  std::optional<MappedHistograms> mapped;
   const absl::Status status = impl_->Run(impl_->skeleton->links.poll);
   const std::uint32_t highest = std::min<std::uint32_t>(Load(impl_->skeleton->bss->highest_slot), PPMM_SLOTS - 1);
   for (std::uint32_t number = 1; status.ok() && number <= highest; ++number) {
@@ -330,7 +341,7 @@ absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
     }
     const ListenerSample& sample = (*out)[filled];
     ToSample(impl_->slots[number], poll_number, &(*out)[filled]);
-    RETURN_IF_ERROR(impl_->TakeTimes(number, &(*out)[filled].times));
+    RETURN_IF_ERROR(impl_->TakeTimes(number, &mapped, &(*out)[filled].times));
     ++filled;
     if (!sample.listening && sample.open_connections == 0) {
       RETURN_IF_ERROR(impl_->Free(number));

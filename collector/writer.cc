@@ -117,9 +117,10 @@ void Writer::TakeTime() {
   const bool waited = store_time_.waiting();
   const absl::Time before = store_time_.time();
   const absl::Time time = store_time_.Advance(clock_->Now(), clock_->SinceBoot());
-  if (store_time_.waiting() != waited && before != absl::UnixEpoch()) {
+  if (store_time_.waiting() != waited && before != absl::UnixEpoch() && (!waited || wait_told_)) {
     LogWarning("writer", waited ? "store time goes on" : "store time waits",
                store_time_.reason().empty() ? "" : absl::StrCat(": ", store_time_.reason()));
+    wait_told_ = !waited;
   }
   if (store_time_.fell()) {
     LogWarning("writer", "store time was ahead of the right time: set back from ", absl::FormatTime(before), " to ",

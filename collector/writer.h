@@ -131,6 +131,7 @@ class Writer {
   bool healthy_ = true;
   bool built_ = true;  // the state is as committed
   StoreTime store_time_;
+  bool wait_told_ = false;  // that store time waits
   LogLimiter failures_{absl::Seconds(10)};
 
   mutable Mutex mutex_;

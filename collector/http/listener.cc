@@ -93,8 +93,8 @@ absl::Status DescribeBindError(int cause, absl::string_view listen, int port, ab
                            : "a program that this user cannot see (`ss -ltnp` as root names it)",
                      "; stop it, or choose another port with ", flag, " ADDRESS:PORT"));
   }
-  if (cause == EADDRNOTAVAIL) {
-    return absl::InvalidArgumentError(
+  if (cause == EADDRNOTAVAIL) {  // no mistake of the configuration: at boot the address may come later
+    return absl::UnavailableError(
         absl::StrCat(what, ": this host has no such address; choose another with ", flag, " ADDRESS:PORT"));
   }
   if (cause == EACCES) {

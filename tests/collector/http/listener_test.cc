@@ -77,7 +77,7 @@ TEST_F(ListenerTest, RefusesWhatIsNoAddress) {
 
 TEST_F(ListenerTest, AnAddressOfAnotherHostIsSaidSo) {
   const auto listener = ListenTcp("192.0.2.1:0", kFlag);
-  EXPECT_EQ(listener.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(listener.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(listener.status().message()), HasSubstr("no such address"));
 }
 

@@ -189,6 +189,9 @@ PageData::Application PageRowOf(const ApplicationView& view) {
   row.evidence = view.origin_evidence.empty() ? view.name_evidence : view.origin_evidence.front();
   row.throughput_per_second = view.throughput_per_second;
   row.throughput_of = view.throughput_of;
+  row.p50_seconds = view.response_time.QuantileSeconds(0.5);
+  row.p95_seconds = view.response_time.QuantileSeconds(0.95);
+  row.p99_seconds = view.response_time.QuantileSeconds(0.99);
   row.response_time_reason = view.response_time_reason;
   row.cpu_cores = view.cpu_cores;
   row.resident_memory_bytes = view.resident_memory_bytes;

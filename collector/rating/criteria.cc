@@ -231,7 +231,7 @@ class Evaluation {
 
   Measured OfResponseTimes() {
     if (!Has(Source::kResponseTimes)) {
-      return Missing("response times are not measured on any host");
+      return Missing("response times are not rated yet");
     }
     const auto share = [this](Sum well, Sum all, absl::string_view none) {
       const std::int64_t count = Get(all);
@@ -403,7 +403,7 @@ class Evaluation {
         return Has(Source::kRules) ? Value(Get(Sum::kRuleProvenDays)) : Missing("no alert rules are evaluated");
       case catalogue::EVALUATOR_RESPONSE_RULE_PROVEN:
         if (!Has(Source::kResponseTimes)) {
-          return NoSource(begun_, "response times are not measured on any host");
+          return NoSource(begun_, "response times are not rated yet");
         }
         return Has(Source::kRules) ? Value(Get(Sum::kResponseRuleProvenDays)) : Missing("no alert rules are evaluated");
       case catalogue::EVALUATOR_CANARY_ACCEPTED:

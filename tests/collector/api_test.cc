@@ -186,6 +186,7 @@ TEST_F(ApiTest, ResponseTimesAreThoseOfTheWindow) {
   EXPECT_DOUBLE_EQ(time["mean_seconds"].get<double>(), 0.0019);
   EXPECT_EQ(row["wait_time"]["count"], 100);
   EXPECT_EQ(row["service_time"]["reason"], "no request was answered in the last minute");
+  EXPECT_THAT(Get("/").body, AllOf(HasSubstr(">1.0 ms<"), HasSubstr(">10 ms<"))) << "the page shows them, too";
 }
 
 TEST_F(ApiTest, AnApplicationThatIsNotHeardOfKeepsItsRowWithoutNumbers) {

@@ -252,7 +252,7 @@ TEST(RateTest, AFreshInstallWithoutAlertingOrResponseTimesIsHonest) {
   EXPECT_EQ(row("INV-001").status, Status::kNoSource);
   EXPECT_THAT(row("INV-001").reason, HasSubstr("the inventory is not confirmed"));
   EXPECT_EQ(row("RSP-001").status, Status::kNoSource);
-  EXPECT_EQ(row("RSP-001").reason, "response times are not measured on any host");
+  EXPECT_EQ(row("RSP-001").reason, "response times are not rated yet");
   EXPECT_EQ(row("MON-004").status, Status::kNoSource);
   EXPECT_THAT(row("MON-004").reason, HasSubstr("no service manager's watchdog watches the collector"));
   EXPECT_EQ(row("TST-001").status, Status::kNoSource);

@@ -76,7 +76,8 @@ std::string Table::Render(const Screen& screen, int indent) const {
       const std::string cell = CutTo(text, widths[i]);
       const int blanks = widths[i] - DisplayWidth(cell);
       if (!cell.empty()) {
-        line.append(static_cast<std::size_t>(missing + (columns_[i].right ? blanks : 0)), ' ');
+        missing += columns_[i].right ? blanks : 0;
+        line.append(static_cast<std::size_t>(missing), ' ');
         line += Toned(screen, tone, cell);
         missing = columns_[i].right ? kGap : blanks + kGap;
       } else {

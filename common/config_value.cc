@@ -225,6 +225,7 @@ bool IsScalar(const FieldDescriptor& field) {
 
 std::vector<std::string> KeysOf(const google::protobuf::Descriptor& type) {
   std::vector<std::string> keys;
+  keys.reserve(static_cast<std::size_t>(type.field_count()));
   for (int i = 0; i < type.field_count(); ++i) {
     keys.emplace_back(type.field(i)->name());
   }

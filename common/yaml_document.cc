@@ -121,21 +121,21 @@ class TreeBuilder : public YAML::EventHandler {
 // The parser's words for the usual mistakes, said plainly. What is never closed is told where it was opened: the parser
 // itself points at the end of the file.
 YamlProblem Explain(const YAML::Exception& e, const YAML::Mark& last, const YAML::Mark& open) {
-  using namespace YAML::ErrorMsg;
+  namespace theirs = YAML::ErrorMsg;
   struct Plain {
-    const char* theirs;
+    const char* said;
     absl::string_view ours;
     const YAML::Mark& mark;
   };
   const Plain kPlain[] = {
-      {EOF_IN_SCALAR, "after this a quote is opened and not closed", last},
-      {END_OF_SEQ_FLOW, "this [ is not closed, or a comma is missing in it", open},
-      {END_OF_MAP_FLOW, "this { is not closed, or a comma is missing in it", open},
-      {END_OF_MAP, "a key is expected here; check quotes and indentation", e.mark},
-      {MAP_VALUE, "a second \": \" in one value; check the indentation, or put the value in quotes", e.mark},
+      {theirs::EOF_IN_SCALAR, "after this a quote is opened and not closed", last},
+      {theirs::END_OF_SEQ_FLOW, "this [ is not closed, or a comma is missing in it", open},
+      {theirs::END_OF_MAP_FLOW, "this { is not closed, or a comma is missing in it", open},
+      {theirs::END_OF_MAP, "a key is expected here; check quotes and indentation", e.mark},
+      {theirs::MAP_VALUE, "a second \": \" in one value; check the indentation, or put the value in quotes", e.mark},
   };
   for (const Plain& plain : kPlain) {
-    if (e.msg == plain.theirs) {
+    if (e.msg == plain.said) {
       return {plain.mark.line + 1, plain.mark.column + 1, std::string(plain.ours)};
     }
   }

@@ -492,8 +492,7 @@ TEST(ResponseTimeTest, HasNoSourceUntilAHostMeasuresIt) {
   world.facts.organization().source_since_s.fill(0);
   for (const absl::string_view id : {"RSP-001", "RSP-002", "RSP-003", "RSP-005", "RSP-101", "RSP-102"}) {
     for (const Criterion& criterion : TestCatalogue().Find(id)->criteria) {
-      EXPECT_EQ(Found(world, criterion, App(1)), "no source since day 1: response times are not rated yet")
-          << id;
+      EXPECT_EQ(Found(world, criterion, App(1)), "no source since day 1: response times are not rated yet") << id;
     }
   }
   EXPECT_EQ(Found(world, Of("ALR-101", catalogue::EVALUATOR_RESPONSE_RULE_PROVEN), App(1)),

@@ -100,7 +100,7 @@ void Validate(const config::CollectorConfig& config, ConfigReport* report) {
   CheckPath("data", config.data(), report);
   CheckSocketPath("socket", config.socket(), report);
   for (int i = 0; i < config.networks_size(); ++i) {
-    if (const auto network = Network::Parse(config.networks(i)); !network.ok()) {
+    if (const auto network = Network::ParseOwn(config.networks(i)); !network.ok()) {
       report->AddError(absl::StrCat("networks[", i, "]"), network.status().message());
     }
   }

@@ -199,6 +199,20 @@ void IngestQueue::Cut(StreamId stream, const absl::Status& why) {
   sink->Cut(why);
 }
 
+void IngestQueue::EndAll(const absl::Status& why) {
+  std::vector<std::shared_ptr<StreamSink>> sinks;
+  {
+    MutexLock lock(&mutex_);
+    closed_ = why;
+    for (const auto& [id, stream] : streams_) {
+      sinks.push_back(stream.sink);
+    }
+  }
+  for (const std::shared_ptr<StreamSink>& sink : sinks) {
+    sink->Cut(why);
+  }
+}
+
 void IngestQueue::SetOpen(bool open, const absl::Status& why) {
   MutexLock lock(&mutex_);
   closed_ = open ? absl::OkStatus() : why;

@@ -58,6 +58,8 @@ class IngestQueue {
   void CutAll(const absl::Status& why);
   // Cuts one stream and drops what it queued.
   void Cut(StreamId stream, const absl::Status& why);
+  // Ends every stream and opens no other; what is queued stays, to be committed.
+  void EndAll(const absl::Status& why);
   // Whether streams may be opened; false while the collector cannot commit.
   void SetOpen(bool open, const absl::Status& why);
   void Wake();

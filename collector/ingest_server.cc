@@ -291,7 +291,7 @@ class Service : public grpc::CallbackGenericService {
 class GrpcIngestServer : public IngestServer {
  public:
   GrpcIngestServer(const Clock* clock, IngestQueue* queue, IngestCounters* counters)
-      : clock_(clock), counters_(counters), service_(clock, queue, counters, &silent_) {}
+      : clock_(clock), queue_(queue), counters_(counters), service_(clock, queue, counters, &silent_) {}
   ~GrpcIngestServer() override { Stop(); }
 
   absl::Status Listen(const IngestOptions& options) {
@@ -346,6 +346,8 @@ class GrpcIngestServer : public IngestServer {
       if (loop_ != nullptr) {
         loop_->Stop();
       }
+      queue_->EndAll(absl::UnavailableError("the collector is stopping"));
+      // What does not end by that, as a peer that takes nothing, is cancelled.
       server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
       server_->Wait();
       loop_.reset();
@@ -372,6 +374,7 @@ class GrpcIngestServer : public IngestServer {
   }
 
   const Clock* const clock_;
+  IngestQueue* const queue_;
   IngestCounters* const counters_;
   SilentConnections silent_;
   Service service_;

@@ -121,7 +121,7 @@ void CheckScopes(const config::Inventory& inventory, ConfigReport* report) {
     hosts.Take("host", inventory.hosts(i).host(), item);
   }
   for (int i = 0; i < inventory.networks_size(); ++i) {
-    if (const auto network = Network::Parse(inventory.networks(i)); !network.ok()) {
+    if (const auto network = Network::ParseOwn(inventory.networks(i)); !network.ok()) {
       Item("networks", i, report).Add("", network.status().message());
     }
   }
@@ -247,7 +247,7 @@ std::vector<Network> OwnNetworks(const config::CollectorConfig& config, const In
   std::vector<Network> networks;
   for (const auto* texts : {&config.networks(), &inventory.said().networks()}) {
     for (const std::string& text : *texts) {
-      if (const absl::StatusOr<Network> network = Network::Parse(text); network.ok()) {  // both were validated
+      if (const absl::StatusOr<Network> network = Network::ParseOwn(text); network.ok()) {  // both were validated
         networks.push_back(*network);
       }
     }

@@ -186,6 +186,19 @@ absl::StatusOr<Network> Network::Parse(absl::string_view text) {
   return network;
 }
 
+absl::StatusOr<Network> Network::ParseOwn(absl::string_view text) {
+  absl::StatusOr<Network> network = Parse(text);
+  if (network.ok()) {
+    const bool v4 = network->base_.is_v4();
+    const int widest = v4 ? 8 : 16;
+    if ((v4 ? network->bits_ - 96 : network->bits_) < widest) {
+      return NoAddress(text, "is wider than any organization's",
+                       absl::StrCat("write networks of a prefix of ", widest, " or more"));
+    }
+  }
+  return network;
+}
+
 bool Network::Contains(const IpAddress& address) const {
   return base_.is_v4() == address.is_v4() && SameBits(base_, address, bits_);
 }

@@ -50,6 +50,11 @@ class Network {
   //
   // Errors: InvalidArgument; bits beyond the prefix are refused with the network that was probably meant.
   static absl::StatusOr<Network> Parse(absl::string_view text);
+  // As Parse, of a network that one organization has: none holds more than a /8 of IPv4 or a /16 of IPv6, and one that
+  // seems to would make every public address that hosts talk to a host of its own.
+  //
+  // Errors: InvalidArgument.
+  static absl::StatusOr<Network> ParseOwn(absl::string_view text);
 
   bool Contains(const IpAddress& address) const;
   std::string ToString() const;

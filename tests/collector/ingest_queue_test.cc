@@ -70,6 +70,19 @@ TEST(IngestQueueTest, ACutStreamLeavesNothingAndMayPushNothing) {
   EXPECT_EQ(queue.bytes(), 0u);
 }
 
+TEST(IngestQueueTest, KeepsWhatIsQueuedWhenItEndsAllStreams) {
+  IngestQueue queue;
+  Stream stream(queue);
+  ASSERT_TRUE(queue.Push(stream.id, stream.Batch()).ok());
+  queue.EndAll(absl::UnavailableError("the end"));
+  ASSERT_EQ(stream.sink->cuts().size(), 1u);
+  EXPECT_EQ(stream.sink->cuts()[0].message(), "the end");
+  queue.Close(stream.id, false);
+  EXPECT_EQ(queue.TakeLive().size(), 2u) << "the hello and the batch";
+  EXPECT_TRUE(std::holds_alternative<StreamClosed>(queue.TakeLate()->event));
+  EXPECT_EQ(queue.Open(stream.sink, {}).status().message(), "the end");
+}
+
 TEST(IngestQueueTest, ACloseWaitsBehindWhatTheStreamPushed) {
   IngestQueue queue;
   Stream stream(queue);

@@ -192,6 +192,18 @@ TEST_F(IngestServerTest, CutsAStreamWithTheReason) {
   EXPECT_THAT(client.Finish().error_message(), HasSubstr("the disk is full"));
 }
 
+TEST_F(IngestServerTest, EndsOpenStreamsWithTheReasonWhenItStops) {
+  Client client(server_->port());
+  ASSERT_TRUE(client.Write(HelloFrame(5, clock_.Now())));
+  Await(1);
+  std::thread stop([this] { server_->Stop(); });
+  EXPECT_FALSE(client.Read().has_value());
+  const grpc::Status status = client.Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(status.error_message(), "the collector is stopping");
+  stop.join();
+}
+
 TEST_F(IngestServerTest, KnowsNoOtherMethod) {
   Client client(server_->port(), "/ppmm.wire.Telemetry/Other");
   EXPECT_FALSE(client.Read().has_value());

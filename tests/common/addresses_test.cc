@@ -107,6 +107,17 @@ TEST(NetworkTest, SaysWhatIsWrong) {
   }
 }
 
+TEST(NetworkTest, OfAnOrganizationIsNotHalfTheInternet) {
+  EXPECT_EQ(Network::ParseOwn("0.0.0.0/0").status().message(),
+            "\"0.0.0.0/0\" is wider than any organization's; write networks of a prefix of 8 or more");
+  EXPECT_EQ(Network::ParseOwn("2000::/3").status().message(),
+            "\"2000::/3\" is wider than any organization's; write networks of a prefix of 16 or more");
+  EXPECT_EQ(Network::ParseOwn("10.1.2.3/8").status().message(), NetworkError("10.1.2.3/8"));
+  for (const char* text : {"10.0.0.0/8", "192.0.2.7", "2001::/16", "fd00:1::/32"}) {
+    EXPECT_EQ(Network::ParseOwn(text).value(), Network::Parse(text).value()) << text;
+  }
+}
+
 TEST(ParseHostPortTest, ReadsAddressesAndNames) {
   EXPECT_EQ(ParseHostPort("127.0.0.1:7767").value(), (HostPort{"127.0.0.1", 7767}));
   EXPECT_EQ(ParseHostPort("[::1]:1").value(), (HostPort{"::1", 1}));

@@ -125,6 +125,7 @@ class Agent::Impl {
     source_options.spool_stats = [this] { return spool_->Stats(); };
     Sources sources = BuildSources(source_options);
     capture_ = sources.capture;
+    response_clock_ = sources.response_clock;
     if (sources.degraded) {
       LogWarning("agent", "degraded: ", capture_, "; costs more CPU and sees less; `ppmm doctor` tells the cure");
     }
@@ -197,6 +198,10 @@ class Agent::Impl {
     }
     json["started"] = TimeOrEmpty(started_);
     json["capture"] = capture_;
+    json["response_clock"] = {{"arrival", response_clock_.arrival()},
+                              {"read", response_clock_.read()},
+                              {"write", response_clock_.write()},
+                              {"limits", response_clock_.limits()}};
     json["collector"] = {{"address", settings_.collector},
                          {"connected", stream.connected},
                          {"since", TimeOrEmpty(stream.since)},
@@ -268,6 +273,7 @@ class Agent::Impl {
   void LookAtHost() {
     wire::Host host = ReadHostInfo(settings_.root);
     host.set_capture(capture_);
+    *host.mutable_response_clock() = response_clock_;
     recorder_->SetHost(host, boot_.boot);
   }
 
@@ -280,6 +286,7 @@ class Agent::Impl {
   std::string life_note_;
   std::string host_name_;  // as last looked at
   std::string capture_;
+  wire::ResponseClock response_clock_;
   BootFacts boot_;
   std::unique_ptr<SpoolDirectory> disk_;
   std::unique_ptr<ShortRun> short_run_;

@@ -136,6 +136,12 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
     inputs.response_times_limits = absl::StrCat("the times of requests are taken by BPF: ", bpf.message());
     ways.push_back("sock_diag");
   }
+  if (inputs.takes_response_times) {
+    sources->response_clock.set_arrival(sockets->hooks().arrival);
+    sources->response_clock.set_read(sockets->hooks().read);
+    sources->response_clock.set_write(sockets->hooks().write);
+  }
+  sources->response_clock.set_limits(inputs.response_times_limits);
   sources->capture = absl::StrCat(ways[0], ", ", ways[1]);
   if (!bpf.ok()) {
     sources->degraded = true;

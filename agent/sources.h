@@ -32,6 +32,7 @@ struct Sources {
   // cure. For status, log and the host's record.
   std::string capture;
   bool degraded = false;
+  wire::ResponseClock response_clock;
 };
 
 // Builds the enabled sources. Never fails: what BPF cannot do is done by /proc and netlink.

@@ -180,6 +180,17 @@ std::string ForecastLines(const Json& exhaustion, const Screen& screen) {
   return lines;
 }
 
+// "times of requests by tp_btf/sk_data_ready (arrival), ...", and what these hooks cannot see.
+std::string ResponseClockWords(const Json& clock) {
+  const std::string limits = TextAt(clock, "limits");
+  if (TextAt(clock, "arrival").empty()) {
+    return absl::StrCat("no times of requests", limits.empty() ? "" : ": ", limits);
+  }
+  return absl::StrCat("times of requests by ", TextAt(clock, "arrival"), " (arrival), ",
+                      TextAt(clock, "read").empty() ? "-" : TextAt(clock, "read"), " (read), ", TextAt(clock, "write"),
+                      " (write)", limits.empty() ? "" : ": ", limits);
+}
+
 std::string HostDetails(const Json& host, const Screen& screen) {
   std::string working;
   std::string broken;
@@ -197,8 +208,10 @@ std::string HostDetails(const Json& host, const Screen& screen) {
   }
   const std::string system = absl::StrCat(TextAt(host, "operating_system"), ", kernel ", TextAt(host, "kernel"),
                                           ", capture by ", TextAt(host, "capture"));
+  const std::string clock = ResponseClockWords(MemberAt(host, "response_clock"));
   return absl::StrCat(
-      "  ", Wrap(system, screen.width, 2, 2), "\n", ForecastLines(MemberAt(host, "exhaustion"), screen),
+      "  ", Wrap(system, screen.width, 2, 2), "\n  ", Wrap(clock, screen.width, 4, 2), "\n",
+      ForecastLines(MemberAt(host, "exhaustion"), screen),
       working.empty() ? "" : absl::StrCat("  ", Wrap("sources ok: " + working, screen.width, 4, 2), "\n"), broken);
 }
 
@@ -348,6 +361,10 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
   }
   add("hosts", absl::StrCat(number(hosts, "live"), " live, ", number(hosts, "silent"), " silent, ",
                             number(hosts, "off"), " off"));
+  for (const Json& clock : ArrayAt(status, "response_clocks")) {
+    add("clock", absl::StrCat(number(clock, "hosts"), NumberAt(clock, "hosts") == 1 ? " live host: " : " live hosts: ",
+                              ResponseClockWords(clock)));
+  }
   // What is beyond a limit is said only where there is some.
   const auto more = [&number](const Json& object, absl::string_view key, absl::string_view what) {
     return NumberAt(object, key).value_or(0) > 0 ? absl::StrCat(", ", number(object, key), what) : "";

@@ -70,6 +70,9 @@ StatusNumbers ReadStatus(State& state, absl::Time now) {
     ++(presence == HostPresence::kLive  ? numbers.hosts_live
        : presence == HostPresence::kOff ? numbers.hosts_off
                                         : numbers.hosts_silent);
+    if (presence == HostPresence::kLive) {
+      ++numbers.response_clocks[ResponseClockOf(host)];
+    }
     if (host.row.duplicate) {
       numbers.duplicates.push_back(host.row.label);
     }

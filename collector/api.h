@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,8 +61,9 @@ struct StatusNumbers {
   std::size_t instances = 0;
   std::size_t series = 0;
   SampleCounts samples;
-  std::uint64_t lost_by_restore = 0;    // samples
-  std::vector<std::string> duplicates;  // labels of hosts that share an identity
+  std::uint64_t lost_by_restore = 0;                         // samples
+  std::vector<std::string> duplicates;                       // labels of hosts that share an identity
+  std::map<ResponseClockView, std::size_t> response_clocks;  // live hosts by where they read it
 };
 std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, absl::Time now);
 

@@ -144,6 +144,13 @@ Json ExhaustionOf(const HostForecasts& forecasts) {
           {"resources", std::move(resources)}};
 }
 
+Json ResponseClockJson(const ResponseClockView& clock) {
+  return {{"arrival", TextOrNull(clock.arrival)},
+          {"read", TextOrNull(clock.read)},
+          {"write", TextOrNull(clock.write)},
+          {"limits", TextOrNull(clock.limits)}};
+}
+
 Json HostOf(const HostView& view) {
   Json sources = Json::array();
   for (const SourceView& source : view.sources) {
@@ -165,6 +172,7 @@ Json HostOf(const HostView& view) {
           {"kernel", TextOrNull(view.kernel)},
           {"operating_system", TextOrNull(view.operating_system)},
           {"capture", TextOrNull(view.capture)},
+          {"response_clock", ResponseClockJson(view.response_clock)},
           {"cpus", OrNull(view.cpus)},
           {"memory_bytes", OrNull(view.memory_bytes)},
           {"addresses", view.addresses},
@@ -182,6 +190,15 @@ Json ByReason(const SelfNumbers::ByReason& counts) {
   Json json = Json::object();
   for (const auto& [reason, count] : counts) {
     json[reason] = count;
+  }
+  return json;
+}
+
+Json ResponseClocksJson(const std::map<ResponseClockView, std::size_t>& clocks) {
+  Json json = Json::array();
+  for (const auto& [clock, hosts] : clocks) {
+    json.push_back(ResponseClockJson(clock));
+    json.back()["hosts"] = hosts;
   }
   return json;
 }
@@ -335,6 +352,7 @@ std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, ab
        {{"live", of_committed(numbers.hosts_live)},
         {"silent", of_committed(numbers.hosts_silent)},
         {"off", of_committed(numbers.hosts_off)}}},
+      {"response_clocks", numbers.known ? ResponseClocksJson(numbers.response_clocks) : Json(nullptr)},
       {"applications", of_committed(numbers.applications)},
       {"instances", of_committed(numbers.instances)},
       {"series", of_committed(numbers.series)},

@@ -158,6 +158,7 @@ class Page {
     std::string host_labels;
     AppendLabel("host", host.row.label, &host_labels);
     ReadSamples(samples, host_labels);
+    ReadResponseClock(host, host_labels, now);
     for (const EntityId id : host.entities) {
       const EntityState* const entity = tables.Entity(id);
       if (entity == nullptr) {
@@ -224,6 +225,23 @@ class Page {
       found->type = TypeName(metric.kind);
     }
     return *found;
+  }
+
+  void ReadResponseClock(const HostState& host, const std::string& host_labels, absl::Time now) {
+    if (PresenceOf(host, now) != HostPresence::kLive) {
+      return;
+    }
+    constexpr absl::string_view kName = "ppmm_host_response_clock_info";
+    Family& family = families_[kName];
+    family.help = "1; the kernel hooks where the agent reads the clock of response times, empty where it has none.";
+    family.type = "gauge";
+    const ResponseClockView clock = ResponseClockOf(host);
+    std::string labels = host_labels;
+    AppendLabel("arrival", clock.arrival, &labels);
+    AppendLabel("read", clock.read, &labels);
+    AppendLabel("write", clock.write, &labels);
+    AppendLine(kName, "", labels, &family.lines);
+    absl::StrAppend(&family.lines, "1\n");
   }
 
   void ReadSamples(const SampleCounts& samples, const std::string& host_labels) {

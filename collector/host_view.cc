@@ -76,6 +76,11 @@ void TakeUtilization(const Tables& tables, const HostState& host, absl::Time now
   }
 }
 
+ResponseClockView ClockIn(const wire::Host& attributes) {
+  const wire::ResponseClock& clock = attributes.response_clock();
+  return {clock.arrival(), clock.read(), clock.write(), clock.limits()};
+}
+
 HostView ReadOne(const Tables& tables, const HostState& host, absl::Time now) {
   HostView view;
   view.key = host.row.key;
@@ -97,6 +102,7 @@ HostView ReadOne(const Tables& tables, const HostState& host, absl::Time now) {
     view.kernel = attributes.kernel();
     view.operating_system = attributes.operating_system();
     view.capture = attributes.capture();
+    view.response_clock = ClockIn(attributes);
     view.addresses.assign(attributes.addresses().begin(), attributes.addresses().end());
     if (attributes.cpus() != 0) {
       view.cpus = attributes.cpus();
@@ -117,6 +123,11 @@ HostView ReadOne(const Tables& tables, const HostState& host, absl::Time now) {
 }
 
 }  // namespace
+
+ResponseClockView ResponseClockOf(const HostState& host) {
+  wire::Host attributes;
+  return attributes.ParseFromString(host.row.attributes) ? ClockIn(attributes) : ResponseClockView{};
+}
 
 absl::string_view HostPresenceName(HostPresence presence) {
   return presence == HostPresence::kLive ? "live" : presence == HostPresence::kOff ? "off" : "silent";

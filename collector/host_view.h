@@ -37,6 +37,19 @@ struct SampleCounts {
   std::uint64_t late = 0;  // came more than 5 minutes after their time; part of `committed`
 };
 
+// Where a host's agent reads the clock of response times: as ResponseClock of the wire.
+struct ResponseClockView {
+  std::string arrival;  // empty: no times are taken
+  std::string read;     // empty: not split into wait and service
+  std::string write;
+  std::string limits;
+
+  friend auto operator<=>(const ResponseClockView&, const ResponseClockView&) = default;
+};
+
+// Under the reader lock.
+ResponseClockView ResponseClockOf(const HostState& host);
+
 struct HostView {
   HostKey key = 0;
   std::string label;
@@ -51,6 +64,7 @@ struct HostView {
   std::string kernel;
   std::string operating_system;
   std::string capture;
+  ResponseClockView response_clock;
   std::optional<std::uint32_t> cpus;
   std::optional<std::uint64_t> memory_bytes;
   std::vector<std::string> addresses;

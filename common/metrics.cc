@@ -387,11 +387,14 @@ std::string MetricListMarkdown() {
                     metric.period_seconds == 0 ? "step" : absl::StrCat(metric.period_seconds, " s"), " | ", metric.help,
                     " | ", metric.source, " |\n");
   }
-  absl::StrAppend(&out,
-                  "\nOne family on `/metrics/hosts` is the collector's own: `ppmm_samples_total`, a counter with the "
-                  "labels `host` and `outcome` (`produced`, `committed`, `refused`, `dropped`): samples of the host's "
-                  "agents by what became of them. `/metrics` has its sums and what else the collector tells "
-                  "([operations](operations.md#self-metrics)).\n");
+  absl::StrAppend(
+      &out,
+      "\nTwo families on `/metrics/hosts` are the collector's own: `ppmm_samples_total`, a counter with the "
+      "labels `host` and `outcome` (`produced`, `committed`, `refused`, `dropped`): samples of the host's "
+      "agents by what became of them; and `ppmm_host_response_clock_info`, 1 with the labels `host`, "
+      "`arrival`, `read` and `write`: the kernel hooks where the host's agent reads the clock of "
+      "[response times](response_time.md). `/metrics` has its sums and what else the collector tells "
+      "([operations](operations.md#self-metrics)).\n");
   return out;
 }
 

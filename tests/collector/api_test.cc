@@ -347,7 +347,7 @@ TEST(StatusTest, WhatCouldNotBeReadIsNullNeverZero) {
   numbers.readiness = absl::DataLossError("damaged");
   const Json status = Json::parse(StatusJson(numbers, SelfNumbers(), absl::FromUnixSeconds(1)));
   for (const char* const key : {"store_id", "as_of_commit", "as_of", "applications", "instances", "series", "samples",
-                                "samples_lost_by_restore"}) {
+                                "samples_lost_by_restore", "response_clocks"}) {
     EXPECT_TRUE(status.contains(key) && status[key].is_null()) << key;
   }
   for (const char* const key : {"live", "silent", "off"}) {
@@ -360,6 +360,12 @@ TEST_F(ApiTest, StatusIsOnePageOfNumbers) {
   EXPECT_EQ(status["ready"], true);
   EXPECT_EQ(status["store_id"], "0102030405060708");
   EXPECT_EQ(status["hosts"], Json({{"live", 1}, {"silent", 1}, {"off", 1}}));
+  ASSERT_EQ(status["response_clocks"].size(), 1U);
+  EXPECT_EQ(status["response_clocks"][0], Json({{"arrival", "tp_btf/sk_data_ready"},
+                                                {"read", nullptr},
+                                                {"write", "tp_btf/sock_send_length"},
+                                                {"limits", "an answer counts when its first write ends"},
+                                                {"hosts", 1}}));
   EXPECT_EQ(status["applications"], 3);
   EXPECT_EQ(status["samples"]["produced"], 6000);
   EXPECT_EQ(status["ingest"]["refused_batches"]["too_late"], 2);

@@ -153,6 +153,9 @@ class ViewWorld {
     attributes.set_memory_bytes(std::uint64_t{4} << 30);
     attributes.add_addresses(absl::StrCat("10.0.0.", key));
     attributes.set_capture("iter/task");
+    attributes.mutable_response_clock()->set_arrival("tp_btf/sk_data_ready");
+    attributes.mutable_response_clock()->set_write("tp_btf/sock_send_length");
+    attributes.mutable_response_clock()->set_limits("an answer counts when its first write ends");
     host.row.attributes = attributes.SerializeAsString();
     host.late_samples_total = key;
     AgentState& agent = tables.agents[std::string(16, static_cast<char>(64 + key))];

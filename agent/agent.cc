@@ -14,6 +14,7 @@
 #include "nlohmann/json.hpp"
 
 #include "agent/grpc_transport.h"
+#include "agent/hello.h"
 #include "agent/host_info.h"
 #include "agent/identify/identify.h"
 #include "agent/identity_file.h"
@@ -259,15 +260,7 @@ class Agent::Impl {
 
   void Describe(wire::Hello* hello) {
     MutexLock lock(&identity_mutex_);
-    hello->set_protocol(1);
-    hello->set_version(kVersion);
-    hello->set_agent_id(identity_->identity().agent_id);
-    hello->set_host_id(identity_->identity().host_id);
-    hello->set_duplicate_host_id(identity_->identity().duplicate_host_id);
-    hello->set_host_name(ReadHostName(settings_.root));
-    hello->set_group(settings_.group);
-    hello->set_boot_id(boot_.boot_id);
-    hello->set_boottime_us(absl::ToInt64Microseconds(clock_->SinceBoot()));
+    FillHello(identity_->identity(), settings_.group, settings_.root, boot_, clock_->SinceBoot(), hello);
   }
 
   void LookAtHost() {

@@ -17,6 +17,7 @@
 
 #include "agent/agent.h"
 #include "agent/config.h"
+#include "agent/privacy.h"
 #include "agent/resident_pages.h"
 #include "agent/source_names.h"
 #include "agent/status_socket.h"
@@ -35,6 +36,8 @@ namespace {
 
 constexpr char kProgram[] = "ppmm-agent";
 constexpr absl::Duration kDrain = absl::Seconds(5);
+// Sources that are read each ten seconds are in it.
+constexpr absl::Duration kPrivacyLength = absl::Seconds(12);
 // By then the first connection is made, and what only the start needed can go.
 constexpr absl::Duration kSettled = absl::Seconds(20);
 
@@ -125,9 +128,7 @@ int Run(const AgentFlags& flags, const DefaultPaths& paths, const config::AgentC
   return EXIT_SUCCESS;
 }
 
-int Once(const config::AgentConfig& config) {
-  RealClock clock;
-  const absl::StatusOr<std::string> text = DescribeOnce(SettingsOf(config), &clock);
+int Print(const absl::StatusOr<std::string>& text) {
   if (!text.ok()) {
     return Complain(kProgram, text.status());
   }
@@ -155,13 +156,25 @@ int main(int argc, char** argv) {
   app.add_option("--socket", flags.socket, "Unix socket of the status");
   app.add_flag("--once", once, "print this host's utilization and applications, and end");
   app.add_flag("--no-bpf", flags.no_bpf, "read /proc instead of loading BPF programs");
+  const CLI::App* const privacy =
+      app.add_subcommand("privacy", "print everything that leaves this host, and end; sends and writes nothing")
+          ->fallthrough();
   const auto load = [&] {
     config = ppmm::LoadAgentConfig(flags, paths, ppmm::kSourceNames);
     return config.status();
   };
-  return ppmm::DaemonMain(app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level, &flags.check_config},
-                          load, [&] {
-                            ppmm::ApplyLogLevel(config->log_level());
-                            return once ? ppmm::Once(*config) : ppmm::Run(flags, paths, *config);
-                          });
+  return ppmm::DaemonMain(
+      app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level, &flags.check_config}, load, [&] {
+        ppmm::ApplyLogLevel(config->log_level());
+        const ppmm::RealClock clock;
+        if (once) {
+          return ppmm::Print(ppmm::DescribeOnce(ppmm::SettingsOf(*config), &clock));
+        }
+        if (privacy->parsed()) {
+          std::fprintf(stderr, "looking for %d s, as the daemon would\n",
+                       static_cast<int>(absl::ToInt64Seconds(ppmm::kPrivacyLength)));
+          return ppmm::Print(ppmm::DescribePrivacy(ppmm::SettingsOf(*config), &clock, ppmm::kPrivacyLength));
+        }
+        return ppmm::Run(flags, paths, *config);
+      });
 }

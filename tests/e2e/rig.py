@@ -66,6 +66,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def is_open(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def agent_status(path):
     """What an agent's status socket says, or None."""
     try:

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/json_read.h"
@@ -70,50 +73,45 @@ std::string WorkOf(const Json& row) {
   return minutes.has_value() ? HumanWork(*minutes) : "-";
 }
 
+// A cure that is a command is to be typed: its column is not cut below the longest.
+Column CureColumn(const Json& rows) {
+  Column column{"cure", false, true};
+  for (const Json& row : rows) {
+    column.least = std::max(column.least, DisplayWidth(TextAt(row, "command")));
+  }
+  return column;
+}
+
 // What blocks and can be cured now.
 std::string BlockingTable(const Json& rating, const Screen& screen) {
   Table table({{"activity"},
                {"what stops you", false, true},
                {"role", false, false, true},
                {"work", true},
-               {"cure", false, true}});
+               CureColumn(ArrayAt(rating, "blocking"))});
   for (const Json& row : ArrayAt(rating, "blocking")) {
     if (TextAt(row, "status") == "undecided") {
       continue;
     }
     const std::string id = TextAt(row, "activity");
-    std::string cure = TextAt(row, "cure");
-    if (cure.empty()) {
-      cure = absl::StrCat("ppmm explain ", id);
-    }
     std::string reason = TextAt(row, "reason");
     table.AddRow({{id, ToneOf(TextAt(row, "status"))},
                   reason.empty() ? TextAt(row, "title") : reason,
                   TextAt(row, "role"),
                   WorkOf(row),
-                  cure});
+                  TextAt(row, "cure")});
   }
   return table.empty() ? ""
                        : absl::StrCat(Toned(screen, Tone::kHeading, "Stops you now"), "\n", table.Render(screen, 2));
 }
 
-std::string WaitingLine(const Json& rows, const Screen& screen) {
-  int waiting = 0;
-  std::optional<absl::Time> last;
-  for (const Json& row : rows) {
-    if (TextAt(row, "status") != "undecided") {
-      continue;
-    }
-    ++waiting;
-    const std::optional<absl::Time> until = TimeAt(row, "decidable_at");
-    if (until.has_value() && (!last.has_value() || *until > *last)) {
-      last = until;
-    }
-  }
-  if (waiting == 0) {
+std::string WaitingLine(const Json& waiting, const Screen& screen) {
+  const auto count = static_cast<std::int64_t>(NumberAt(waiting, "activities").value_or(0));
+  const std::optional<absl::Time> last = TimeAt(waiting, "until");
+  if (count <= 0) {
     return "";
   }
-  return absl::StrCat("Waits for time: ", waiting,
+  return absl::StrCat("Waits for time: ", count,
                       last.has_value() ? absl::StrCat(", the last until ", DateText(screen, *last)) : "",
                       " (ppmm activities --waiting)\n");
 }
@@ -231,7 +229,7 @@ std::string RenderRating(const Json& rating, const Screen& screen) {
   }
   absl::StrAppend(&out, "\n", Ladder(MemberAt(rating, "progress"), screen));
   const std::string blocking = BlockingTable(rating, screen);
-  const std::string waiting = WaitingLine(ArrayAt(rating, "blocking"), screen);
+  const std::string waiting = WaitingLine(MemberAt(rating, "waiting"), screen);
   absl::StrAppend(&out, blocking.empty() ? "" : "\n", blocking, waiting.empty() ? "" : "\n", waiting);
   const std::optional<absl::Time> evaluated = TimeAt(rating, "evaluated_at");
   const std::optional<absl::Time> held = TimeAt(rating, "held_since");
@@ -246,27 +244,58 @@ std::string RenderRating(const Json& rating, const Screen& screen) {
   return out;
 }
 
+namespace {
+
+void AddLater(const std::string& comes_with, const std::string& activity,
+              std::vector<std::pair<std::string, std::string>>& later) {
+  const auto same = std::find_if(later.begin(), later.end(), [&](const auto& one) { return one.first == comes_with; });
+  if (same == later.end()) {
+    later.emplace_back(comes_with, activity);
+  } else if (!absl::StrContains(same->second, activity)) {
+    absl::StrAppend(&same->second, ", ", activity);
+  }
+}
+
+}  // namespace
+
 std::string RenderNextSteps(const Json& steps, const Screen& screen) {
   std::string out;
+  std::vector<std::pair<std::string, std::string>> later;  // what it comes with, activities
   for (const Json& step : ArrayAt(steps, "next_steps")) {
-    const Json& acts = ArrayAt(step, "acts");
     double minutes = 0;
-    bool known = !acts.empty();
-    Table table(
-        {{"activity"}, {"act", false, true}, {"role", false, false, true}, {"work", true}, {"cure", false, true}});
-    for (const Json& act : acts) {
+    bool known = true;
+    Table table({{"activity"},
+                 {"act", false, true},
+                 {"role", false, false, true},
+                 {"work", true},
+                 CureColumn(ArrayAt(step, "acts"))});
+    for (const Json& act : ArrayAt(step, "acts")) {
+      if (const std::string comes_with = TextAt(act, "comes_with"); !comes_with.empty()) {
+        AddLater(comes_with, TextAt(act, "activity"), later);
+        continue;
+      }
       const std::optional<double> work = NumberAt(act, "minutes_of_work");
       minutes += work.value_or(0);
       known = known && work.has_value();
       table.AddRow(
           {TextAt(act, "activity"), TextAt(act, "act"), TextAt(act, "role"), WorkOf(act), TextAt(act, "cure")});
     }
-    absl::StrAppend(&out, out.empty() ? "" : "\n",
-                    Toned(screen, Tone::kHeading, absl::StrCat("For ", TextAt(step, "rung"))),
-                    known ? absl::StrCat("  ", HumanWork(minutes), " of work") : "", "\n",
-                    acts.empty() ? "  nothing but time\n" : table.Render(screen, 2));
+    if (!table.empty()) {
+      absl::StrAppend(&out, out.empty() ? "" : "\n",
+                      Toned(screen, Tone::kHeading, absl::StrCat("For ", TextAt(step, "rung"))),
+                      known ? absl::StrCat("  ", HumanWork(minutes), " of work") : "", "\n", table.Render(screen, 2));
+    }
   }
-  return out.empty() ? "Nothing is left to do.\n" : out;
+  if (out.empty()) {
+    out = later.empty() ? "Nothing is left to do.\n" : "Nothing is left to do today.\n";
+  }
+  if (!later.empty()) {
+    absl::StrAppend(&out, "\n", Toned(screen, Tone::kHeading, "Comes with a later version"), "\n");
+    for (const auto& [comes_with, activities] : later) {
+      absl::StrAppend(&out, "  ", Wrap(absl::StrCat(comes_with, ": ", activities), screen.width, 4, 2), "\n");
+    }
+  }
+  return out;
 }
 
 std::string RenderActivities(const Json& activities, bool waiting, const Screen& screen) {
@@ -302,7 +331,7 @@ std::string RenderActivities(const Json& activities, bool waiting, const Screen&
   }
   std::string out = table.Render(screen);
   if (waiting) {
-    absl::StrAppend(&out, all, all == 1 ? " activity waits" : " activities wait", " for time only.\n");
+    absl::StrAppend(&out, HumanCount(all, "activity waits", "activities wait"), " for time only.\n");
   } else {
     absl::StrAppend(&out, ok, " of ", all, " are ok. *: does not gate its level. More: ppmm explain ACTIVITY\n");
   }

@@ -44,7 +44,8 @@ std::string Table::Render(const Screen& screen, int indent) const {
     while (excess() > 0) {
       int* widest = nullptr;
       for (std::size_t i = 0; i < columns_.size(); ++i) {
-        if (shown[i] && columns_[i].flexible && widths[i] > narrowest && (widest == nullptr || widths[i] > *widest)) {
+        if (shown[i] && columns_[i].flexible && widths[i] > std::max(narrowest, columns_[i].least) &&
+            (widest == nullptr || widths[i] > *widest)) {
           widest = &widths[i];
         }
       }

@@ -14,6 +14,7 @@ struct Column {
   bool right = false;     // numbers
   bool flexible = false;  // may be cut, down to kNarrowestColumn
   bool optional = false;  // may be left out where the screen is too narrow
+  int least = 0;          // of a flexible one: not cut below, for what must be read whole, like a command
 };
 
 struct Cell {

@@ -61,14 +61,11 @@ void FillPage(const Rating& rating, PageData* page) {
           {std::string(RungName(rung)), std::string(TitleOf(rung)), RatioOf(interval.low), RatioOf(interval.high), ""});
     }
   }
+  page->waiting = rating.waiting.count;
+  page->waiting_until = Finite(rating.waiting.until);
   for (const BlockingRow& row : rating.blocking) {
     if (row.status == Status::kUndecided) {
-      ++page->waiting;
-      const std::optional<absl::Time> until = Finite(row.until);
-      if (until.has_value() && (!page->waiting_until.has_value() || *until > *page->waiting_until)) {
-        page->waiting_until = until;
-      }
-      continue;
+      continue;  // counted in `waiting`
     }
     PageData::Blocker blocker;
     blocker.activity = row.activity;
@@ -77,9 +74,8 @@ void FillPage(const Rating& rating, PageData* page) {
     if (row.minutes_of_work.has_value()) {
       blocker.minutes_of_work = *row.minutes_of_work;
     }
-    Cure cure = CureOf(row.command);
-    blocker.command = std::move(cure.command);
-    blocker.cure = std::move(cure.words);
+    blocker.command = row.cure.command;
+    blocker.cure = row.cure.words;
     page->blockers.push_back(std::move(blocker));
   }
   for (const ActivityStatus& row : rating.activities) {

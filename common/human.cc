@@ -98,6 +98,11 @@ std::string HumanPercent(double ratio) {
   return absl::StrFormat("%.0f %%", percent);
 }
 
+std::string HumanCount(std::int64_t count, absl::string_view singular, absl::string_view plural) {
+  const std::string many = plural.empty() ? absl::StrCat(singular, "s") : std::string(plural);
+  return absl::StrCat(HumanNumber(static_cast<double>(count)), " ", count == 1 ? singular : absl::string_view(many));
+}
+
 std::string HumanCores(double cores) {
   if (!(cores >= 0)) {
     return "-";

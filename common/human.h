@@ -1,8 +1,10 @@
 // Numbers as people read them: natural units, never more digits than matter. Pure; the page and the command share it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace ppmm {
@@ -16,6 +18,8 @@ std::string HumanNumber(double number);
 // "78 %", "99.97 %", "0.5 %". Rounded down from 99 on, so that 100 % means all, and below 1; "<0.01 %" for what is
 // nearly nothing. Units: 0..1.
 std::string HumanPercent(double ratio);
+// A count with what is counted: "1 host", "12,400 hosts", "2 entries". `plural`: where it is not the singular and "s".
+std::string HumanCount(std::int64_t count, absl::string_view singular, absl::string_view plural = "");
 // CPU cores in use: "0.08", "1.25", "12.4"; "<0.01" for what is nearly nothing.
 std::string HumanCores(double cores);
 // "now", "40 s ago", "4 min ago", "3 h ago", "12 d ago". A time ahead of `now` is "now": clocks differ.

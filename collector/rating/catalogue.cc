@@ -34,10 +34,18 @@ std::string Word(const std::string& enumerator) {
 }
 
 template <typename Message>
-Act MakeAct(const Message& schema, const std::string& role_of_row) {
+absl::StatusOr<Act> MakeAct(const Message& schema, const std::string& role_of_row) {
   Act act;
   act.what = schema.what();
   act.command = schema.command();
+  const PpmmCommand* const command = FindPpmmCommand(act.command);
+  act.comes_with = !schema.comes_with().empty() ? schema.comes_with()
+                   : command != nullptr         ? std::string(command->comes_with)
+                                                : "";
+  if (act.what.empty() || (act.command.empty() && !act.later())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the act \"", act.what, "\" needs words, and a command or what it comes with"));
+  }
   act.minutes = static_cast<int>(schema.minutes());
   act.role = schema.role() == catalogue::ROLE_UNSPECIFIED ? role_of_row : Word(catalogue::Role_Name(schema.role()));
   return act;
@@ -83,7 +91,7 @@ absl::StatusOr<Criterion> MakeCriterion(const catalogue::Criterion& schema, cons
   criterion.missing = schema.missing();
   criterion.human = schema.has_act();
   if (criterion.human) {
-    criterion.act = MakeAct(schema.act(), row.role);
+    ASSIGN_OR_RETURN(criterion.act, MakeAct(schema.act(), row.role));
   }
   if (criterion.evaluator == catalogue::EVALUATOR_UNOBSERVED) {
     return criterion.missing.empty()
@@ -126,7 +134,11 @@ absl::StatusOr<Activity> MakeActivity(const catalogue::Activity& schema) {
     row.criteria.push_back(std::move(made));
   }
   for (const catalogue::Remediation& remediation : schema.remediation()) {
-    row.remediation.push_back(MakeAct(remediation, row.role));
+    ASSIGN_OR_RETURN(Act act, MakeAct(remediation, row.role));
+    for (const int evaluator : remediation.cures()) {
+      act.cures.push_back(static_cast<catalogue::Evaluator>(evaluator));
+    }
+    row.remediation.push_back(std::move(act));
   }
   if (row.criteria.empty() || row.remediation.empty()) {
     return absl::InvalidArgumentError("a row needs a criterion and a remediation");
@@ -152,6 +164,14 @@ std::string DigestOf(const catalogue::Catalogue& schema) {
 }
 
 }  // namespace
+
+Cure CureOf(const Act& act) {
+  const PpmmCommand* const command = FindPpmmCommand(act.command);
+  if (act.later() && (command == nullptr || command->built())) {
+    return {"", absl::StrCat("later, with ", act.comes_with)};
+  }
+  return CureOf(act.command);
+}
 
 absl::string_view RungName(Rung rung) {
   return kRungNames[static_cast<std::size_t>(rung)];

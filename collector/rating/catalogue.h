@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 
 #include "collector/facts/day_facts.h"
+#include "common/ppmm_commands.h"
 #include "proto/catalogue.pb.h"
 
 namespace ppmm {
@@ -28,12 +29,20 @@ int SublevelOf(Rung rung);  // 1 to 3 on level 2, else 0
 // Numbers of the catalogue are kept in millionths, so that every comparison is one of integers.
 inline constexpr std::int64_t kMillion = 1'000'000;
 
+// Either `command` does it today, or `comes_with` says what brings it.
 struct Act {
   std::string what;
-  std::string command;  // empty: none does it
-  int minutes = 0;      // of work; 0: only time is needed
+  std::string command;     // as the catalogue names it; empty: none does it
+  std::string comes_with;  // not empty: not in this version; "alerting"
+  int minutes = 0;         // of work; 0: only time is needed
   std::string role;
+  std::vector<catalogue::Evaluator> cures;  // empty: every criterion of its row
+
+  bool later() const { return !comes_with.empty(); }
 };
+
+// How it is done: the one sentence that every view shows.
+Cure CureOf(const Act& act);
 
 // One thing an activity asks; proto/catalogue.proto has the meaning of each field.
 struct Criterion {
@@ -78,7 +87,8 @@ struct Activity {
 class Catalogue {
  public:
   // Errors: InvalidArgument names the row and what is wrong with it: an unknown level, a share outside 0 to 1, a window
-  //         over which the facts keep no sum, an id twice, a row without criterion or remediation.
+  //         over which the facts keep no sum, an id twice, a row without criterion or remediation, an act that can
+  //         neither be done today nor says what brings it.
   static absl::StatusOr<Catalogue> From(const catalogue::Catalogue& schema);
 
   const std::string& name() const { return name_; }
@@ -100,9 +110,10 @@ class Catalogue {
 // The text of catalogue.yaml as it was when the program was built.
 absl::string_view CatalogueYaml();
 
-// The catalogue of this program.
+// The catalogue of this program; as it is written, and with its numbers as integers.
 //
 // Errors: InvalidArgument with file, line and column, or as From(). A test keeps it from happening.
+absl::StatusOr<catalogue::Catalogue> ReadCatalogue();
 absl::StatusOr<Catalogue> LoadCatalogue();
 
 }  // namespace ppmm

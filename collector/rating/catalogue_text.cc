@@ -12,7 +12,7 @@ absl::string_view CatalogueYaml() {
   return kCatalogueYaml;
 }
 
-absl::StatusOr<Catalogue> LoadCatalogue() {
+absl::StatusOr<catalogue::Catalogue> ReadCatalogue() {
   catalogue::Catalogue schema;
   ConfigReport report("catalogue.yaml");
   RETURN_IF_ERROR(LoadYaml("catalogue.yaml", CatalogueYaml(), &schema, &report));
@@ -24,6 +24,11 @@ absl::StatusOr<Catalogue> LoadCatalogue() {
       }
     }
   }
+  return schema;
+}
+
+absl::StatusOr<Catalogue> LoadCatalogue() {
+  ASSIGN_OR_RETURN(const catalogue::Catalogue schema, ReadCatalogue());
   return Catalogue::From(schema);
 }
 

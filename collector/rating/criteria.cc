@@ -16,6 +16,7 @@ constexpr std::int64_t kLittleIntervals = 30;
 constexpr std::int64_t kLittleContradicting = 100;
 // Capture-recapture says nothing about a handful of hosts (model section 13.5).
 constexpr std::int64_t kHostsForEstimate = 50;
+constexpr absl::string_view kNoForecast = "time to exhaustion is not computed on any host";  // none reports
 constexpr absl::string_view kNotCounted = "no requests, connections or bytes of it are counted";
 // The window over which days with a forecast are summed.
 constexpr int kForecastWindow = 7;
@@ -105,8 +106,14 @@ class Evaluation {
     return true;
   }
 
+  // What would measure it is not built.
+  Measured NotBuilt(absl::string_view reason) const {
+    Measured measured = NoSource(begun_, reason);
+    measured.not_built = true;
+    return measured;
+  }
   Measured Missing(absl::string_view reason) const {
-    return NoSource(begun_, criterion_.missing.empty() ? reason : absl::string_view(criterion_.missing));
+    return NotBuilt(criterion_.missing.empty() ? reason : absl::string_view(criterion_.missing));
   }
 
   Measured Contradiction() const {
@@ -305,8 +312,11 @@ class Evaluation {
   }
 
   Measured OfAlertPath() {
-    if (!Has(Source::kRoutes) || facts_.latest_organization().routes == 0) {
+    if (!Has(Source::kRoutes)) {
       return Missing("no notification route exists");
+    }
+    if (facts_.latest_organization().routes == 0) {
+      return NoSource(begun_, "no notification route exists");
     }
     const DayFacts& latest = facts_.latest_organization();
     if (criterion_.evaluator == catalogue::EVALUATOR_ROUTES_ACKNOWLEDGED) {
@@ -323,7 +333,7 @@ class Evaluation {
     }
     const std::int64_t silences = OverHosts(Sum::kSilences);
     if (silences > 0 && !Has(Source::kRules)) {
-      return NoSource(begun_, "agents were silent, and nothing watches for silence: that needs alert rules");
+      return NotBuilt("agents were silent, and nothing watches for silence: that needs alert rules");
     }
     return Events(OverHosts(Sum::kSilencesNoticed), silences);
   }
@@ -364,7 +374,7 @@ class Evaluation {
       case catalogue::EVALUATOR_CLOCK_OFFSET:
         return OfHost();
       case catalogue::EVALUATOR_FORECAST_FRESH:
-        return Has(Source::kForecasts) ? OfHost() : Missing("time to exhaustion is not computed on any host");
+        return Has(Source::kForecasts) ? OfHost() : NoSource(begun_, kNoForecast);
       case catalogue::EVALUATOR_THROUGHPUT: {
         if (!scope_.monitored) {
           return NoSource(begun_, "no agent sees this application");
@@ -403,7 +413,7 @@ class Evaluation {
         return Has(Source::kRules) ? Value(Get(Sum::kRuleProvenDays)) : Missing("no alert rules are evaluated");
       case catalogue::EVALUATOR_RESPONSE_RULE_PROVEN:
         if (!Has(Source::kResponseTimes)) {
-          return NoSource(begun_, "response times are not rated yet");
+          return NotBuilt("response times are not rated yet");
         }
         return Has(Source::kRules) ? Value(Get(Sum::kResponseRuleProvenDays)) : Missing("no alert rules are evaluated");
       case catalogue::EVALUATOR_CANARY_ACCEPTED:
@@ -417,7 +427,7 @@ class Evaluation {
                    ? Events(Get(Sum::kIncidentsAlertedFirst), Get(Sum::kIncidentsDetectable))
                    : Missing("incidents are not recorded");
       case catalogue::EVALUATOR_WARNINGS_ANSWERED:
-        return Has(Source::kForecasts) ? WarningsAnswered() : Missing("time to exhaustion is not computed on any host");
+        return Has(Source::kForecasts) ? WarningsAnswered() : NoSource(begun_, kNoForecast);
       case catalogue::EVALUATOR_TIMED:
       case catalogue::EVALUATOR_PERCENTILE:
       case catalogue::EVALUATOR_USER_VANTAGE:

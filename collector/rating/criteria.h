@@ -28,6 +28,7 @@ struct Measured {
   // What is missing may have been done by people, and nothing records that yet: if it does not hold, there is no
   // source.
   bool unrecorded = false;
+  bool not_built = false;  // kNoSource: this version has no part that could measure it
   // value = numerator / denominator in the criterion's unit; events: those that went well of those there were.
   std::int64_t numerator = 0;
   std::int64_t denominator = 1;

@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "common/human.h"
+
 namespace ppmm {
 namespace {
 
@@ -188,6 +190,7 @@ class CriterionJudge {
     weights_ += Weight(scope);
     achievements_ += Weight(scope) * row.achievement;
     finding_.quiet = finding_.quiet || row.measured.quiet;
+    finding_.not_built = finding_.not_built || (row.status == Status::kNoSource && row.measured.not_built);
     if (row.status == Status::kUndecided) {
       finding_.until = std::max(finding_.until, row.measured.until);
     }
@@ -257,7 +260,7 @@ class CriterionJudge {
     const bool low = within(decided_fails_);
     const bool high = within(undecided_passes_);
     finding_.passes = view_ == View::kHigh ? high : low;
-    finding_.passes_after_act = finding_.passes || criterion_.human;
+    finding_.passes_after_act = finding_.passes || (criterion_.human && !criterion_.act.later());
     finding_.misses = decided_fails_.others + decided_fails_.exempt;
     finding_.tier_1_misses = decided_fails_.tier_1;
     finding_.allowed = criterion_.share == 0 ? 0 : AllowedMisses(finding_.counted, share);
@@ -395,10 +398,6 @@ bool AnyOf(const Facts& facts, Origin other) {
   return std::any_of(applications.begin(), applications.end(), [&](const Scope& scope) {
     return scope.line_of_business && !scope.excluded && scope.origin != other;
   });
-}
-
-absl::string_view Plural(ScopeKind kind) {
-  return kind == ScopeKind::kHost ? "hosts" : kind == ScopeKind::kApplication ? "applications" : "organizations";
 }
 
 }  // namespace
@@ -552,8 +551,11 @@ std::string ReasonOf(const CriterionFinding& finding, const Facts& facts) {
     return detail;  // the same for all: one sentence says it
   }
   const Scope* const worst = facts.Find(finding.worst.scope);
-  return absl::StrCat(failing, " of ", finding.counted, " ", Plural(criterion.scope),
+  return absl::StrCat(failing, " of ", HumanCount(finding.counted, ScopeKindName(criterion.scope)),
                       finding.status == Status::kUndecided ? " wait" : " miss",
+                      failing != 1                           ? ""
+                      : finding.status == Status::kUndecided ? "s"
+                                                             : "es",
                       finding.tier_1_misses > 0 ? absl::StrCat(", ", finding.tier_1_misses, " of them in tier 1") : "",
                       " (allowed: ", finding.allowed, "); worst ", worst != nullptr ? worst->label : "", ": ", detail);
 }

@@ -54,6 +54,7 @@ struct CriterionFinding {
   // The best it could be once a person has done what only a person can.
   bool passes_after_act = true;
   bool empty = false;              // nothing to judge, and that is known
+  bool not_built = false;          // without a source because this version has no part that could measure it
   bool unconfirmed_empty = false;  // nothing of this class was found, but nobody has confirmed that there is none
   Status status = Status::kNotApplicable;
   std::int64_t achievement = 0;         // millionths, weighted by tier

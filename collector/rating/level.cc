@@ -1,10 +1,13 @@
 #include "collector/rating/level.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+
+#include "common/human.h"
 
 namespace ppmm {
 namespace {
@@ -75,10 +78,6 @@ std::string DateInWords(absl::Time time) {
   return absl::FormatTime("%-d %b", time, absl::UTCTimeZone());
 }
 
-std::string Counted(std::int64_t count, absl::string_view singular) {
-  return absl::StrCat(count, " ", singular, count == 1 ? "" : "s");
-}
-
 // "12 hosts, 11 applications, 1 excluded with 3 % of requests, confirmed until 3 May": size and basis of a rating.
 std::string Basis(const Facts& facts) {
   std::int64_t counts[2] = {0, 0};
@@ -97,7 +96,7 @@ std::string Basis(const Facts& facts) {
     excluded_requests += scope.excluded ? own : 0;
     (scope.excluded ? excluded : counts[1]) += 1;
   }
-  std::string text = absl::StrCat(Counted(counts[0], "host"), ", ", Counted(counts[1], "application"));
+  std::string text = absl::StrCat(HumanCount(counts[0], "host"), ", ", HumanCount(counts[1], "application"));
   if (excluded > 0) {
     absl::StrAppend(&text, ", ", excluded, " excluded");
     if (requests > 0) {
@@ -110,6 +109,11 @@ std::string Basis(const Facts& facts) {
                              : absl::StrCat(", confirmed until ",
                                             DateInWords(absl::FromUnixSeconds(confirmed) + absl::Hours(24 * 180))));
   return text;
+}
+
+// "2 acts are done".
+std::string OnceDone(std::size_t acts) {
+  return absl::StrCat(HumanCount(static_cast<std::int64_t>(acts), "act"), acts == 1 ? " is done" : " are done");
 }
 
 std::string WithClasses(Rung rung, const Judgement& judgement) {
@@ -159,7 +163,46 @@ Day EarliestDay(const Judgement& low, const LevelState& state, absl::Time now) {
   }
 }
 
-std::string PublishedLabel(const Judgement& low, const Facts& facts, const LevelState& state, absl::Time now) {
+// While no gate of 2.1 is known to fail: when it may come. A date only where time, and acts that can be done today,
+// bring it.
+std::string Observing(const Judgement& low, const Judgement& provisional, const Catalogue& catalogue,
+                      const LevelState& state, absl::Time now) {
+  int gates = 0;
+  int later = 0;
+  std::set<std::string> acts;
+  for (const ActivityFinding& row : low.activities) {
+    if (!row.gating || row.activity->rung != Rung::k21) {
+      continue;
+    }
+    ++gates;
+    later += WayOf(row, Rung::k21, catalogue) == Way::kLater ? 1 : 0;
+    for (const CriterionFinding& finding : row.criteria) {
+      const Remedy remedy = RemedyOf(row, finding, catalogue);
+      if (finding.criterion->from <= Rung::k21 && !finding.passes && remedy.way == Way::kAct) {
+        acts.insert(remedy.act->what);
+      }
+    }
+  }
+  // What only people can do is missing, too, where it is not judged yet.
+  for (const ActivityFinding& row : provisional.activities) {
+    for (const CriterionFinding& finding : row.criteria) {
+      if (row.gating && row.activity->rung == Rung::k21 && finding.criterion->from <= Rung::k21 && !finding.passes &&
+          finding.criterion->human && finding.status != Status::kUndecided) {
+        acts.insert(finding.criterion->act.what);
+      }
+    }
+  }
+  if (later > 0) {
+    return absl::StrCat("observing; ", later, " of the ", gates, " activities of 2.1 ", later == 1 ? "comes" : "come",
+                        " with a later version");
+  }
+  // Published ten minutes after the day is over.
+  return absl::StrCat("observing, earliest 2.1 on ", DateInWords(StartOf(EarliestDay(low, state, now) + 1)),
+                      acts.empty() ? "" : absl::StrCat(" once ", OnceDone(acts.size())));
+}
+
+std::string PublishedLabel(const Judgement& low, const Judgement& provisional, const Catalogue& catalogue,
+                           const Facts& facts, const LevelState& state, absl::Time now) {
   if (low.nothing_to_rate) {
     return absl::StrCat(RungName(state.published), " (nothing to rate)");
   }
@@ -168,8 +211,7 @@ std::string PublishedLabel(const Judgement& low, const Facts& facts, const Level
            (row.status == Status::kNotSatisfied || row.status == Status::kContradicted);
   });
   if (state.published == Rung::k1 && !failing) {
-    // Published ten minutes after the day is over.
-    return absl::StrCat("1 (observing, earliest 2.1 on ", DateInWords(StartOf(EarliestDay(low, state, now) + 1)), ")");
+    return absl::StrCat("1 (", Observing(low, provisional, catalogue, state, now), ")");
   }
   return absl::StrCat(WithClasses(state.published, low), " (", Basis(facts), ")");
 }
@@ -198,61 +240,14 @@ absl::Time DecidableAt(const ActivityFinding& finding) {
   return until;
 }
 
-NextAct MakeAct(const Activity& activity, const Act& act) {
-  NextAct next;
-  next.activity = activity.id;
-  next.act = act.what;
-  next.command = act.command;
-  next.role = act.role;
-  if (act.minutes > 0) {
-    next.minutes_of_work = act.minutes;
-  }
-  return next;
-}
-
-// What has to be done for one failing gate: what only people can do, and the remediation of what else fails.
-std::vector<NextAct> ActsFor(const ActivityFinding& row, Rung rung, const Catalogue& catalogue) {
-  std::vector<NextAct> acts;
-  bool other = false;
-  std::string missing;
-  for (const CriterionFinding& criterion : row.criteria) {
-    if (criterion.criterion->from > rung || criterion.passes) {
-      continue;
-    }
-    if (criterion.status == Status::kNoSource) {
-      missing = criterion.criterion->missing;
-    }
-    if (criterion.criterion->human) {
-      acts.push_back(MakeAct(*row.activity, criterion.criterion->act));
-    } else if (criterion.unconfirmed_empty) {
-      // The one signature that also says what there is none of.
-      for (const Activity& activity : catalogue.activities()) {
-        for (const Criterion& confirmation : activity.criteria) {
-          if (confirmation.evaluator == catalogue::EVALUATOR_CONFIRMATION_AGE) {
-            acts.push_back(MakeAct(activity, confirmation.act));
-          }
-        }
-      }
-    } else {
-      other = true;
-    }
-  }
-  if (other) {
-    acts.push_back(MakeAct(*row.activity, row.activity->remediation.front()));
-    acts.back().missing = missing;
-  }
-  return acts;
-}
-
 // People's acts first, beside the rung that they alone would give; then, rung by rung, what else is missing. No act is
 // listed twice.
 std::vector<NextStep> NextSteps(const Judgement& provisional, Rung rung, const Catalogue& catalogue) {
   std::vector<NextStep> steps;
   std::vector<NextAct> listed;
   const auto add = [&](NextStep& step, NextAct act) {
-    const bool twice = std::any_of(listed.begin(), listed.end(), [&](const NextAct& other) {
-      return other.act == act.act && (!act.command.empty() || other.activity == act.activity);
-    });
+    const bool twice =
+        std::any_of(listed.begin(), listed.end(), [&](const NextAct& other) { return other.act == act.act; });
     if (!twice) {
       listed.push_back(act);
       step.acts.push_back(std::move(act));
@@ -272,10 +267,12 @@ std::vector<NextStep> NextSteps(const Judgement& provisional, Rung rung, const C
         }
       }
     }
-    // The least work first; what only time cures has no number and comes last.
-    std::stable_sort(step.acts.begin(), step.acts.end(), [](const NextAct& a, const NextAct& b) {
-      return a.minutes_of_work.value_or(INT32_MAX) < b.minutes_of_work.value_or(INT32_MAX);
-    });
+    // Of what can be done today, and of what comes later, the least work first; what only time cures comes last.
+    const auto order = [](const NextAct& act) {
+      return std::make_pair(!act.comes_with.empty(), act.minutes_of_work.value_or(INT32_MAX));
+    };
+    std::stable_sort(step.acts.begin(), step.acts.end(),
+                     [&](const NextAct& a, const NextAct& b) { return order(a) < order(b); });
     if (!step.acts.empty()) {
       steps.push_back(std::move(step));
     }
@@ -306,7 +303,7 @@ std::string BeforeTheFirstMinute(const Facts& facts) {
   const std::int64_t whole = (facts.organization().started_s + kMinute - 1) / kMinute * kMinute;
   const auto applications = static_cast<std::int64_t>(facts.Scopes(ScopeKind::kApplication).size());
   return absl::StrCat(
-      "not known yet (", Counted(hosts, "host"), " and ", Counted(applications, "application"),
+      "not known yet (", HumanCount(hosts, "host"), " and ", HumanCount(applications, "application"),
       hosts + applications == 1 ? " reports" : " report", "; due ",
       absl::FormatTime("%H:%M:%S", absl::FromUnixSeconds(whole + kMinute + kUntilEvaluated), absl::UTCTimeZone()),
       " UTC, after the first full minute)");
@@ -327,28 +324,24 @@ ProvisionalRating Provisional(const Judgement& judgement, const Facts& facts) {
   rating.label = absl::StrCat(WithClasses(rating.rung, judgement), " (from ", MinutesInWords(rating.minutes));
   const Rung with_acts = SupportedAfterActs(judgement);
   if (with_acts > rating.rung) {
-    std::vector<std::string> acts;
+    std::set<std::string> acts;
     for (const ActivityFinding& row : judgement.activities) {
       for (const CriterionFinding& criterion : row.criteria) {
         if (row.gating && row.activity->rung <= with_acts && criterion.criterion->from <= with_acts &&
             !criterion.passes && criterion.criterion->human) {
-          acts.push_back(criterion.criterion->act.what);
+          acts.insert(criterion.criterion->act.what);
         }
       }
     }
-    std::sort(acts.begin(), acts.end());
-    acts.erase(std::unique(acts.begin(), acts.end()), acts.end());
-    absl::StrAppend(&rating.label, "; ", RungName(with_acts), " once ",
-                    Counted(static_cast<std::int64_t>(acts.size()), "act"),
-                    acts.size() == 1 ? " is done" : " are done");
+    absl::StrAppend(&rating.label, "; ", RungName(with_acts), " once ", OnceDone(acts.size()));
   }
   absl::StrAppend(&rating.label, ")");
   return rating;
 }
 
-// Toward the rung above: what fails first, what waits for time last.
-std::vector<BlockingRow> Blocking(const Judgement& low, Rung target, const Facts& facts) {
-  std::vector<BlockingRow> rows;
+// Rows that fail, and how they are cured.
+std::vector<BlockingRow> Blocking(const Judgement& low, Rung target, const Catalogue& catalogue, const Facts& facts) {
+  std::vector<std::pair<Way, BlockingRow>> ordered;
   for (const ActivityFinding& finding : low.activities) {
     if (!finding.gating || finding.activity->rung > target || finding.Passes(target)) {
       continue;
@@ -361,7 +354,7 @@ std::vector<BlockingRow> Blocking(const Judgement& low, Rung target, const Facts
     row.status = finding.status;
     row.reason = ReasonOf(finding, facts);
     row.until = DecidableAt(finding);
-    Act act = finding.activity->remediation.front();
+    const CriterionFinding* reason = nullptr;  // the criterion that the row is about
     for (const CriterionFinding& criterion : finding.criteria) {
       if (criterion.criterion->from > target || criterion.passes) {
         continue;
@@ -371,20 +364,41 @@ std::vector<BlockingRow> Blocking(const Judgement& low, Rung target, const Facts
         row.reason = ReasonOf(criterion, facts);
         row.until = criterion.until;
       }
-      if (criterion.criterion->human && criterion.status != Status::kUndecided) {
-        act = criterion.criterion->act;
+      if (reason == nullptr || (reason->status != row.status && criterion.status == row.status)) {
+        reason = &criterion;
       }
     }
-    row.command = act.command;
-    if (act.minutes > 0 && row.status != Status::kUndecided) {
-      row.minutes_of_work = act.minutes;
+    Way way = Way::kTime;
+    if (row.status != Status::kUndecided) {
+      Remedy remedy = RemedyOf(finding, *reason, catalogue);
+      row.cure = std::move(remedy.cure);
+      if (remedy.act->minutes > 0) {
+        row.minutes_of_work = remedy.act->minutes;
+      }
+      way = remedy.way;
     }
+    ordered.emplace_back(way, std::move(row));
+  }
+  const auto order = [](Way way) { return way == Way::kAct ? 0 : way == Way::kLater ? 1 : 2; };
+  std::stable_sort(ordered.begin(), ordered.end(),
+                   [&](const auto& a, const auto& b) { return order(a.first) < order(b.first); });
+  std::vector<BlockingRow> rows;
+  rows.reserve(ordered.size());
+  for (auto& [way, row] : ordered) {
     rows.push_back(std::move(row));
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const BlockingRow& a, const BlockingRow& b) {
-    return (a.status == Status::kUndecided) < (b.status == Status::kUndecided);
-  });
   return rows;
+}
+
+WaitingRows Waiting(const std::vector<ActivityStatus>& rows) {
+  WaitingRows waiting;
+  for (const ActivityStatus& row : rows) {
+    if (row.status == Status::kUndecided) {
+      ++waiting.count;
+      waiting.until = std::max(waiting.until, row.decidable_at);
+    }
+  }
+  return waiting;
 }
 
 std::vector<ActivityStatus> Activities(const Judgement& low, const Judgement& high, const Facts& facts,
@@ -496,7 +510,7 @@ Rating Rate(const Catalogue& catalogue, const Facts& facts, const LevelState& st
   rating.published = state.published;
   rating.low = Supported(low);
   rating.high = Supported(high);
-  rating.label = PublishedLabel(low, facts, state, now);
+  rating.label = PublishedLabel(low, provisional, catalogue, facts, state, now);
   rating.provisional = Provisional(provisional, facts);
   for (const std::string& id : FailingGates(low, state.published)) {
     rating.watch_reasons.push_back(absl::StrCat(id, " fails"));
@@ -508,9 +522,10 @@ Rating Rate(const Catalogue& catalogue, const Facts& facts, const LevelState& st
       rating.progress[static_cast<std::size_t>(rung)] = {Progress(low, rung), Progress(high, rung)};
     }
   }
-  rating.blocking = Blocking(low, Above(state.published), facts);
+  rating.blocking = Blocking(low, Above(state.published), catalogue, facts);
   rating.next_steps = NextSteps(provisional, rating.provisional.rung, catalogue);
   rating.activities = Activities(low, high, facts, now);
+  rating.waiting = Waiting(rating.activities);
   rating.catalogue_digest = catalogue.digest();
   rating.snapshot_digest = facts.Digest();
   rating.evaluated_at = now;

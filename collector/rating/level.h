@@ -17,6 +17,7 @@
 #include "collector/facts/facts.h"
 #include "collector/rating/catalogue.h"
 #include "collector/rating/judge.h"
+#include "collector/rating/remedy.h"
 
 namespace ppmm {
 
@@ -87,19 +88,10 @@ struct BlockingRow {
   std::string reason;
   absl::Time until = absl::InfinitePast();  // of kUndecided
   std::optional<int> minutes_of_work;       // unknown where time alone cures
-  std::string command;
+  Cure cure;                                // empty where time alone cures
 };
 
-struct NextAct {
-  std::string activity;
-  std::string act;
-  std::string command;
-  std::string role;
-  std::optional<int> minutes_of_work;
-  std::string missing;  // not empty: no evidence of it reaches the collector, and why
-};
-
-// What would have to be done for a rung, besides what the entries before it ask.
+// What would have to be done for a rung, besides what the entries before it ask; what can be done today first.
 struct NextStep {
   Rung rung = Rung::k1;
   std::vector<NextAct> acts;
@@ -117,6 +109,12 @@ struct ActivityStatus {
   std::array<int, kStatuses> scopes{};
 };
 
+// Rows that are undecided, of any rung.
+struct WaitingRows {
+  int count = 0;
+  absl::Time until = absl::InfinitePast();  // the last of them
+};
+
 struct Rating {
   std::string organization;
   Rung published = Rung::k1;
@@ -127,7 +125,9 @@ struct Rating {
   bool watch = false;
   std::vector<std::string> watch_reasons;
   std::array<Interval, kRungs.size()> progress{};  // by Rung; rung 1 has none
-  std::vector<BlockingRow> blocking;               // toward the rung above `published`
+  // Toward the rung above `published`: what can be done today, what comes with a later version, what waits for time.
+  std::vector<BlockingRow> blocking;
+  WaitingRows waiting;
   std::vector<NextStep> next_steps;
   std::vector<ActivityStatus> activities;  // all rows; they point into the catalogue
   std::string catalogue_digest;

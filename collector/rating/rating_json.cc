@@ -57,9 +57,13 @@ Json TextOrNull(const std::string& text) {
 }
 
 Json ActOf(const NextAct& act) {
-  const Cure cure = CureOf(act.command);
-  return {{"activity", act.activity},          {"act", act.act},   {"command", TextOrNull(cure.command)},
-          {"cure", TextOrNull(cure.words)},    {"role", act.role}, {"minutes_of_work", OrNull(act.minutes_of_work)},
+  return {{"activity", act.activity},
+          {"act", act.act},
+          {"command", TextOrNull(act.cure.command)},
+          {"cure", TextOrNull(act.cure.words)},
+          {"comes_with", TextOrNull(act.comes_with)},
+          {"role", act.role},
+          {"minutes_of_work", OrNull(act.minutes_of_work)},
           {"missing", TextOrNull(act.missing)}};
 }
 
@@ -189,7 +193,7 @@ Json CriterionOf(const CriterionFinding& finding, const Facts& facts) {
 Json RemediationOf(const Activity& activity) {
   Json acts = Json::array();
   const auto add = [&](const Act& act, bool human) {
-    const Cure cure = CureOf(act.command);
+    const Cure cure = CureOf(act);
     acts.push_back({{"what", act.what},
                     {"command", TextOrNull(cure.command)},
                     {"cure", TextOrNull(cure.words)},
@@ -219,7 +223,6 @@ std::string RatingJson(const Rating& rating) {
   }
   Json blocking = Json::array();
   for (const BlockingRow& row : rating.blocking) {
-    const Cure cure = CureOf(row.command);
     blocking.push_back({{"activity", row.activity},
                         {"title", row.title},
                         {"level", Text(RungName(row.rung))},
@@ -228,8 +231,8 @@ std::string RatingJson(const Rating& rating) {
                         {"reason", row.reason},
                         {"decidable_at", TimeOf(row.until)},
                         {"minutes_of_work", OrNull(row.minutes_of_work)},
-                        {"command", TextOrNull(cure.command)},
-                        {"cure", TextOrNull(cure.words)}});
+                        {"command", TextOrNull(row.cure.command)},
+                        {"cure", TextOrNull(row.cure.words)}});
   }
   return Dump({{"organization", rating.organization},
                {"level", LevelOf(rating.published)},
@@ -247,6 +250,7 @@ std::string RatingJson(const Rating& rating) {
                {"watch_reasons", rating.watch_reasons},
                {"progress", std::move(progress)},
                {"blocking", std::move(blocking)},
+               {"waiting", {{"activities", rating.waiting.count}, {"until", TimeOf(rating.waiting.until)}}},
                {"next_steps", StepsOf(rating)},
                {"catalogue_digest", rating.catalogue_digest},
                {"snapshot_digest", rating.snapshot_digest},

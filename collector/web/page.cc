@@ -213,7 +213,7 @@ void RenderBlockers(HtmlWriter& html, const PageData& data) {
         }
       }
       html.Raw("<tbody class=\"block\"><tr class=\"group\"><th colspan=\"4\" scope=\"rowgroup\">").Text(role, 40);
-      html.Raw(" <span>").Text(absl::StrCat(acts, acts == 1 ? " act" : " acts"));
+      html.Raw(" <span>").Text(HumanCount(acts, "act"));
       if (minutes > 0) {
         html.Raw(", ").Text(HumanWork(minutes));
       }
@@ -243,9 +243,8 @@ void RenderBlockers(HtmlWriter& html, const PageData& data) {
     html.Raw("</table></div>\n");
   }
   if (data.waiting > 0) {
-    html.Raw("<p class=\"note\">").Text(absl::StrCat(data.waiting));
-    html.Raw(data.waiting == 1 ? http::Markup(" activity waits") : http::Markup(" activities wait"))
-        .Raw(" for time only");
+    html.Raw("<p class=\"note\">").Text(HumanCount(data.waiting, "activity waits", "activities wait"));
+    html.Raw(" for time only");
     if (data.waiting_until) {
       html.Raw(", the last until ").Text(Day(*data.waiting_until, data.time_zone));
     }

@@ -100,7 +100,7 @@ struct PageData {
   absl::TimeZone time_zone = absl::UTCTimeZone();
 
   std::string published;  // "1", "2.1", ... "5"; empty: none yet
-  std::string label;      // "Level 1 (observing, earliest 2.1 on 10 Dec)"
+  std::string label;      // "1 (observing, earliest 2.1 on 10 Dec)"
   std::optional<absl::Time> held_since;
   std::string provisional;  // empty: none yet
   std::string provisional_label;

@@ -1,17 +1,28 @@
 // What the rating tells people to type, typed: the program itself runs each command that a cure or next step names.
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include "collector/rating/catalogue.h"
 #include "common/ppmm_commands.h"
+#include "proto/agent_config.pb.h"
+#include "proto/collector_config.pb.h"
 #include "tests/testing/temp_folder.h"
 
 namespace ppmm {
@@ -50,36 +61,104 @@ Ran Type(const std::string& words) {
   return ran;
 }
 
-std::set<std::string> CommandsOfTheCatalogue() {
-  std::set<std::string> commands;
+// Every act of the catalogue, with its row.
+std::vector<std::pair<std::string, Act>> ActsOfTheCatalogue() {
+  std::vector<std::pair<std::string, Act>> acts;
   const absl::StatusOr<Catalogue> catalogue = LoadCatalogue();
   EXPECT_TRUE(catalogue.ok()) << catalogue.status();
   for (const Activity& activity : catalogue->activities()) {
     for (const Criterion& criterion : activity.criteria) {
-      commands.insert(criterion.act.command);
+      if (criterion.human) {
+        acts.emplace_back(activity.id, criterion.act);
+      }
     }
     for (const Act& act : activity.remediation) {
-      commands.insert(act.command);
+      acts.emplace_back(activity.id, act);
     }
   }
-  commands.erase("");
-  return commands;
+  return acts;
 }
 
-TEST(CuresTest, EveryCommandThatACureNamesIsKnown) {
-  const std::set<std::string> commands = CommandsOfTheCatalogue();
-  ASSERT_THAT(commands, Not(IsEmpty()));
-  for (const std::string& command : commands) {
-    EXPECT_THAT(command, StartsWith("ppmm "));
-    ASSERT_NE(FindPpmmCommand(command), nullptr) << command << " is no command of the contract";
-    const Cure cure = CureOf(command);
-    EXPECT_THAT(cure.words, Not(IsEmpty())) << command;
-    if (cure.command.empty()) {
-      EXPECT_THAT(cure.words, StartsWith("later, with ")) << command;
+std::string Shipped(const std::string& file) {
+  std::ifstream stream(absl::StrCat(PPMM_SOURCE_DIR, "/deploy/", file));
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+// A command of the system: of a unit that is shipped and takes it.
+void ExpectUnit(const std::string& command) {
+  const std::vector<std::string> words = absl::StrSplit(command, ' ');
+  ASSERT_EQ(words.front(), "systemctl") << command;
+  const std::string unit = Shipped(words.back() + ".service");
+  EXPECT_THAT(unit, HasSubstr("[Service]")) << command;
+  EXPECT_THAT(unit, HasSubstr(words[1] == "reload" ? "ExecReload=" : "[Install]")) << command;
+}
+
+bool IsKeyOf(const google::protobuf::Descriptor* message, absl::string_view key) {
+  const std::vector<std::string> names = absl::StrSplit(key, '.');
+  for (const std::string& name : names) {
+    const auto* const field = message == nullptr ? nullptr : message->FindFieldByName(name);
+    if (field == nullptr) {
+      return false;
+    }
+    message = field->message_type();
+  }
+  return true;
+}
+
+// Keys, files and flags that a text names are there.
+void ExpectNamesExist(const std::string& text) {
+  for (absl::string_view word : absl::StrSplit(text, absl::ByAnyChar(" ,;:()"), absl::SkipEmpty())) {
+    if (absl::StartsWith(word, "--")) {
+      EXPECT_THAT(Type("--help").output, HasSubstr(std::string(word))) << text;
+    } else if (absl::ConsumePrefix(&word, "deploy/") || absl::EndsWith(word, ".yaml")) {
+      EXPECT_THAT(Shipped(std::string(word)), Not(IsEmpty())) << text;
+    } else if (absl::StrContains(absl::StripSuffix(word, "."), '.') && !absl::ascii_isdigit(word[0])) {
+      EXPECT_TRUE(IsKeyOf(config::CollectorConfig::descriptor(), word) ||
+                  IsKeyOf(config::AgentConfig::descriptor(), word))
+          << word << ": " << text;
+    }
+  }
+}
+
+TEST(CuresTest, EveryCureIsAnActThatWorksTodayOrSaysWhatBringsIt) {
+  const std::vector<std::pair<std::string, Act>> acts = ActsOfTheCatalogue();
+  ASSERT_GE(acts.size(), 60U);
+  std::set<std::string> typed;
+  for (const auto& [activity, act] : acts) {
+    SCOPED_TRACE(absl::StrCat(activity, ": ", act.what));
+    const Cure cure = CureOf(act);
+    EXPECT_THAT(cure.words, Not(IsEmpty()));
+    EXPECT_EQ(act.later(), cure.command.empty());
+    if (act.later()) {
+      EXPECT_THAT(cure.words, StartsWith(absl::StrCat("later, with ", act.comes_with)));
+      EXPECT_TRUE(act.command.empty() || FindPpmmCommand(act.command) != nullptr) << act.command;
       continue;
     }
+    EXPECT_EQ(cure.words, cure.command);
+    ExpectNamesExist(act.what);
+    if (!typed.insert(cure.command).second) {
+      continue;
+    }
+    if (!absl::StartsWith(cure.command, "ppmm ")) {
+      ExpectUnit(cure.command);
+      continue;
+    }
+    ASSERT_NE(FindPpmmCommand(cure.command), nullptr) << cure.command << " is no command of the contract";
     const Ran ran = Type(cure.command.substr(5));
     EXPECT_NE(ran.exit_code, kUsage) << cure.command << ": " << ran.output;
+  }
+}
+
+TEST(CuresTest, WhatNothingMeasuresYetIsOfferedNoCureOfToday) {
+  const absl::StatusOr<Catalogue> catalogue = LoadCatalogue();
+  ASSERT_TRUE(catalogue.ok()) << catalogue.status();
+  for (const Activity& activity : catalogue->activities()) {
+    const bool unobserved =
+        std::all_of(activity.criteria.begin(), activity.criteria.end(),
+                    [](const Criterion& criterion) { return criterion.evaluator == catalogue::EVALUATOR_UNOBSERVED; });
+    for (const Act& act : activity.remediation) {
+      EXPECT_TRUE(!unobserved || act.later()) << activity.id << ": " << act.what;
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #include "cli/table.h"
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace ppmm {
@@ -43,6 +44,15 @@ TEST(CutTo, KeepsWholeCharacters) {
   EXPECT_EQ(CutTo("abc", 3), "abc");
   EXPECT_EQ(CutTo("abcd", 3), "ab\u2026");
   EXPECT_EQ(CutTo("\u00e4\u00f6\u00fc\u00df", 3), "\u00e4\u00f6\u2026");
+}
+
+TEST(Table, WhatMustBeReadWholeIsNotCut) {
+  Table table({{"what", false, true}, {"cure", false, true, false, 37}});
+  table.AddRow({std::string(80, 'x'), "systemctl enable --now ppmm-collector"});
+  table.AddRow({"y", std::string(80, 'z')});
+  Screen screen;
+  screen.width = 80;
+  EXPECT_THAT(table.Render(screen), ::testing::HasSubstr("systemctl enable --now ppmm-collector\n"));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "collector/rating_snapshot.h"
 
+#include <map>
+#include <set>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -55,6 +57,49 @@ TEST(RatingSnapshot, FillsThePage) {
   EXPECT_EQ(page.activities.size(), 60U);
   EXPECT_THAT(page.label, Not(IsEmpty()));
   EXPECT_THAT(RenderPage(page), HasSubstr("MON-001"));
+}
+
+TEST(RatingSnapshot, EveryViewNamesTheSameCure) {
+  World world(1, 2);
+  world.facts.organization().confirmed_s = 0;
+  for (const Source source : {Source::kDeadman, Source::kWatchdog, Source::kRoutes, Source::kRules, Source::kIncidents,
+                              Source::kResponseTimes}) {
+    world.facts.organization().source_since_s[static_cast<std::size_t>(source)] = 0;
+  }
+  world.LiveToday();
+  const std::shared_ptr<const RatingSnapshot> snapshot = TakeSnapshot(TestCatalogue(), world.facts, {}, world.End());
+  const auto json = nlohmann::json::parse(snapshot->rating_json);
+  std::map<std::string, std::string> said;  // by activity
+  for (const auto& row : json["blocking"]) {
+    if (row["status"] != "undecided") {
+      ASSERT_TRUE(row["cure"].is_string()) << row;
+      said[row["activity"]] = row["cure"];
+    }
+  }
+  ASSERT_GE(said.size(), 7U);
+  PageData page;
+  snapshot->fill_page(&page);
+  EXPECT_EQ(page.blockers.size(), said.size());
+  for (const PageData::Blocker& blocker : page.blockers) {
+    EXPECT_EQ(blocker.cure, said[blocker.activity]) << blocker.activity;
+  }
+  std::map<std::string, std::set<std::string>> steps;
+  const auto next = nlohmann::json::parse(snapshot->next_steps_json);
+  for (const auto& act : next["next_steps"][0]["acts"]) {
+    steps[act["activity"]].insert(act["cure"].get<std::string>());
+  }
+  for (const auto& [activity, cure] : said) {
+    // One signature, asked for once, cures both.
+    EXPECT_THAT(steps[activity == "INV-002" ? "INV-001" : activity], testing::Contains(cure)) << activity;
+    bool explained = false;
+    const auto one = nlohmann::json::parse(*snapshot->activity_json(activity));
+    for (const auto& act : one["remediation"]) {
+      explained = explained || act["cure"] == cure;
+    }
+    EXPECT_TRUE(explained) << activity;
+  }
+  EXPECT_EQ(json["waiting"]["activities"], page.waiting);
+  EXPECT_EQ(json["label"], page.label);
 }
 
 TEST(LatestRating, SaysThatThereIsNoneUntilOneIsSet) {

@@ -140,7 +140,7 @@ TEST(ShareTest, Tier1MustPassWhole) {
   EXPECT_EQ(finding.status, Status::kNotSatisfied);
   EXPECT_EQ(finding.criteria[0].tier_1_misses, 1);
   EXPECT_EQ(ReasonOf(finding, world.facts),
-            "1 of 40 hosts miss, 1 of them in tier 1 (allowed: 2); worst host1: 50 %: 5 d of 10 d missing");
+            "1 of 40 hosts misses, 1 of them in tier 1 (allowed: 2); worst host1: 50 %: 5 d of 10 d missing");
 }
 
 TEST(ShareTest, Of50InTier1OneMayMissAboveItsLowerBound) {

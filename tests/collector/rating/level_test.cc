@@ -216,16 +216,16 @@ TEST(RateTest, SpeaksFromTheFirstFullMinute) {
       facts.routes_acknowledged = 0;
     }
   });
-  const Rating rating = Rate(TestCatalogue(), world.facts, {}, StartOf(kDay1) + absl::Minutes(2));
+  const Rating rating = Rate(CompleteCatalogue(), world.facts, {}, StartOf(kDay1) + absl::Minutes(2));
   EXPECT_EQ(rating.published, Rung::k1);
-  EXPECT_EQ(rating.label, "1 (observing, earliest 2.1 on 19 Nov)");
+  EXPECT_EQ(rating.label, "1 (observing, earliest 2.1 on 19 Nov once 2 acts are done)");
   EXPECT_EQ(rating.provisional.rung, Rung::k1);
   EXPECT_EQ(rating.provisional.minutes, 1);
   EXPECT_EQ(rating.provisional.label, "1 (from 1 min; 2.3 once 2 acts are done)");
   ASSERT_FALSE(rating.next_steps.empty());
   EXPECT_EQ(rating.next_steps[0].rung, Rung::k23) << "what the acts alone would give";
   ASSERT_EQ(rating.next_steps[0].acts.size(), 2u);
-  EXPECT_EQ(rating.next_steps[0].acts[0].command, "ppmm inventory confirm");
+  EXPECT_EQ(rating.next_steps[0].acts[0].cure.command, "ppmm doctor");
   EXPECT_EQ(rating.next_steps[0].acts[0].minutes_of_work, 2);
   EXPECT_EQ(rating.next_steps[0].acts[0].role, "management");
   EXPECT_EQ(rating.next_steps[0].acts[1].activity, "ALR-002");
@@ -242,7 +242,8 @@ TEST(RateTest, AFreshInstallWithoutAlertingOrResponseTimesIsHonest) {
   });
   const Rating rating = Rate(TestCatalogue(), world.facts, {}, world.End());
   EXPECT_EQ(rating.high, Rung::k1) << "what has no source is no interval";
-  EXPECT_THAT(rating.label, HasSubstr("1 (observing, earliest 2.1 on"));
+  EXPECT_EQ(rating.label, "1 (observing; 6 of the 11 activities of 2.1 come with a later version)")
+      << "no date is promised that waiting does not bring";
   const auto row = [&](absl::string_view id) {
     return *std::find_if(rating.activities.begin(), rating.activities.end(),
                          [&](const ActivityStatus& status) { return status.activity->id == id; });
@@ -333,9 +334,75 @@ TEST(RateTest, ListsWhatBlocksTheNextRungAndWhatOnlyWaits) {
   EXPECT_EQ(rating.blocking[0].activity, "INV-001");
   EXPECT_EQ(rating.blocking[0].status, Status::kNoSource);
   EXPECT_EQ(rating.blocking[0].minutes_of_work, 2);
-  EXPECT_EQ(rating.blocking[0].command, "ppmm inventory confirm");
+  EXPECT_EQ(rating.blocking[0].cure.command, "");
+  EXPECT_EQ(rating.blocking[0].cure.words, "later, with confirmations; today: declare in inventory.yaml");
   EXPECT_EQ(rating.blocking.back().status, Status::kUndecided);
   EXPECT_EQ(rating.blocking.back().minutes_of_work, std::nullopt);
+}
+
+TEST(RateTest, WhatCanBeDoneTodayComesBeforeWhatALaterVersionBrings) {
+  World world(1, 2);
+  world.facts.organization().confirmed_s = 0;
+  for (const Source source : {Source::kDeadman, Source::kWatchdog, Source::kRoutes, Source::kRules}) {
+    world.facts.organization().source_since_s[static_cast<std::size_t>(source)] = 0;
+  }
+  world.LiveToday();
+  const Rating rating = Rate(TestCatalogue(), world.facts, {}, world.End());
+  ASSERT_FALSE(rating.blocking.empty());
+  EXPECT_EQ(rating.blocking[0].activity, "MON-004");
+  EXPECT_EQ(rating.blocking[0].cure.command, "systemctl enable --now ppmm-collector") << "one host: its watchdog";
+  EXPECT_EQ(rating.blocking[1].cure.command, "");
+  for (const NextStep& step : rating.next_steps) {
+    EXPECT_TRUE(std::is_sorted(step.acts.begin(), step.acts.end(), [](const NextAct& a, const NextAct& b) {
+      return a.comes_with.empty() && !b.comes_with.empty();
+    })) << RungName(step.rung);
+  }
+  ASSERT_FALSE(rating.next_steps.empty());
+  EXPECT_EQ(rating.next_steps[0].acts[0].activity, "MON-004");
+}
+
+TEST(RateTest, WithSeveralHostsTheDeadManWaitsForAlerting) {
+  World world(2, 2);
+  world.facts.organization().source_since_s[static_cast<std::size_t>(Source::kDeadman)] = 0;
+  world.LiveUntil(10);
+  const Rating rating = Rate(CompleteCatalogue(), world.facts, {}, world.End());
+  EXPECT_EQ(rating.label, "1 (observing; 1 of the 11 activities of 2.1 comes with a later version)");
+  const Rating today = Rate(TestCatalogue(), world.facts, {}, world.End());
+  const auto row = std::find_if(today.blocking.begin(), today.blocking.end(),
+                                [](const BlockingRow& blocking) { return blocking.activity == "MON-004"; });
+  ASSERT_NE(row, today.blocking.end());
+  EXPECT_EQ(row->cure.words, "later, with alerting");
+}
+
+TEST(RateTest, ARowIsCuredByWhatItsReasonIsAbout) {
+  World world(2, 2);
+  world.LiveUntil(10, [](ScopeId id, DayFacts& facts) {
+    if (id == Host(2)) {
+      facts.clock_over_1s_minutes = 1440;
+    }
+  });
+  const Rating rating = Rate(TestCatalogue(), world.facts, {}, world.End());
+  ASSERT_FALSE(rating.blocking.empty());
+  EXPECT_EQ(rating.blocking[0].activity, "MON-004");
+  EXPECT_EQ(rating.blocking[0].status, Status::kNotSatisfied);
+  EXPECT_EQ(rating.blocking[0].cure.words, "ppmm doctor") << "its clock, not its watchdog";
+  EXPECT_EQ(rating.label, "1 (2 hosts, 2 applications, confirmed until 30 Apr)");
+}
+
+TEST(RateTest, CountsWhatWaitsForTimeOnceForEveryView) {
+  World world;
+  world.LiveUntil(2);
+  const Rating rating = Rate(TestCatalogue(), world.facts, {}, world.End());
+  int undecided = 0;
+  absl::Time last = absl::InfinitePast();
+  for (const ActivityStatus& row : rating.activities) {
+    undecided += row.status == Status::kUndecided ? 1 : 0;
+    last = std::max(last, row.decidable_at);
+  }
+  EXPECT_GT(undecided, 0);
+  EXPECT_EQ(rating.waiting.count, undecided) << "supporting rows too";
+  EXPECT_EQ(rating.waiting.until, last);
+  EXPECT_EQ(rating.waiting.until, StartOf(kDay1 + 56)) << "the history of MON-005";
 }
 
 TEST(RateTest, ProgressSpansWhatIsUndecided) {

@@ -44,15 +44,17 @@ std::vector<std::string> Keys(const nlohmann::ordered_json& json) {
 
 TEST(RatingJsonTest, HasTheKeysOfTheContract) {
   const auto json = nlohmann::ordered_json::parse(RatingJson(RatingOf(Mixed())));
-  EXPECT_THAT(Keys(json), ElementsAre("organization", "level", "sublevel", "label", "published", "low", "high",
-                                      "provisional", "watch", "watch_reasons", "progress", "blocking", "next_steps",
-                                      "catalogue_digest", "snapshot_digest", "evaluated_at", "held_since"));
+  EXPECT_THAT(Keys(json),
+              ElementsAre("organization", "level", "sublevel", "label", "published", "low", "high", "provisional",
+                          "watch", "watch_reasons", "progress", "blocking", "waiting", "next_steps", "catalogue_digest",
+                          "snapshot_digest", "evaluated_at", "held_since"));
   EXPECT_THAT(Keys(json["provisional"]), ElementsAre("level", "sublevel", "label", "minutes"));
   EXPECT_THAT(Keys(json["progress"]), ElementsAre("2.1", "2.2", "2.3", "3", "4", "5"));
   EXPECT_THAT(Keys(json["progress"]["3"]), ElementsAre("low", "high"));
   EXPECT_THAT(Keys(json["next_steps"][0]), ElementsAre("rung", "acts"));
   EXPECT_THAT(Keys(json["next_steps"][0]["acts"][0]),
-              ElementsAre("activity", "act", "command", "cure", "role", "minutes_of_work", "missing"));
+              ElementsAre("activity", "act", "command", "cure", "comes_with", "role", "minutes_of_work", "missing"));
+  EXPECT_THAT(Keys(json["waiting"]), ElementsAre("activities", "until"));
   EXPECT_EQ(json["level"], 1);
   EXPECT_EQ(json["sublevel"], 0);
   EXPECT_EQ(json["published"], "1");
@@ -139,7 +141,7 @@ TEST(RatingJsonTest, SurvivesNamesThatAreNotUtf8) {
   EXPECT_THAT(RatingJson(RatingOf(world)), HasSubstr("caf\xef\xbf\xbd"));
 }
 
-// Equal facts and time give equal bytes, also of tomorrow's build: PPMM_REWRITE_GOLDEN=1 writes the file anew.
+// Equal facts and time give equal bytes, also of tomorrow's build: PPMM_UPDATE_GOLDEN=1 writes the file anew.
 TEST(RatingJsonTest, GivesTheBytesOfTheGoldenFile) {
   const World world = Mixed();
   const Rating rating = RatingOf(world);

@@ -24,6 +24,30 @@ inline const Catalogue& TestCatalogue() {
   return catalogue;
 }
 
+// As TestCatalogue(), of a version in which everything that an act needs is built.
+inline const Catalogue& CompleteCatalogue() {
+  static const Catalogue catalogue = [] {
+    absl::StatusOr<catalogue::Catalogue> schema = ReadCatalogue();
+    EXPECT_TRUE(schema.ok()) << schema.status();
+    for (catalogue::Activity& activity : *schema->mutable_activities()) {
+      for (catalogue::Criterion& criterion : *activity.mutable_criteria()) {
+        if (criterion.has_act()) {
+          criterion.mutable_act()->set_command("ppmm doctor");
+          criterion.mutable_act()->clear_comes_with();
+        }
+      }
+      for (catalogue::Remediation& remediation : *activity.mutable_remediation()) {
+        remediation.set_command("ppmm doctor");
+        remediation.clear_comes_with();
+      }
+    }
+    absl::StatusOr<Catalogue> complete = Catalogue::From(*schema);
+    EXPECT_TRUE(complete.ok()) << complete.status();
+    return *std::move(complete);
+  }();
+  return catalogue;
+}
+
 inline ScopeId Host(std::uint32_t number) {
   return {ScopeKind::kHost, number};
 }

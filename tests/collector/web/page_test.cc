@@ -24,7 +24,7 @@ PageData Sample() {
   data.now = absl::FromCivil(absl::CivilMinute(2026, 11, 22, 14, 5), absl::UTCTimeZone());
   data.troubles = {{"http", "everybody reads <it>", "listen on 127.0.0.1"}};
   data.published = "1";
-  data.label = "Level 1 (observing, earliest 2.1 on 10 Dec)";
+  data.label = "1 (observing, earliest 2.1 on 10 Dec)";
   data.provisional = "2.2";
   data.provisional_label = "2.2 once 2 acts are done";
   data.provisional_minutes = 34;

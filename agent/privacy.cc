@@ -258,7 +258,7 @@ absl::StatusOr<std::string> DescribePrivacy(const AgentSettings& settings, const
       Destination(settings),
       "; to nobody else\n"
       "  never  what requests and answers say, command lines, environments, what is in files. (In the kernel the\n"
-      "         first 16 bytes of an answer are looked at, to tell its protocol and whether it reports an error;\n"
+      "         first 24 bytes of an answer and the marks of its end are looked at, to tell its protocol and errors;\n"
       "         none of them is kept.) Names and paths of programs leave, with whatever stands in a path.\n"
       "Below stands every field of every message of ",
       absl::ToInt64Seconds(length),

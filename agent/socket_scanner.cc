@@ -139,7 +139,7 @@ void ToSample(const ppmm_slot& slot, std::uint64_t poll_number, ListenerSample* 
                    .pipelined = Load(slot.pipelined),
                    .streams = Load(slot.streams)};
   const std::uint32_t protocol = Load(slot.protocol);
-  sample->tells_errors = protocol == PPMM_PROTOCOL_HTTP1 || protocol == PPMM_PROTOCOL_REDIS;
+  sample->tells_errors = ppmm_protocol_tells_errors(protocol) != 0;
   sample->estimated = false;
 }
 

@@ -269,8 +269,8 @@ const Metric kMetrics[] = {
      "Connections opened to others.", "socket storage by iter/bpf_sk_storage_map, or sock_diag"},
     {"ppmm_instance_connections_without_times_total", kCounter, kInstance, 0, "", Resource::kNone, kOther,
      kReasonLabels, 0,
-     "Connections whose requests have no times from some moment on: pipelined, or streams (multiplexed, or upgraded to "
-     "another protocol).",
+     "Connections whose requests have no times from some moment on: pipelined, or streams (multiplexed, upgraded, or "
+     "a side that speaks unasked).",
      "first bytes of responses"},
     {"ppmm_instance_cpu_seconds_total", kCounter, kInstance, -6, "seconds", Resource::kCpu, kUtilization, kNoLabels, 0,
      "CPU time of all processes, ended ones included.", "iter/task or /proc/PID/stat"},
@@ -279,7 +279,8 @@ const Metric kMetrics[] = {
     {"ppmm_instance_cpu_throttled_seconds_total", kCounter, kInstance, -6, "seconds", Resource::kCpu, kSaturation,
      kNoLabels, 10, "Time the control group was throttled by its CPU quota.", "cgroup cpu.stat"},
     {"ppmm_instance_errors_total", kCounter, kInstance, 0, "", Resource::kNone, kErrors, kNoLabels, 0,
-     "Requests answered with an error, of protocols whose responses tell: HTTP/1 status 4xx and 5xx, Redis errors.",
+     "Requests answered with an error, of protocols whose responses tell: HTTP/1 and FastCGI status 4xx and "
+     "5xx, errors of Redis, memcached, PostgreSQL and MySQL.",
      "first bytes of responses"},
     {"ppmm_instance_fd_utilization_ratio", kGauge, kInstance, -4, "ratio", Resource::kNone, kSaturation, kNoLabels, 10,
      "Open descriptors against the limit, of the process that is nearest to it.", "/proc/PID/fd, /proc/PID/limits"},

@@ -215,6 +215,8 @@ struct tcp_sock {
 	__u32 total_retrans;
 	__u32 rcv_nxt;	  /* next byte of the sequence that is expected */
 	__u32 copied_seq; /* next byte that the application will read */
+	__u32 write_seq;  /* behind the last byte that the application wrote */
+	__u32 snd_una;	  /* first byte that the other side has not acknowledged */
 };
 
 struct iovec {

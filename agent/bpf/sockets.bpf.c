@@ -329,7 +329,7 @@ static __always_inline int data_lie_ready(const struct sock *sk)
 	int unread;
 
 	note = note_of_turns(sk, &tcp, &unread);
-	if (!note || note->turn.arrived_ns)
+	if (!note || note->turn.label)
 		return 0;
 	ppmm_turn_arrival(&note->turn, bpf_ktime_get_ns(), unread, tcp->copied_seq, &event);
 	count_turn(note, &event);
@@ -348,47 +348,108 @@ static __always_inline int bytes_were_read(const struct sock *sk)
 	return 0;
 }
 
-/* The bytes that the write begins with; none if they are not in memory of the process, or not in memory at all. */
-static __always_inline void read_first(const struct msghdr *msg, struct ppmm_first *first)
+/* Memory of the process that writes, with the bytes that are written. */
+struct piece {
+	const void *base;
+	__u64 length;
+};
+
+/* At most `most` of its bytes; the number. Lengths are of 64 bits, since Linux 6.1 forgets the bounds of copies of
+ * others. */
+static __always_inline __u64 read_piece(const struct piece *piece, __u64 offset, void *out, __u64 most)
 {
-	const struct iov_iter *iter;
+	__u64 length = piece->length - offset;
+
+	if (length > most)
+		length = most;
+	asm volatile("" : "+r"(length));
+	if (!length || length > most || bpf_probe_read_user(out, length, piece->base + offset))
+		return 0;
+	return length;
+}
+
+static __always_inline struct piece piece_of(const struct iovec *vector, __u64 offset, __u64 limit)
+{
+	struct piece piece = {};
+	__u64 length = BPF_CORE_READ(vector, iov_len) - offset;
+
+	if (length > limit)
+		length = limit;
+	piece.base = BPF_CORE_READ(vector, iov_base) + offset;
+	piece.length = length;
+	return piece;
+}
+
+struct redis_reply {
+	struct piece piece;
+	struct ppmm_redis_walk walk;
+};
+
+static long walk_redis(__u32 index, void *context)
+{
+	struct redis_reply *reply = context;
+	struct ppmm_first head = {};
+	__u64 offset = reply->walk.offset;
+
+	if (offset >= reply->piece.length || !read_piece(&reply->piece, offset, head.bytes, PPMM_REDIS_HEAD)) {
+		reply->walk.offset = 0;
+		return 1;
+	}
+	return !ppmm_redis_step(&reply->walk, &head);
+}
+
+/* Where a reply of Redis ends that has elements; 0 if that is too far away. */
+static __always_inline __u32 end_of_redis_reply(struct piece piece)
+{
+	struct redis_reply reply = {.piece = piece, .walk = {.left = 1}};
+
+	bpf_loop(PPMM_REDIS_STEPS, walk_redis, &reply, 0);
+	return reply.walk.left ? 0 : reply.walk.offset;
+}
+
+/* What the write begins with; nothing if that is not in memory of the process, or not in memory at all. */
+static __always_inline void read_first(const struct msghdr *msg, __u8 protocol, struct ppmm_first *first)
+{
+	const struct iov_iter *iter = &msg->msg_iter;
 	const struct iovec *vector;
-	const void *base = 0;
+	struct piece piece = {};
 	__u64 length, offset;
 	__u8 type;
 
-	if (!msg)
-		return;
-	iter = &msg->msg_iter;
 	type = BPF_CORE_READ(iter, iter_type);
 	offset = BPF_CORE_READ(iter, iov_offset);
 	length = BPF_CORE_READ(iter, count);
 	first->size = length > 0xffffffff ? 0xffffffff : length;
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
 	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
-		base = BPF_CORE_READ(iter, ubuf);
+		piece.base = BPF_CORE_READ(iter, ubuf) + offset;
+		piece.length = first->size;
 	} else if (type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
 		if (bpf_core_field_exists(iter->__iov))
 			vector = BPF_CORE_READ(iter, __iov);
 		else
 			vector = BPF_CORE_READ((const struct iov_iter___6_3 *)iter, iov);
-		base = BPF_CORE_READ(vector, iov_base);
-		if (length > BPF_CORE_READ(vector, iov_len) - offset)
-			length = BPF_CORE_READ(vector, iov_len) - offset;
+		piece = piece_of(vector, offset, first->size);
 	}
-	if (!base)
+	if (!piece.base)
 		return;
-	if (length > PPMM_FIRST_BYTES)
-		length = PPMM_FIRST_BYTES;
-	if (!length || bpf_probe_read_user(first->bytes, length, base + offset))
+	first->length = read_piece(&piece, 0, first->bytes, PPMM_FIRST_BYTES);
+	if (!first->length)
 		return;
-	first->length = length;
+	if (protocol == PPMM_PROTOCOL_POSTGRES && piece.length == first->size && piece.length >= PPMM_LAST_BYTES) {
+		bpf_probe_read_user(first->last, PPMM_LAST_BYTES, piece.base + (piece.length - PPMM_LAST_BYTES));
+	} else if (first->size > PPMM_REDIS_HEAD &&
+		   (first->bytes[0] == '*' || first->bytes[0] == '%' || first->bytes[0] == '~') &&
+		   (protocol == PPMM_PROTOCOL_REDIS || protocol == PPMM_PROTOCOL_UNKNOWN)) {
+		first->redis_end = end_of_redis_reply(piece);
+	}
 }
 
-static __always_inline int bytes_are_written(const struct sock *sk, const struct msghdr *msg)
+/* `late`: they were already sent. */
+static __always_inline int bytes_are_written(const struct sock *sk, const struct msghdr *msg, bool late)
 {
+	struct ppmm_first first = {.late = late};
 	struct ppmm_turn_event event = {};
-	struct ppmm_first first = {};
 	struct tcp_sock *tcp;
 	struct note *note;
 	int unread;
@@ -396,10 +457,10 @@ static __always_inline int bytes_are_written(const struct sock *sk, const struct
 	note = note_of_turns(sk, &tcp, &unread);
 	if (!note || note->turn.label)
 		return 0;
-	/* Most further writes of an answer need no look; those of HTTP/1 may begin the answer to a pipelined request.
-	 */
-	if (note->turn.arrived_ns || note->turn.protocol == PPMM_PROTOCOL_HTTP1 || !note->turn.ended)
-		read_first(msg, &first);
+	/* Most further writes of an answer need no look. */
+	if (msg && (note->turn.arrived_ns || !note->turn.ended || ppmm_protocol_tells_answers(note->turn.protocol)))
+		read_first(msg, note->turn.protocol, &first);
+	first.drained = tcp->snd_una == tcp->write_seq;
 	ppmm_turn_write(&note->turn, bpf_ktime_get_ns(), unread, tcp->copied_seq, &first, &event);
 	count_turn(note, &event);
 	return 0;
@@ -436,27 +497,27 @@ int BPF_PROG(read_fexit, const struct sock *sk)
 SEC("tp_btf/tcp_sendmsg_locked") /* since 6.16 */
 int BPF_PROG(write_tracepoint, const struct sock *sk, const struct msghdr *msg)
 {
-	return bytes_are_written(sk, msg);
+	return bytes_are_written(sk, msg, false);
 }
 
 SEC("fentry/tcp_sendmsg_locked")
 int BPF_PROG(write_fentry, const struct sock *sk, const struct msghdr *msg)
 {
-	return bytes_are_written(sk, msg);
+	return bytes_are_written(sk, msg, false);
 }
 
 /* sendfile() and splice() do not pass tcp_sendmsg_locked() there. */
 SEC("fentry/do_tcp_sendpages") /* until 6.4 */
 int BPF_PROG(write_pages_fentry, const struct sock *sk)
 {
-	return bytes_are_written(sk, 0);
+	return bytes_are_written(sk, 0, false);
 }
 
 /* After the bytes were copied, so somewhat late. */
 SEC("tp_btf/sock_send_length") /* since 6.3 */
 int BPF_PROG(write_after_tracepoint, const struct sock *sk)
 {
-	return bytes_are_written(sk, 0);
+	return bytes_are_written(sk, 0, true);
 }
 
 static __always_inline void connection_opened(struct sock *sk, struct note *note, int old_state)

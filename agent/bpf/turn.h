@@ -9,8 +9,9 @@
  * greeting answers nothing. Sequence numbers tell what was read, so partial reads, peeks and splices need no rule.
  *
  * Where the first bytes of a response say more, they decide: handshakes are no turns, an interim response answers
- * nothing, and a connection on which requests are pipelined or multiplexed is labelled and has no turns from there on,
- * since a wrong time is worse than none.
+ * nothing, and a connection on which requests are pipelined or multiplexed, or the server speaks unasked, is labelled
+ * and has no turns from there on, since a wrong time is worse than none. So is one where the beginning of a request is
+ * not known: bytes lie there before the request before it is answered, or a silence divides them.
  *
  * The kernel calls these with the socket locked; reads alone may race with an arrival, and then a wait is missing.
  */
@@ -33,19 +34,28 @@ struct ppmm_turn {
 	__u64 arrived_ns;  /* of the turn to which an answer is owed; 0: none */
 	__u64 read_ns;	   /* first read of it; 0: none yet */
 	__u64 answered_ns; /* arrival of the turn whose answer is being written; 0: none */
-	__u64 written_ns;  /* last write of that answer */
+	__u64 last_ns;	   /* last write of that answer, or last arrival of the turn that is owed one */
 	__u32 begin_seq;   /* what the application had read when the turn began */
 	__u8 protocol;
 	__u8 label;
-	__u8 ended; /* turns, up to 255 */
-	__u8 unused;
+	__u8 ended;	  /* turns, up to 255 */
+	__u8 pauses : 2;  /* of the server within the answer, up to 3 */
+	__u8 broken : 1;  /* one of them was long: its last byte is no measure */
+	__u8 divided : 1; /* a silence of the client divides the turn that is owed an answer */
+	__u8 whole : 1;	  /* the last write was the end of an answer, or may have been */
+};
+
+enum {
+	PPMM_PAUSE_NS = 100 * 1000 * 1000,
+	PPMM_LONG_PAUSE_NS = 1000 * 1000 * 1000,
+	PPMM_PAUSES = 3, /* in one answer make it a stream of events */
 };
 
 /* Why a connection has no turns. */
 enum ppmm_label {
 	PPMM_LABEL_NONE = 0,
 	PPMM_LABEL_PIPELINED,
-	PPMM_LABEL_STREAMS, /* multiplexed, or upgraded to another protocol */
+	PPMM_LABEL_STREAMS, /* multiplexed, upgraded to another protocol, or not one answer to one request */
 };
 
 /* What one event says; durations in nanoseconds. */
@@ -72,21 +82,28 @@ static inline __attribute__((always_inline)) void ppmm_turn_note(struct ppmm_tur
 static inline __attribute__((always_inline)) void ppmm_turn_finish(struct ppmm_turn *turn,
 								   struct ppmm_turn_event *event)
 {
-	if (turn->answered_ns) {
-		ppmm_turn_note(event, PPMM_TURN_FULL, turn->answered_ns, turn->written_ns);
-		turn->answered_ns = 0;
-	}
+	if (turn->answered_ns && !turn->broken)
+		ppmm_turn_note(event, PPMM_TURN_FULL, turn->answered_ns, turn->last_ns);
+	turn->answered_ns = 0;
 }
 
 /* Bytes, or the end of the stream, lie ready. `unread`: bytes that the application has not read, without the end. */
 static inline __attribute__((always_inline)) void ppmm_turn_arrival(struct ppmm_turn *turn, __u64 now, int unread,
 								    __u32 copied_seq, struct ppmm_turn_event *event)
 {
-	if (unread <= 0 || turn->arrived_ns || turn->label)
+	if (unread <= 0 || turn->label)
 		return;
+	if (turn->arrived_ns) {
+		if (copied_seq != turn->begin_seq && now - turn->last_ns >= PPMM_LONG_PAUSE_NS)
+			turn->divided = 1;
+		turn->last_ns = now;
+		return;
+	}
 	ppmm_turn_finish(turn, event);
 	turn->arrived_ns = now;
 	turn->read_ns = 0;
+	turn->last_ns = now;
+	turn->divided = 0;
 	turn->begin_seq = copied_seq;
 	event->begun = 1;
 }
@@ -102,6 +119,7 @@ static inline __attribute__((always_inline)) void ppmm_turn_label(struct ppmm_tu
 								  struct ppmm_turn_event *event)
 {
 	turn->label = label;
+	turn->answered_ns = 0; /* where its answer ends is not known either */
 	event->labelled = label;
 }
 
@@ -117,9 +135,58 @@ static inline __attribute__((always_inline)) int ppmm_turn_is_finished(const str
 	       (length == 58 || length == 64 || length == 74 || length == 80);
 }
 
+/* The answer to PostgreSQL's question whether it may be TLS: one letter, to eight bytes. */
+static inline __attribute__((always_inline)) int ppmm_turn_is_tls_asked(const struct ppmm_turn *turn, __u32 copied_seq,
+									const struct ppmm_first *first)
+{
+	return !turn->protocol && turn->ended < 2 && copied_seq - turn->begin_seq == 8 && first->size == 1 &&
+	       (first->bytes[0] == 'S' || first->bytes[0] == 'N' || first->bytes[0] == 'G');
+}
+
+/* Whether the protocol lets one side fall silent in the middle of what it has to say, or speak without an answer. */
+static inline __attribute__((always_inline)) int ppmm_turn_may_be_free(__u8 protocol)
+{
+	return protocol == PPMM_PROTOCOL_UNKNOWN || protocol == PPMM_PROTOCOL_TLS ||
+	       protocol == PPMM_PROTOCOL_MEMCACHED;
+}
+
 /*
- * The application writes, and these are the first bytes. What it has not read yet when it answers is the next turn;
- * when that came is not known, so it begins now.
+ * The application writes, and no answer is owed: more of the answer before, or what shows that the connection does not
+ * take turns. A pause is the server's own when the client has acknowledged all that came before it.
+ */
+static inline __attribute__((always_inline)) void ppmm_turn_write_more(struct ppmm_turn *turn, __u64 now,
+								       const struct ppmm_first *first,
+								       const struct ppmm_reading *reading,
+								       struct ppmm_turn_event *event)
+{
+	__u64 pause = now - turn->last_ns;
+	int is_answer = reading->meaning == PPMM_MEANS_ANSWER && turn->ended;
+
+	if (turn->answered_ns && first->drained && pause >= PPMM_PAUSE_NS) {
+		if (turn->pauses < PPMM_PAUSES)
+			turn->pauses++;
+		if (pause >= PPMM_LONG_PAUSE_NS)
+			turn->broken = 1;
+	}
+	turn->last_ns = now;
+	if (is_answer && turn->whole) /* it had read that request before */
+		ppmm_turn_label(turn, PPMM_LABEL_PIPELINED, event);
+	else if (reading->meaning == PPMM_MEANS_STREAMS ||
+		 (turn->pauses == PPMM_PAUSES &&
+		  (turn->protocol == PPMM_PROTOCOL_HTTP1 || turn->protocol == PPMM_PROTOCOL_REDIS ||
+		   ppmm_turn_may_be_free(turn->protocol))))
+		ppmm_turn_label(turn, PPMM_LABEL_STREAMS, event);
+	if (!turn->label)
+		return;
+	event->set_aside = turn->arrived_ns != 0;
+	turn->arrived_ns = 0;
+}
+
+/*
+ * The application writes. What it has not read yet when it answers is the next request, asked before this answer. When
+ * that came is not known, so the connection gets its label; but a rest of the request may stay unread where the
+ * protocol tells its end, what comes behind a handshake begins now, and so does what may have come while the bytes were
+ * sent.
  */
 static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_turn *turn, __u64 now, int unread,
 								  __u32 copied_seq, const struct ppmm_first *first,
@@ -135,20 +202,14 @@ static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_tu
 	if (reading.meaning == PPMM_MEANS_INTERIM)
 		return;
 	if (!turn->arrived_ns || copied_seq == turn->begin_seq) {
-		turn->written_ns = now;
-		if (reading.meaning == PPMM_MEANS_ANSWER && turn->ended) /* it had read that request before */
-			ppmm_turn_label(turn, PPMM_LABEL_PIPELINED, event);
-		else if (reading.meaning == PPMM_MEANS_STREAMS)
-			ppmm_turn_label(turn, PPMM_LABEL_STREAMS, event);
-		if (turn->label && turn->arrived_ns) {
-			event->set_aside = 1;
-			turn->arrived_ns = 0;
-		}
+		ppmm_turn_write_more(turn, now, first, &reading, event);
+		turn->whole = ppmm_is_end(first, &reading) & 1;
 		return;
 	}
 	aside = reading.meaning == PPMM_MEANS_HANDSHAKE || reading.meaning == PPMM_MEANS_MANY ||
 		(reading.meaning == PPMM_MEANS_STREAMS && reading.protocol == PPMM_PROTOCOL_HTTP2) ||
-		ppmm_turn_is_finished(turn, copied_seq);
+		(turn->divided && ppmm_turn_may_be_free(reading.protocol)) || ppmm_turn_is_finished(turn, copied_seq) ||
+		ppmm_turn_is_tls_asked(turn, copied_seq, first);
 	if (turn->ended < 255)
 		turn->ended++;
 	if (aside) {
@@ -164,15 +225,21 @@ static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_tu
 		event->protocol = reading.protocol;
 		turn->answered_ns = turn->arrived_ns;
 	}
-	turn->written_ns = now;
+	turn->last_ns = now;
 	turn->arrived_ns = 0;
 	turn->read_ns = 0;
-	if (reading.meaning == PPMM_MEANS_MANY) {
-		ppmm_turn_label(turn, PPMM_LABEL_PIPELINED, event);
-	} else if (reading.meaning == PPMM_MEANS_STREAMS) {
+	turn->pauses = 0;
+	turn->broken = 0;
+	turn->whole = ppmm_is_end(first, &reading) & 1;
+	if (reading.meaning == PPMM_MEANS_STREAMS || (turn->divided && ppmm_turn_may_be_free(reading.protocol))) {
 		ppmm_turn_label(turn, PPMM_LABEL_STREAMS, event);
-	} else if (unread > 0) {
+	} else if (reading.meaning == PPMM_MEANS_MANY ||
+		   (unread > 0 && !aside && !first->late && reading.protocol != PPMM_PROTOCOL_FASTCGI)) {
+		ppmm_turn_label(turn, PPMM_LABEL_PIPELINED, event);
+	} else if (unread > 0 && reading.protocol != PPMM_PROTOCOL_FASTCGI) {
 		turn->arrived_ns = now;
+		turn->last_ns = now;
+		turn->divided = 0;
 		turn->begin_seq = copied_seq;
 		event->begun = 1;
 	}

@@ -5,12 +5,30 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 
 namespace ppmm {
 namespace {
+
+// What the kernel side does with the bytes of an array.
+std::uint32_t RedisEnd(absl::string_view bytes) {
+  if (bytes.empty() || (bytes[0] != '*' && bytes[0] != '%')) {
+    return 0;
+  }
+  ppmm_redis_walk walk = {.offset = 0, .left = 1};
+  for (int step = 0; step < PPMM_REDIS_STEPS && walk.offset < bytes.size(); ++step) {
+    ppmm_first head = {};
+    std::memcpy(head.bytes, bytes.data() + walk.offset,
+                std::min<std::size_t>(bytes.size() - walk.offset, PPMM_REDIS_HEAD));
+    if (ppmm_redis_step(&walk, &head) == 0) {
+      break;
+    }
+  }
+  return walk.left == 0 ? walk.offset : 0;
+}
 
 // A connection as the kernel's hooks tell of it. Time is in microseconds from 1, since 0 is no time.
 class Connection {
@@ -28,12 +46,18 @@ class Connection {
   }
   // As a splice: bytes go, and no hook tells of it.
   void ReadUnseen(int bytes) { read_ += static_cast<std::uint32_t>(bytes); }
-  // `size`: of the whole write, if it is more than the bytes that are given.
-  ppmm_turn_event Write(std::uint64_t us, absl::string_view bytes = "", std::size_t size = 0) {
+  // `size`: of the whole write, if it is more than the bytes that are given. `drained`: the client has acknowledged all
+  // that was written before.
+  ppmm_turn_event Write(std::uint64_t us, absl::string_view bytes = "", std::size_t size = 0, bool drained = true) {
     ppmm_first first = {};
     first.length = static_cast<std::uint32_t>(std::min<std::size_t>(bytes.size(), PPMM_FIRST_BYTES));
     first.size = static_cast<std::uint32_t>(std::max(size, bytes.size()));
+    first.drained = drained ? 1 : 0;
+    first.redis_end = RedisEnd(bytes);
     std::memcpy(first.bytes, bytes.data(), first.length);
+    if (turn_.protocol == PPMM_PROTOCOL_POSTGRES && bytes.size() >= PPMM_LAST_BYTES && size == 0) {
+      std::memcpy(first.last, bytes.data() + bytes.size() - PPMM_LAST_BYTES, PPMM_LAST_BYTES);
+    }
     ppmm_turn_event event = {};
     ppmm_turn_write(&turn_, us * 1000, Unread(), read_, &first, &event);
     return event;
@@ -123,17 +147,62 @@ TEST(TurnTest, AnAnswerThatIsStillWrittenIsNotTheNextOne) {
   EXPECT_EQ(Us(connection.Write(70), PPMM_TURN_TOTAL), 30u);
 }
 
-TEST(TurnTest, WhatIsUnreadWhenTheAnswerBeginsIsTheNextTurn) {
+TEST(TurnTest, ARequestThatLiesUnreadWhenTheOneBeforeIsAnsweredLabelsTheConnection) {
   Connection connection;
   connection.Arrive(10, 200);
   connection.Read(20, 100);
   const ppmm_turn_event first = connection.Write(30);
-  EXPECT_EQ(first.answered, 1);
-  EXPECT_EQ(first.begun, 1);
+  EXPECT_EQ(first.answered, 1) << "its time is true";
+  EXPECT_EQ(first.begun, 0);
+  EXPECT_EQ(first.labelled, PPMM_LABEL_PIPELINED);
   connection.Read(40, 100);
-  const ppmm_turn_event second = connection.Write(50);
-  EXPECT_EQ(second.answered, 1);
-  EXPECT_EQ(Us(second, PPMM_TURN_TOTAL), 20u);
+  EXPECT_EQ(connection.Write(50).answered, 0) << "when the second one came is not known";
+}
+
+TEST(TurnTest, AHeartbeatBeforeARequestLabelsTheConnection) {
+  Connection connection;
+  connection.Ask(10, 100);
+  EXPECT_EQ(connection.Write(20, "an unknown protocol").answered, 1);
+  connection.Ask(100, 1);
+  connection.Ask(30'000'100, 1);
+  connection.Ask(60'000'100, 100);
+  const ppmm_turn_event answer = connection.Write(60'000'200, "an unknown protocol");
+  EXPECT_EQ(answer.answered, 0);
+  EXPECT_EQ(answer.set_aside, 1);
+  EXPECT_EQ(answer.labelled, PPMM_LABEL_STREAMS);
+}
+
+TEST(TurnTest, ASlowUploadCountsFromItsFirstByte) {
+  Connection connection;
+  connection.Ask(1, 100);
+  for (std::uint64_t second = 2; second < 6; ++second) {
+    connection.Ask(second * 1'000'000, 1000);
+  }
+  EXPECT_EQ(Us(connection.Write(6'000'001, "HTTP/1.1 201 Created\r\n"), PPMM_TURN_TOTAL), 6'000'000u);
+}
+
+TEST(TurnTest, AnAnswerInWhichTheServerFallsSilentIsAStreamOfEvents) {
+  Connection connection;
+  connection.Ask(10, 100);
+  EXPECT_EQ(Us(connection.Write(20, "HTTP/1.1 200 OK\r\n"), PPMM_TURN_TOTAL), 10u);
+  EXPECT_EQ(connection.Write(200'000, "data: 1\n\n").labelled, PPMM_LABEL_NONE);
+  EXPECT_EQ(connection.Write(400'000, "data: 2\n\n").labelled, PPMM_LABEL_NONE);
+  EXPECT_EQ(connection.Write(600'000, "data: 3\n\n").labelled, PPMM_LABEL_STREAMS);
+  EXPECT_EQ(Us(connection.Close(), PPMM_TURN_FULL), std::nullopt);
+
+  Connection slow_client;  // the server waits for it
+  slow_client.Ask(10, 100);
+  slow_client.Write(20, "HTTP/1.1 200 OK\r\n");
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    EXPECT_EQ(slow_client.Write(i * 2'000'000, "more", 0, false).labelled, PPMM_LABEL_NONE);
+  }
+  EXPECT_EQ(Us(slow_client.Close(), PPMM_TURN_FULL), 20'000'000u - 10u);
+
+  Connection silent;  // a long silence of the server leaves it open where its answer ended
+  silent.Ask(10, 100);
+  silent.Write(20, "HTTP/1.1 200 OK\r\n");
+  EXPECT_EQ(silent.Write(5'000'000, "data: 1\n\n").labelled, PPMM_LABEL_NONE);
+  EXPECT_EQ(Us(silent.Arrive(6'000'000, 100), PPMM_TURN_FULL), std::nullopt);
 }
 
 TEST(TurnTest, AReadThatNoHookSawLeavesWaitAndServiceOut) {
@@ -199,6 +268,170 @@ TEST(TurnTest, TheStatusOfAResponseTellsErrors) {
   EXPECT_EQ(redis.Write(20, "-ERR unknown command\r\n").error, 1);
   redis.Ask(30, 30);
   EXPECT_EQ(redis.Write(40, "$3\r\nabc\r\n").error, 0);
+  for (const auto& [reply, error] :
+       {std::pair("ERROR\r\n", 1), std::pair("CLIENT_ERROR bad command line format\r\n", 1),
+        std::pair("SERVER_ERROR out of memory storing object\r\n", 1), std::pair("STORED\r\n", 0),
+        std::pair("NOT_FOUND\r\n", 0), std::pair("END\r\n", 0), std::pair("VALUE key 0 3\r\nabc\r\nEND\r\n", 0)}) {
+    Connection memcached;
+    memcached.Ask(10, 30);
+    const ppmm_turn_event event = memcached.Write(20, reply);
+    EXPECT_EQ(event.protocol, PPMM_PROTOCOL_MEMCACHED) << reply;
+    EXPECT_EQ(event.error, error) << reply;
+    EXPECT_EQ(event.labelled, PPMM_LABEL_NONE) << reply;
+  }
+  for (const auto& [output, error] :
+       {std::pair("Content-type: text/html\r\n\r\nok", 0), std::pair("Status: 404 Not Found\r\n", 1),
+        std::pair("Status: 500 Internal\r\n", 1), std::pair("Status: 302 Found\r\n", 0)}) {
+    Connection fastcgi;
+    fastcgi.Ask(10, 600);
+    const ppmm_turn_event event =
+        fastcgi.Write(20, std::string({1, 6, 0, 1, 0, static_cast<char>(std::strlen(output)), 0, 0}) + output);
+    EXPECT_EQ(event.protocol, PPMM_PROTOCOL_FASTCGI) << output;
+    EXPECT_EQ(event.error, error) << output;
+  }
+}
+
+TEST(TurnTest, TheEndOfARequestOfFastCgiMayStayUnread) {
+  Connection connection;
+  for (const std::uint64_t us : {10U, 110U, 210U}) {
+    EXPECT_EQ(connection.Arrive(us, 600).begun, 1);
+    connection.Read(us + 5, 592);
+    const ppmm_turn_event answer =
+        connection.Write(us + 30, std::string({1, 6, 0, 1, 0, 30, 0, 0}) + std::string(38, ' '));
+    EXPECT_EQ(Us(answer, PPMM_TURN_TOTAL), 30u);
+    EXPECT_EQ(answer.begun, 0);
+    EXPECT_EQ(answer.labelled, PPMM_LABEL_NONE);
+    connection.Read(us + 40, 8);
+  }
+}
+
+// A message of PostgreSQL.
+std::string Message(char type, absl::string_view content) {
+  const std::size_t length = content.size() + 4;
+  return std::string({type, 0, 0, static_cast<char>(length >> 8U), static_cast<char>(length & 0xffU)}) +
+         std::string(content);
+}
+
+const std::string kReady = Message('Z', "I");
+
+TEST(TurnTest, ResponsesOfPostgresAreKnownFromTheSignOnAndTellErrors) {
+  Connection connection;
+  connection.Ask(10, 8);
+  EXPECT_EQ(connection.Write(20, "N").set_aside, 1) << "no TLS";
+  connection.Ask(30, 80);
+  EXPECT_EQ(connection.Write(40, Message('R', absl::string_view("\0\0\0\x0aSCRAM-SHA-256\0\0", 19))).set_aside, 1);
+  connection.Ask(50, 80);
+  EXPECT_EQ(connection.Write(60, Message('R', std::string(4, '\0')) + Message('S', "a\0b") + kReady).set_aside, 1);
+  const std::string error = Message('E', "SERROR");
+  for (const auto& [answer, is_error] :
+       {std::pair(Message('T', std::string(30, '\0')) + Message('D', "1") + Message('C', "SELECT 1") + kReady, 0),
+        std::pair(error + kReady, 1), std::pair(Message('1', "") + error + kReady, 1),
+        std::pair(Message('1', "") + Message('2', "") + error + kReady, 1),
+        std::pair(Message('1', "") + Message('2', "") + Message('n', "") + error + kReady, 1),
+        std::pair(Message('2', "") + Message('D', "1") + Message('C', "SELECT 1") + kReady, 0)}) {
+    connection.Ask(100, 50);
+    const ppmm_turn_event event = connection.Write(110, answer);
+    EXPECT_EQ(event.answered, 1) << answer;
+    EXPECT_EQ(event.protocol, PPMM_PROTOCOL_POSTGRES) << answer;
+    EXPECT_EQ(event.error, is_error) << answer;
+    EXPECT_EQ(event.labelled, PPMM_LABEL_NONE) << answer;
+  }
+}
+
+TEST(TurnTest, PipelinedQueriesOfPostgresAreLabelledButLargeAnswersAndNoticesAreNot) {
+  Connection connection;
+  connection.Ask(10, 80);
+  connection.Write(20, Message('R', std::string(4, '\0')) + kReady);
+  connection.Ask(30, 50);
+  EXPECT_EQ(connection.Write(40, Message('T', std::string(30, '\0')), 8192).answered, 1);
+  EXPECT_EQ(connection.Write(50, Message('2', "") + Message('D', "looks like an answer")).labelled, PPMM_LABEL_NONE);
+  EXPECT_EQ(connection.Write(60, Message('C', "SELECT 1000") + kReady).labelled, PPMM_LABEL_NONE);
+  EXPECT_EQ(connection.Write(5'000'000, Message('A', "a notification")).labelled, PPMM_LABEL_NONE);
+  connection.Ask(6'000'000, 150);
+  EXPECT_EQ(connection.Write(6'000'010, Message('1', "") + Message('2', "") + kReady).answered, 1);
+  EXPECT_EQ(connection.Write(6'000'020, Message('1', "") + Message('2', "") + kReady).labelled, PPMM_LABEL_PIPELINED);
+}
+
+TEST(TurnTest, ASlowQueryIsNoStreamOfEvents) {
+  Connection connection;
+  connection.Ask(10, 80);
+  connection.Write(20, Message('R', std::string(4, '\0')) + kReady);
+  connection.Ask(30, 50);
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(connection.Write(40 + i * 500'000, Message('T', std::string(30, '\0')), 8192).labelled, PPMM_LABEL_NONE);
+  }
+}
+
+// A packet of MySQL.
+std::string Packet(char number, absl::string_view content) {
+  return std::string({static_cast<char>(content.size()), 0, 0, number}) + std::string(content);
+}
+
+TEST(TurnTest, TheGreetingAndSignOnOfMysqlAreNoRequestsAndResponsesTellErrors) {
+  Connection connection;
+  EXPECT_EQ(connection
+                .Write(5, Packet(0,
+                                 "\x0a"
+                                 "5.5.5-10.11.6-MariaDB-0+deb12u1" +
+                                     std::string(60, 'x')))
+                .answered,
+            0);
+  connection.Ask(10, 200);
+  EXPECT_EQ(connection
+                .Write(20, Packet(2,
+                                  "\xfe"
+                                  "mysql_native_password"))
+                .set_aside,
+            1);
+  connection.Ask(30, 24);
+  const std::string ok("\0\0\0\2\0\0\0", 7);
+  EXPECT_EQ(connection.Write(40, Packet(4, ok)).set_aside, 1);
+  for (const auto& [answer, error] :
+       {std::pair(Packet(1, ok), 0), std::pair(Packet(1, "\xff\x28\x04#42000You have an error"), 1),
+        std::pair(Packet(1, "\1") + Packet(2,
+                                           "\3"
+                                           "def and more"),
+                  0)}) {
+    connection.Ask(100, 30);
+    const ppmm_turn_event event = connection.Write(110, answer);
+    EXPECT_EQ(event.answered, 1);
+    EXPECT_EQ(event.protocol, PPMM_PROTOCOL_MYSQL);
+    EXPECT_EQ(event.error, error);
+    EXPECT_EQ(event.labelled, PPMM_LABEL_NONE);
+  }
+  connection.Ask(200, 30);
+  EXPECT_EQ(connection.Write(210, Packet(1, "\xff\xff\xff a third is done")).answered, 0)
+      << "MariaDB tells of its progress";
+  EXPECT_EQ(Us(connection.Write(300, Packet(1, ok)), PPMM_TURN_TOTAL), 100u);
+  EXPECT_EQ(connection.Write(310, Packet(1, ok)).labelled, PPMM_LABEL_PIPELINED);
+
+  Connection older;  // than the agent
+  older.Ask(10, 30);
+  EXPECT_EQ(older.Write(20, Packet(1, "\xff\x28\x04#42000You have an error")).error, 1);
+
+  Connection safe;  // goes on with TLS
+  safe.Write(5, Packet(0,
+                       "\x0a"
+                       "8.0.36" +
+                           std::string(60, 'x')));
+  safe.Ask(10, 300);
+  EXPECT_EQ(safe.Write(20, Record(0x16, 1200)).set_aside, 1);
+  safe.Ask(30, 74);
+  EXPECT_EQ(safe.Write(40, Record(0x17, 500)).set_aside, 1);
+}
+
+TEST(TurnTest, LogsAndSubscriptionsAreStreams) {
+  Connection replica;
+  replica.Ask(10, 30);
+  const std::string rotate = std::string("\0\0\0\0\0\4\1\0\0\0\x2c\0\0\0", 14) + std::string(30, 'x');
+  EXPECT_EQ(replica.Write(20, Packet(1, rotate)).labelled, PPMM_LABEL_STREAMS);
+  for (const absl::string_view reply :
+       {"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", "*3\r\n$10\r\npsubscribe\r\n$1\r\na\r\n:1\r\n",
+        "+FULLRESYNC 8de1 1\r\n", "+CONTINUE\r\n"}) {
+    Connection redis;
+    redis.Ask(10, 30);
+    EXPECT_EQ(redis.Write(20, reply).labelled, PPMM_LABEL_STREAMS) << reply;
+  }
 }
 
 TEST(TurnTest, HandshakesOfTlsAreNoRequests) {
@@ -251,8 +484,26 @@ TEST(TurnTest, ManyRepliesInOneWriteArePipelined) {
   EXPECT_EQ(label("$1000\r\nxxxxxxxxxxx", 2018), PPMM_LABEL_PIPELINED);
   EXPECT_EQ(label("$-1\r\n", 5), PPMM_LABEL_NONE);
   EXPECT_EQ(label("$-1\r\n$-1\r\n", 10), PPMM_LABEL_PIPELINED);
-  EXPECT_EQ(label("*2\r\n$3\r\nabc\r\n$3", 22), PPMM_LABEL_NONE) << "the end of an array is not to be seen";
+  const std::string array = "*2\r\n$30\r\n012345678901234567890123456789\r\n*2\r\n:1\r\n+OK\r\n";
+  EXPECT_EQ(label(array, array.size()), PPMM_LABEL_NONE);
+  EXPECT_EQ(label(array, 2 * array.size()), PPMM_LABEL_PIPELINED);
+  EXPECT_EQ(label("%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n", 27), PPMM_LABEL_NONE);
+  EXPECT_EQ(label("*2\r\n$3\r\nabc\r\n$3", 22), PPMM_LABEL_NONE) << "the end of the array is not to be seen";
+  EXPECT_EQ(label("STORED\r\nSTORED\r\n", 16), PPMM_LABEL_PIPELINED);
+  EXPECT_EQ(label("END\r\nVALUE a 0 1\r\n1\r\nEND\r\n", 28), PPMM_LABEL_PIPELINED);
   EXPECT_EQ(label("-ERR a long explanation\r\n", 25), PPMM_LABEL_NONE);
+}
+
+TEST(TurnTest, LinesOfMemcachedThatWereNotAskedForArePipelined) {
+  Connection connection;
+  connection.Ask(10, 30);
+  connection.Write(20, "END\r\n");
+  EXPECT_EQ(connection.Write(21, "END\r\n").labelled, PPMM_LABEL_PIPELINED);
+  Connection large;
+  large.Ask(10, 30);
+  large.Write(20, "VALUE key 0 200000\r\nxxx", 100'000);
+  EXPECT_EQ(large.Write(30, "xxxx", 100'000).labelled, PPMM_LABEL_NONE);
+  EXPECT_EQ(large.Write(40, "END\r\n").labelled, PPMM_LABEL_NONE);
 }
 
 TEST(TurnTest, MultiplexedAndUpgradedConnectionsHaveNoTurns) {
@@ -286,7 +537,7 @@ TEST(TurnTest, MultiplexedAndUpgradedConnectionsHaveNoTurns) {
   EXPECT_EQ(upgrade.answered, 1) << "the request for the upgrade has its time";
   EXPECT_EQ(upgrade.labelled, PPMM_LABEL_STREAMS);
   EXPECT_EQ(web_socket.Arrive(30, 6).begun, 0);
-  EXPECT_EQ(Us(web_socket.Close(), PPMM_TURN_FULL), 10u);
+  EXPECT_EQ(Us(web_socket.Close(), PPMM_TURN_FULL), std::nullopt);
 }
 
 TEST(TurnTest, BytesOfOtherProtocolsDecideNothing) {
@@ -294,7 +545,7 @@ TEST(TurnTest, BytesOfOtherProtocolsDecideNothing) {
        {absl::string_view("hello\n"), absl::string_view("*bold*\n"), absl::string_view(": a comment"),
         absl::string_view("$ ls\n"), absl::string_view("\7\0\0\1\0\0\0\2\0\0\0", 11),
         absl::string_view("\0\0\x1c\0\0\0\0\0\1\0\0\0\0\x18\x12\x15", 16), absl::string_view("T\0\0\0\x21\0\1", 7),
-        absl::string_view("R\0\0\0\x08\0\0\0\0", 9)}) {
+        absl::string_view("ENDLESS\n"), absl::string_view("\1\6 and so on"), absl::string_view("Error: 5")}) {
     Connection connection;
     connection.Ask(10, 100);
     const ppmm_turn_event event = connection.Write(20, answer, 4000);

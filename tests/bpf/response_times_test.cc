@@ -1,18 +1,18 @@
 // Response times as the running kernel's hooks measure them, beside what both ends of the connection know.
+#include "tests/bpf/response_times.h"
+
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <ctime>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-#include "agent/socket_scanner.h"
 #include "tests/bpf/child_process.h"
 #include "tests/testing/tcp_sockets.h"
 
@@ -26,34 +26,6 @@ double Seconds() {
   clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
-
-class ResponseTimesTest : public ::testing::Test {
- protected:
-  void SetUp() override { Create(); }
-
-  void Create() {
-    scanner_.reset();
-    absl::StatusOr<std::unique_ptr<SocketScanner>> scanner = SocketScanner::Create();
-    ASSERT_TRUE(scanner.ok()) << scanner.status();
-    scanner_ = *std::move(scanner);
-    ASSERT_TRUE(scanner_->Seed().ok());
-  }
-
-  ListenerSample Poll(std::uint16_t port) {
-    const absl::Status status = scanner_->Poll(&listeners_);
-    EXPECT_TRUE(status.ok()) << status;
-    for (const ListenerSample& sample : listeners_) {
-      if (sample.protocol == SocketProtocol::kTcp && sample.port == port) {
-        return sample;
-      }
-    }
-    ADD_FAILURE() << "no listener on port " << port;
-    return {};
-  }
-
-  std::unique_ptr<SocketScanner> scanner_;
-  std::vector<ListenerSample> listeners_;
-};
 
 TEST_F(ResponseTimesTest, CountsEachTurnOfAConnectionOnce) {
   const Socket listener = Listen();

@@ -7,10 +7,10 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 
 import rig as e2e
 from rig import check, wait_until
+from turns import Client, Counts, ask, check_parts, wait_for_port
 
 CONNECTIONS = 4
 REQUESTS = 250  # of each connection
@@ -60,14 +60,6 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_for
 """ % SLEEP_SECONDS
 
 
-def wait_for_port(port, what):
-    def open_now():
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_until(open_now, 20, f"{what} listens")
-
-
 def start_nginx(rig):
     if not shutil.which("nginx") and not os.path.exists("/usr/sbin/nginx"):
         e2e.skip("nginx is not installed")
@@ -103,54 +95,6 @@ def start_sleeper(rig):
     return port
 
 
-class Client:
-    """A connection that asks and reads whole HTTP/1 answers."""
-
-    def __init__(self, port, version=None):
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if version:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            context.minimum_version = context.maximum_version = version
-            self.socket = context.wrap_socket(self.socket)
-        self.waiting = b""
-
-    def answer(self):
-        while b"\r\n\r\n" not in self.waiting:
-            self.receive()
-        head, self.waiting = self.waiting.split(b"\r\n\r\n", 1)
-        length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
-                      if line.startswith(b"content-length"))
-        while len(self.waiting) < length:
-            self.receive()
-        self.waiting = self.waiting[length:]
-        return int(head.split()[1])
-
-    def receive(self):
-        read = self.socket.recv(65536)
-        if not read:
-            raise AssertionError("the server closed the connection")
-        self.waiting += read
-
-    def get(self, path, words=b""):
-        self.socket.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n" + words + b"\r\n")
-        return self.answer()
-
-
-def ask(port, path, connections=CONNECTIONS, requests=REQUESTS, version=None, words=b""):
-    """Returns the seconds that the answers took, at the clients."""
-    clients = [Client(port, version) for _ in range(connections)]
-    started = time.monotonic()
-    for _ in range(requests):
-        for client in clients:
-            client.get(path, words)
-    took = time.monotonic() - started
-    for client in clients:
-        client.socket.close()
-    return took
-
-
 def ask_redis(port, pipeline):
     with socket.create_connection(("127.0.0.1", port)) as connection:
         for _ in range(CONNECTIONS * REQUESTS // pipeline):
@@ -158,56 +102,6 @@ def ask_redis(port, pipeline):
             read = b""
             while len(read) < 7 * pipeline:
                 read += connection.recv(65536)
-
-
-class Counts:
-    """What the collector says of an application."""
-
-    def __init__(self, rig, application):
-        self.rig, self.application = rig, application
-
-    def read(self):
-        series = self.rig.series()
-        hosts = self.rig.series("/metrics/hosts")
-        time_of = f'ppmm_application_response_time_seconds_%s{{application="{self.application}",kind="%s"}}'
-        without = [value for name, value in hosts.items()
-                   if name.startswith("ppmm_instance_connections_without_times_total{")
-                   and f'application="{self.application}"' in name]
-        return {
-            "requests": series.get(f'ppmm_application_requests_total{{application="{self.application}"}}', 0),
-            "errors": series.get(f'ppmm_application_errors_total{{application="{self.application}"}}', 0),
-            "labelled": sum(without),
-            **{kind: series.get(time_of % ("count", kind), 0) for kind in ("total", "wait", "service", "full")},
-            **{f"{kind} seconds": series.get(time_of % ("sum", kind), 0) for kind in ("total", "wait", "service")},
-        }
-
-    def rise(self, work, **expected):
-        """Does the work and waits until these counts rose by as much; then none may have risen further."""
-        before = self.read()
-        work()
-
-        def risen():
-            now = self.read()
-            return {name: now[name] - before[name] for name in now}
-
-        def arrived():
-            return all(risen()[name] >= value for name, value in expected.items())
-
-        try:
-            wait_until(arrived, 20, f"{self.application}: {expected}")
-        except AssertionError as error:
-            raise AssertionError(f"{error}, rose by {risen()}") from error
-        time.sleep(2 * e2e.POLL_SECONDS + 1)  # what comes too much would come with the next batch
-        rise = risen()
-        for name, value in expected.items():
-            check(rise[name] == value, f"{self.application} {name}: {value} expected, rose by {rise}")
-        return rise
-
-
-def check_parts(rise):
-    check(rise["total"] == rise["wait"] == rise["service"] == rise["requests"], f"each request has its times: {rise}")
-    parts = rise["wait seconds"] + rise["service seconds"]
-    check(abs(parts - rise["total seconds"]) <= 0.01 * rise["total seconds"], f"wait and service are the whole: {rise}")
 
 
 def test(rig):
@@ -219,13 +113,14 @@ def test(rig):
         e2e.skip(f"no BPF here: {host['capture']}")
 
     nginx, all_requests = Counts(rig, "nginx"), CONNECTIONS * REQUESTS
-    check_parts(nginx.rise(lambda: ask(ports["plain"], b"/small"), requests=all_requests, errors=0, labelled=0))
+    check_parts(nginx.rise(lambda: ask(ports["plain"], b"/small", CONNECTIONS, REQUESTS), requests=all_requests,
+                           errors=0, labelled=0))
     check_parts(nginx.rise(lambda: [ask(ports["plain"], b"/small", 1, 1, words=b"Connection: close\r\n")
                                     for _ in range(100)], requests=100, errors=0))
-    check_parts(nginx.rise(lambda: ask(ports["plain"], b"/large", requests=25), requests=100, full=100))
-    check_parts(nginx.rise(lambda: ask(ports["plain"], b"/nothing", requests=10), requests=40, errors=40))
+    check_parts(nginx.rise(lambda: ask(ports["plain"], b"/large", CONNECTIONS, 25), requests=100, full=100))
+    check_parts(nginx.rise(lambda: ask(ports["plain"], b"/nothing", CONNECTIONS, 10), requests=40, errors=40))
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        check_parts(nginx.rise(lambda: ask(ports["tls"], b"/small", requests=25, version=version), requests=100))
+        check_parts(nginx.rise(lambda: ask(ports["tls"], b"/small", CONNECTIONS, 25, version), requests=100))
 
     def pipelined():
         client = Client(ports["plain"])
@@ -241,7 +136,8 @@ def test(rig):
             connection.recv(4096)
 
     nginx.rise(multiplexed, requests=0, labelled=1)
-    check_parts(nginx.rise(lambda: ask(ports["plain"], b"/small"), requests=all_requests, labelled=0))
+    check_parts(nginx.rise(lambda: ask(ports["plain"], b"/small", CONNECTIONS, REQUESTS), requests=all_requests,
+                           labelled=0))
 
     redis = Counts(rig, "redis")
     check_parts(redis.rise(lambda: ask_redis(redis_port, 1), requests=all_requests, errors=0, labelled=0))
@@ -249,7 +145,7 @@ def test(rig):
 
     took = []
     sleeper = Counts(rig, "sleeper")
-    rise = sleeper.rise(lambda: took.append(ask(sleeper_port, b"/", requests=25)), requests=100, errors=0)
+    rise = sleeper.rise(lambda: took.append(ask(sleeper_port, b"/", CONNECTIONS, 25)), requests=100, errors=0)
     check_parts(rise)
     check(100 * SLEEP_SECONDS <= rise["total seconds"] <= took[0], f"between the sleep and the clients' {took}: {rise}")
 

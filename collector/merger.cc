@@ -31,7 +31,11 @@ std::int64_t ApplicationMinuteRow::*PooledColumn(const Metric* metric) {
     const Metric* metric;
     std::int64_t ApplicationMinuteRow::*member;
   };
-  static const std::array<Column, 4> kColumns = {{
+  static const std::array<Column, 8> kColumns = {{
+      {&MetricNamed("ppmm_instance_requests_total"), &ApplicationMinuteRow::requests},
+      {&MetricNamed("ppmm_instance_errors_total"), &ApplicationMinuteRow::errors},
+      {&MetricNamed("ppmm_instance_response_time_seconds"), &ApplicationMinuteRow::timed},  // of kind total only
+      {&MetricNamed("ppmm_instance_connections_without_times_total"), &ApplicationMinuteRow::unparsed},
       {&MetricNamed("ppmm_instance_connections_accepted_total"), &ApplicationMinuteRow::independent},
       {&MetricNamed("ppmm_instance_network_receive_bytes_total"), &ApplicationMinuteRow::traffic},
       {&MetricNamed("ppmm_instance_network_transmit_bytes_total"), &ApplicationMinuteRow::traffic},
@@ -50,6 +54,16 @@ void Grow(std::int64_t& total, std::int64_t by) {
   if (__builtin_add_overflow(total, by, &total)) {
     total = std::numeric_limits<std::int64_t>::max();
   }
+}
+
+// Pools one step of a histogram of response times: those to the first byte of the response.
+void PoolTimes(const SeriesState& series, const Sketch& times, ApplicationMinuteRow& minute) {
+  if (series.labels != "total\x1f") {
+    return;
+  }
+  constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+  Grow(minute.timed, static_cast<std::int64_t>(std::min(times.count(), kMost)));
+  Grow(minute.response_sum, static_cast<std::int64_t>(std::min<absl::uint128>(times.sum_ns(), kMost)));
 }
 
 // The minute that a host left open when it fell silent may name series that are dormant since.
@@ -405,6 +419,9 @@ absl::Status Merger::MergeMinute(Tables& tables, Store& store, HostState& host, 
   series = nullptr;
   each(batch.sketches, [&](const DecodedSketch& sample, std::int64_t step, bool fresh, bool newest) {
     row->Add(series->id, sample.sketch);
+    if (pooled_minute != nullptr) {
+      PoolTimes(*series, sample.sketch, *pooled_minute);
+    }
     if (series->histogram == nullptr) {
       return;
     }

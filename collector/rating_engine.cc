@@ -199,8 +199,8 @@ absl::Status RatingEngine::SetScopes(Facts& facts) {
     return organization.source_since_s[static_cast<std::size_t>(source)];
   };
   since(Source::kForecasts) = scopes.started_s;
-  since(Source::kReleases) = scopes.started_s;
   since(Source::kDayCounts) = scopes.counted_since_s;
+  since(Source::kResponseTimes) = scopes.timed_since_s;
   since(Source::kWatchdog) = scopes.watchdog_since_s;
   return absl::OkStatus();
 }

@@ -6,9 +6,12 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+
 #include "collector/facts/served_others.h"
 #include "collector/origin_guess.h"
 #include "common/mutex.h"
+#include "common/source_advice.h"
 #include "common/status.h"
 #include "proto/telemetry.pb.h"
 
@@ -75,6 +78,21 @@ bool RunsStill(const EntityState& instance) {
   return instance.lives.empty() || instance.lives.back().to_minute == 0;
 }
 
+// Why a host takes no response times, with the cure; empty: it does.
+std::string Untimed(const HostState& host) {
+  constexpr absl::string_view kSource = "response_times";
+  const auto source = host.sources.find(std::string(kSource));
+  if (source == host.sources.end()) {
+    return "its agent takes no response times: install this version of it";
+  }
+  if (source->second.state == wire::SourceState::OK) {
+    return "";
+  }
+  const SourceAdvice advice =
+      AdviceOnSource(kSource, source->second.state == wire::SourceState::FAILED, source->second.reason);
+  return absl::StrCat(source->second.reason, advice.cure.empty() ? "" : "; cure: ", advice.cure);
+}
+
 void CopyApplications(const Tables& tables, std::int64_t now_s, RatedScopes* out, Seen* seen) {
   for (const auto& [id, application] : tables.applications) {
     if (Seconds(application.row.first_seen_us) > now_s) {
@@ -86,11 +104,16 @@ void CopyApplications(const Tables& tables, std::int64_t now_s, RatedScopes* out
     scope.group = application.row.group;
     scope.enrolled_s = scope.aged_from_s = Seconds(application.row.first_seen_us);
     bool plumbing = false;
+    bool timed = false;
     OriginGuess origin;
     for (const EntityId entity : application.instances) {
       const EntityState* instance = tables.Entity(entity);
       if (instance != nullptr && RunsStill(*instance)) {
         out->hosts_of[id].insert(instance->row.host);
+        if (!timed) {
+          scope.untimed = Untimed(tables.hosts.at(instance->row.host));
+          timed = scope.untimed.empty();
+        }
       }
       wire::Entity record;
       if (instance == nullptr || !record.ParseFromString(instance->row.attributes)) {
@@ -145,6 +168,7 @@ absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::
     CopyApplications(state.tables(), absl::ToUnixSeconds(now), &out, &seen);
     own = CopyOwnAddresses(state.tables());
     out.counted_since_s = std::max(out.started_s, Seconds(state.tables().counted_since_us));
+    out.timed_since_s = std::max(out.started_s, Seconds(state.tables().timed_since_us));
     out.watchdog_since_s = state.tables().watchdog_since_minute * 60;
   }
   const std::int64_t today = absl::ToUnixSeconds(now) / 86400;

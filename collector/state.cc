@@ -160,6 +160,7 @@ absl::Status Build(Store& store, Tables& tables) {
   ASSIGN_OR_RETURN(tables.store_time_us, NumberInMeta(store, "store_time_us"));
   ASSIGN_OR_RETURN(tables.facts_day, NumberInMeta(store, "facts_day"));
   ASSIGN_OR_RETURN(tables.counted_since_us, NumberInMeta(store, "counted_since_us"));
+  ASSIGN_OR_RETURN(tables.timed_since_us, NumberInMeta(store, "timed_since_us"));
   ASSIGN_OR_RETURN(tables.watchdog_since_minute, NumberInMeta(store, "watchdog_since_minute"));
   tables.watchdog = contents.watchdog;
   ASSIGN_OR_RETURN(const std::optional<std::string> touched, store.GetMeta("touched_days"));
@@ -459,8 +460,9 @@ std::string State::Dump() const {
   line("last ", tables_.last_application, " ", tables_.last_entity, " ", tables_.last_series);
   line("store ", absl::BytesToHexString(tables_.store_id), " commit ", tables_.commit, " sealed ", tables_.sealed_day,
        " time ", tables_.store_time_us, " facts ", tables_.facts_day, " touched ",
-       absl::StrJoin(tables_.touched_days, ","), " counted since ", tables_.counted_since_us, " watchdog ",
-       tables_.watchdog_since_minute, " ", tables_.watchdog.from_minute, " ", tables_.watchdog.to_minute);
+       absl::StrJoin(tables_.touched_days, ","), " counted since ", tables_.counted_since_us, " timed since ",
+       tables_.timed_since_us, " watchdog ", tables_.watchdog_since_minute, " ", tables_.watchdog.from_minute, " ",
+       tables_.watchdog.to_minute);
   for (const auto& [key, host] : tables_.hosts) {
     line("host ", key, " ", absl::BytesToHexString(host.row.host_id), " ", host.row.label, " ", host.row.name, " ",
          host.row.group, " open ", host.row.open_minute, " newest ", host.row.newest_step, " duplicate ",

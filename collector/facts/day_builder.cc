@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "collector/facts/percentile_intervals.h"
 #include "collector/reopened.h"
 #include "common/metrics.h"
 #include "common/status.h"
@@ -10,7 +11,9 @@
 namespace ppmm {
 namespace {
 
-constexpr std::int64_t kBusyRequests = 59;  // a minute with fewer has no meaningful 95th percentile
+constexpr std::int64_t kBusyRequests = kSamplesForP95;
+// Times that are the same to the nanosecond, minute after minute, were not measured.
+constexpr std::int64_t kConstantMinutes = 30;
 constexpr std::int64_t kUsPerMinute = 60'000'000;
 constexpr std::int64_t kSilentMinutes =
     5;  // five whole minutes without a sample: more than 5 minutes between two steps
@@ -156,7 +159,31 @@ DayFacts ApplicationBitFacts(const std::vector<DayScopes::Instance>& instances, 
   return facts;
 }
 
-void AddMinute(const ApplicationMinuteRow& row, const MinuteSet& traffic, DayFacts& facts) {
+// Whether response times are invented: in half or more of the busy minutes, and in 30 or more, their mean is, to the
+// nanosecond, that of the busy minute before. Honest times differ: also those of a long poll or of a fixed delay.
+class ConstantTimes {
+ public:
+  // Minutes in their order.
+  void Add(const ApplicationMinuteRow& row) {
+    if (row.timed < kBusyRequests) {
+      return;
+    }
+    const std::int64_t mean = row.response_sum % row.timed == 0 ? row.response_sum / row.timed : kNone;
+    ++busy_;
+    same_ += mean != kNone && mean == mean_before_ ? 1 : 0;
+    mean_before_ = mean;
+  }
+  bool AreSynthetic() const { return same_ >= kConstantMinutes && same_ * 2 >= busy_; }
+
+ private:
+  static constexpr std::int64_t kNone = -1;
+  std::int64_t busy_ = 0;
+  std::int64_t same_ = 0;
+  std::int64_t mean_before_ = kNone;
+};
+
+// `timeable`: minutes in which an independent counter shows traffic.
+void AddMinute(const ApplicationMinuteRow& row, const MinuteSet& timeable, DayFacts& facts) {
   const std::int64_t minute = row.minute % kMinutesPerDay;
   facts.requests += row.requests;
   facts.errors += row.errors;
@@ -164,12 +191,15 @@ void AddMinute(const ApplicationMinuteRow& row, const MinuteSet& traffic, DayFac
   facts.bytes += row.traffic;
   facts.cpu_us += row.cpu_us;
   facts.timed_requests += row.timed;
+  facts.unparsed_connections += row.unparsed;
   facts.requests_per_hour[static_cast<std::size_t>(minute / 60)] += row.requests;
+  facts.timed_per_hour[static_cast<std::size_t>(minute / 60)] += row.timed;
+  facts.vantages |= row.timed > 0 ? std::int64_t{kArrivalBit} : 0;
   facts.busy_minutes += row.requests >= kBusyRequests ? 1 : 0;
   facts.throughput_moved = facts.throughput_moved != 0 || row.requests > 0 ? 1 : 0;
   // Enough of an independent count: half of the requests where they are counted, else at least one.
   const bool timed = row.timed > 0 && row.timed * 2 >= row.requests;
-  facts.timed_minutes += timed && traffic[static_cast<std::size_t>(minute)] ? 1 : 0;
+  facts.timed_minutes += timed && timeable[static_cast<std::size_t>(minute)] ? 1 : 0;
 }
 
 absl::Status AddSamples(StoreReader& reader, Day day, std::map<ScopeId, DayFacts>& facts) {
@@ -315,6 +345,7 @@ DayScopes CopyDayScopes(const Tables& tables) {
     }
   }
   scopes.watchdog_since_minute = tables.watchdog_since_minute;
+  scopes.timed_since_minute = (tables.timed_since_us + kUsPerMinute - 1) / kUsPerMinute;
   return scopes;
 }
 
@@ -391,20 +422,26 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
   }
   ASSIGN_OR_RETURN(organization.releases, reader.ReleasesOf(day));
 
-  std::map<ApplicationId, MinuteSet> traffic;
+  std::map<ApplicationId, MinuteSet> timeable;
   for (const auto& [id, instances] : scopes.applications) {
+    MinuteSet traffic;
     DayFacts& application = facts[{ScopeKind::kApplication, id}] =
-        ApplicationBitFacts(instances, hosts, day, until_minute, &traffic[id]);
+        ApplicationBitFacts(instances, hosts, day, until_minute, &traffic);
+    timeable[id] = traffic & Range(day, scopes.timed_since_minute, INT64_MAX);
+    application.timeable_minutes = Count(timeable[id]);
     if (attributes) {
       attributes(id, application);
     }
   }
   ASSIGN_OR_RETURN(const std::vector<ApplicationMinuteRow> minutes,
                    reader.ApplicationMinutes(0, begin, begin + kMinutesPerDay));
+  std::map<ApplicationId, ConstantTimes> constant;
   for (const ApplicationMinuteRow& row : minutes) {
     const auto application = facts.find({ScopeKind::kApplication, row.application});
     if (application != facts.end()) {
-      AddMinute(row, traffic[row.application], application->second);
+      AddMinute(row, timeable[row.application], application->second);
+      constant[row.application].Add(row);
+      application->second.synthetic = constant[row.application].AreSynthetic() ? 1 : 0;
     }
   }
   ASSIGN_OR_RETURN(const std::vector<PeerDayRow> peers, reader.PeersOf(day));

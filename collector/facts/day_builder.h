@@ -38,6 +38,7 @@ struct DayScopes {
   std::map<ApplicationId, std::vector<Instance>> applications;
   OwnAddresses addresses;
   std::int64_t watchdog_since_minute = 0;  // 0: no service manager's watchdog was ever heard
+  std::int64_t timed_since_minute = 0;     // response times are counted from it on
 };
 
 DayScopes CopyDayScopes(const Tables& tables);

@@ -94,6 +94,7 @@ struct DayFacts {
   std::int64_t throughput_coarse_minutes = 0;  // of these, by connections or bytes only
   std::int64_t throughput_moved = 0;           // yes: the counter moved
   std::int64_t traffic_minutes = 0;            // an independent counter shows traffic
+  std::int64_t timeable_minutes = 0;           // of these, since this store counts response times
   std::int64_t timed_minutes = 0;              // of these, timed enough (model section 13.5, RSP-001)
   std::int64_t probed_minutes = 0;
   std::int64_t busy_minutes = 0;    // at least 59 requests
@@ -102,12 +103,22 @@ struct DayFacts {
   std::int64_t errors = 0;
   std::int64_t bytes = 0;
   std::int64_t connections = 0;
+  std::int64_t unparsed_connections = 0;  // whose requests have no times from some moment on: pipelined, or streams
   std::int64_t timed_requests = 0;
   std::int64_t named_requests = 0;  // with a stable transaction name and an outcome
   std::int64_t names = 0;           // distinct transaction names
   std::array<std::int64_t, 24> requests_per_hour{};
-  std::int64_t percentile_intervals = 0;  // intervals of RSP-002 with busy hours that ended this day
-  std::int64_t percentile_intervals_sufficient = 0;
+  std::array<std::int64_t, 24> timed_per_hour{};
+  // Intervals of RSP-002 with busy hours that ended this day, by their length, and those of them with enough samples
+  // (percentile_intervals.h).
+  std::int64_t percentile_intervals_1h = 0;
+  std::int64_t percentile_enough_1h = 0;
+  std::int64_t percentile_intervals_6h = 0;
+  std::int64_t percentile_enough_6h = 0;
+  std::int64_t percentile_intervals_24h = 0;
+  std::int64_t percentile_enough_24h = 0;
+  std::int64_t percentile_intervals_7d = 0;
+  std::int64_t percentile_enough_7d = 0;
   std::int64_t little_intervals = 0;      // intervals of RSP-005 that ended this day
   std::int64_t little_within = 0;         // of these, N = X * R within 25 %
   std::int64_t little_half_off = 0;       // of these, off by a factor of 2 or more
@@ -157,14 +168,12 @@ struct FactColumn {
   absl::string_view name;
   std::uint8_t scopes = 0;  // sum of ScopeBit: the kinds that have it
   std::int64_t DayFacts::*member = nullptr;
-  int hour = -1;  // of requests_per_hour, where `member` is null
+  // Of one hour, where `member` is null.
+  std::array<std::int64_t, 24> DayFacts::*hours = nullptr;
+  std::size_t hour = 0;
 
-  std::int64_t& In(DayFacts& facts) const {
-    return member != nullptr ? facts.*member : facts.requests_per_hour[static_cast<std::size_t>(hour)];
-  }
-  std::int64_t Of(const DayFacts& facts) const {
-    return member != nullptr ? facts.*member : facts.requests_per_hour[static_cast<std::size_t>(hour)];
-  }
+  std::int64_t& In(DayFacts& facts) const { return member != nullptr ? facts.*member : (facts.*hours)[hour]; }
+  std::int64_t Of(const DayFacts& facts) const { return member != nullptr ? facts.*member : (facts.*hours)[hour]; }
 };
 
 constexpr std::uint8_t ScopeBit(ScopeKind kind) {

@@ -63,6 +63,41 @@ absl::Status SetWarnings(StoreReader& reader, Day day, Day as_of, std::vector<Fo
   return absl::OkStatus();
 }
 
+// The facts of an application on the days [from, to] that have any.
+absl::StatusOr<std::map<Day, DayFacts>> FactsOf(StoreReader& reader, ScopeId application, Day from, Day to) {
+  std::map<Day, DayFacts> days;
+  for (Day of = from; of <= to; ++of) {
+    ASSIGN_OR_RETURN(const std::optional<DayFacts> facts, reader.GetFactDay(of, application));
+    if (facts.has_value()) {
+      days[of] = *facts;
+    }
+  }
+  return days;
+}
+
+// Sets the intervals of RSP-002 of the day, and of the later days that look back at it where it changed late.
+absl::Status SetPercentiles(StoreReader& reader, Day day, Day as_of, Day since, DayRows& out) {
+  const Day last = std::min(as_of, day + kPercentileHistory);
+  for (auto& [scope, facts] : out.facts[day]) {
+    if (scope.kind != ScopeKind::kApplication || (facts.up_minutes + facts.booting_minutes == 0 && last == day)) {
+      continue;
+    }
+    using Days = std::map<Day, DayFacts>;
+    ASSIGN_OR_RETURN(Days days, FactsOf(reader, scope, day - kPercentileHistory, last));
+    days[day] = facts;
+    for (const auto& [of, before] : Days(days.lower_bound(day), days.end())) {
+      DayFacts after = before;
+      SetPercentileIntervals(PercentileContextOf(days, of, since), of, 24, after);
+      if (of == day) {
+        facts = after;
+      } else if (after != before) {
+        out.facts[of][scope] = after;
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 // Of a day that is or was sealed some may be dormant: all are taken from the store then.
 absl::Status TakeInstancesOf(Day day, StoreReader& reader, DayScopes& scopes) {
   for (auto& [id, instances] : scopes.applications) {
@@ -86,8 +121,39 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> DayKeeper::Current(Day day, absl::Ti
   const DayScopes scopes = CopyScopes();
   const bool reopened = IsReopened(day);
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
-  return BuildDay(scopes, *reader, day, absl::ToUnixSeconds(now) / 60, attributes_,
-                  {.running = &running_, .reopened = reopened});
+  using DayMap = std::map<ScopeId, DayFacts>;
+  ASSIGN_OR_RETURN(DayMap facts, BuildDay(scopes, *reader, day, absl::ToUnixSeconds(now) / 60, attributes_,
+                                          {.running = &running_, .reopened = reopened}));
+  RETURN_IF_ERROR(SetRunningPercentiles(*reader, day, now, facts));
+  return facts;
+}
+
+Day DayKeeper::TimedSince() {
+  ReaderLock lock(&state_->mutex());
+  return DayOf(absl::FromUnixMicros(state_->tables().timed_since_us));
+}
+
+absl::Status DayKeeper::SetRunningPercentiles(StoreReader& reader, Day day, absl::Time now,
+                                              std::map<ScopeId, DayFacts>& facts) {
+  if (contexts_of_ != day) {
+    contexts_.clear();
+    contexts_of_ = day;
+  }
+  const Day since = TimedSince();
+  const auto hours_over = static_cast<int>(std::clamp<std::int64_t>(absl::ToInt64Hours(now - StartOf(day)), 0, 24));
+  for (auto& [scope, row] : facts) {
+    if (scope.kind != ScopeKind::kApplication || row.up_minutes + row.booting_minutes == 0) {
+      continue;
+    }
+    auto context = contexts_.find(scope.number);
+    if (context == contexts_.end()) {
+      using Days = std::map<Day, DayFacts>;
+      ASSIGN_OR_RETURN(const Days days, FactsOf(reader, scope, day - kPercentileHistory, day - 1));
+      context = contexts_.emplace(scope.number, PercentileContextOf(days, day, since)).first;
+    }
+    SetPercentileIntervals(context->second, day, hours_over, row);
+  }
+  return absl::OkStatus();
 }
 
 bool DayKeeper::IsSealed(Day day) {
@@ -150,6 +216,8 @@ absl::Status DayKeeper::Write(Day day) {
     SetForecastFacts(forecasts, rows->facts[day][{ScopeKind::kHost, key}]);
   }
   RETURN_IF_ERROR(KeepWhatIsSealed(day, rows->facts[day]));
+  RETURN_IF_ERROR(SetPercentiles(*reader, day, as_of, TimedSince(), *rows));
+  contexts_of_ = 0;  // made of days before, one of which is written now
   kept.erase(std::remove_if(kept.begin(), kept.end(),
                             [&](const ForecastRow& row) { return row.day == day && by_host->contains(row.host); }),
              kept.end());

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 
 #include "collector/facts/day_builder.h"
+#include "collector/facts/percentile_intervals.h"
 #include "collector/writer.h"
 
 namespace ppmm {
@@ -35,8 +36,14 @@ class DayKeeper {
   // counted from them stays as it was written.
   absl::Status KeepWhatIsSealed(Day day, std::map<ScopeId, DayFacts>& facts);
   DayScopes CopyScopes();
+  Day TimedSince();
+  // Sets the intervals of RSP-002 of a day that is not over.
+  absl::Status SetRunningPercentiles(StoreReader& reader, Day day, absl::Time now, std::map<ScopeId, DayFacts>& facts);
 
   RunningCpu running_;
+  // Of the applications on `contexts_of_`; kept while no day before it is written again.
+  std::map<std::uint32_t, PercentileContext> contexts_;
+  Day contexts_of_ = 0;
 
   State* const state_;
   Store* const store_;

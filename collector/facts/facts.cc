@@ -81,13 +81,20 @@ constexpr SumRow kSumRows[] = {
     {Sum::kThroughputMinutes, kOfApplication, k28, [](const DayFacts& f) { return f.throughput_minutes; }},
     {Sum::kThroughputCoarseMinutes, kOfApplication, k28, [](const DayFacts& f) { return f.throughput_coarse_minutes; }},
     {Sum::kThroughputMovedDays, kOfApplication, k28, [](const DayFacts& f) { return f.throughput_moved; }},
-    {Sum::kTrafficMinutes, kOfApplication, k28, [](const DayFacts& f) { return f.traffic_minutes; }},
+    {Sum::kTimeableMinutes, kOfApplication, k28, [](const DayFacts& f) { return f.timeable_minutes; }},
     {Sum::kTimedMinutes, kOfApplication, k28, [](const DayFacts& f) { return f.timed_minutes; }},
     {Sum::kRequests, kOfApplication, k28, [](const DayFacts& f) { return f.requests; }},
+    {Sum::kUnparsedConnections, kOfApplication, k28, [](const DayFacts& f) { return f.unparsed_connections; }},
     {Sum::kTimedRequests, kOfApplication, k28, [](const DayFacts& f) { return f.timed_requests; }},
     {Sum::kNamedRequests, kOfApplication, k28, [](const DayFacts& f) { return f.named_requests; }},
-    {Sum::kPercentileIntervals, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_intervals; }},
-    {Sum::kPercentileIntervalsSufficient, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_intervals_sufficient; }},
+    {Sum::kPercentileIntervals1h, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_intervals_1h; }},
+    {Sum::kPercentileEnough1h, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_enough_1h; }},
+    {Sum::kPercentileIntervals6h, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_intervals_6h; }},
+    {Sum::kPercentileEnough6h, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_enough_6h; }},
+    {Sum::kPercentileIntervals24h, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_intervals_24h; }},
+    {Sum::kPercentileEnough24h, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_enough_24h; }},
+    {Sum::kPercentileIntervals7d, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_intervals_7d; }},
+    {Sum::kPercentileEnough7d, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_enough_7d; }},
     {Sum::kLittleIntervals, kOfApplication, k28, [](const DayFacts& f) { return f.little_intervals; }},
     {Sum::kLittleWithin, kOfApplication, k28, [](const DayFacts& f) { return f.little_within; }},
     {Sum::kLittleHalfOff, kOfApplication, k28, [](const DayFacts& f) { return f.little_half_off; }},
@@ -178,6 +185,7 @@ void AppendScope(const Scope& scope, std::string& out) {
   AppendText(scope.label, out);
   AppendText(scope.group, out);
   AppendText(scope.contradiction, out);
+  AppendText(scope.untimed, out);
   absl::StrAppend(&out, scope.enrolled_s, " ", scope.aged_from_s, " ", static_cast<int>(scope.tier), " ",
                   static_cast<int>(scope.origin), " ");
   for (const bool flag : {scope.monitored, scope.seen_as_peer, scope.agentless, scope.excluded, scope.line_of_business,

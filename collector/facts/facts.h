@@ -56,13 +56,20 @@ enum class Sum : std::uint8_t {
   kThroughputMinutes,
   kThroughputCoarseMinutes,
   kThroughputMovedDays,
-  kTrafficMinutes,
+  kTimeableMinutes,
   kTimedMinutes,
   kRequests,
+  kUnparsedConnections,
   kTimedRequests,
   kNamedRequests,
-  kPercentileIntervals,
-  kPercentileIntervalsSufficient,
+  kPercentileIntervals1h,
+  kPercentileEnough1h,
+  kPercentileIntervals6h,
+  kPercentileEnough6h,
+  kPercentileIntervals24h,
+  kPercentileEnough24h,
+  kPercentileIntervals7d,
+  kPercentileEnough7d,
   kLittleIntervals,
   kLittleWithin,
   kLittleHalfOff,
@@ -118,6 +125,7 @@ struct Scope {
   bool origin_conflict = false;   // application: guess and declaration differ, unresolved
   std::vector<Exemption> exemptions;
   std::string contradiction;  // in words, empty: none. For example a duplicate identity
+  std::string untimed;        // application: why no host on which it runs takes response times; empty: some host does
 
   bool operator==(const Scope&) const = default;
 };
@@ -125,7 +133,7 @@ struct Scope {
 // What can deliver a kind of evidence. A row whose source was never there has no source, which is not a failure of
 // what it measures.
 enum class Source : std::uint8_t {
-  kResponseTimes,  // any host measures response times
+  kResponseTimes,  // response times are counted per day
   kRules,          // alert rules are evaluated and replayed
   kRoutes,         // alerts and canaries are sent to people
   kDeadman,
@@ -134,8 +142,10 @@ enum class Source : std::uint8_t {
   kReleases,
   kDayCounts,  // samples, clocks and silences are counted per day
   kWatchdog,   // of the service manager that runs the collector
+  kInFlight,   // requests in flight are observed apart from their times
+  kNames,      // requests have names
 };
-inline constexpr std::size_t kSources = 9;
+inline constexpr std::size_t kSources = 11;
 
 // What stands about the organization as a whole.
 struct Organization {

@@ -14,6 +14,8 @@ using State = Measured::State;
 // Little's law is judged from 30 intervals on, and contradicted by half of 100 (model sections 13.4 and 13.5).
 constexpr std::int64_t kLittleIntervals = 30;
 constexpr std::int64_t kLittleContradicting = 100;
+// Hours over which the percentiles of tier 1 may be taken at most (model section 13.5).
+constexpr int kLongestOfTier1 = 24;
 // Capture-recapture says nothing about a handful of hosts (model section 13.5).
 constexpr std::int64_t kHostsForEstimate = 50;
 constexpr absl::string_view kNoForecast = "time to exhaustion is not computed on any host";  // none reports
@@ -137,9 +139,13 @@ class Evaluation {
           return Without(State::kContradicted, "response times differ from the requests in flight by a factor of 2");
         }
         break;
+      case catalogue::EVALUATOR_TIMED:
+      case catalogue::EVALUATOR_PERCENTILE:
+      case catalogue::EVALUATOR_USER_VANTAGE:
       case catalogue::EVALUATOR_NOT_SYNTHETIC:
         if (Get(Sum::kSyntheticDays) > 0) {
-          return Without(State::kContradicted, "response times are constant or impossible");
+          return Without(State::kContradicted,
+                         "its response times are the same to the nanosecond: nobody measured them");
         }
         break;
       default:
@@ -238,30 +244,94 @@ class Evaluation {
 
   Measured OfResponseTimes() {
     if (!Has(Source::kResponseTimes)) {
-      return Missing("response times are not rated yet");
+      return NoSource(begun_, "no agent reports yet that could take response times");
     }
-    const auto share = [this](Sum well, Sum all, absl::string_view none) {
-      const std::int64_t count = Get(all);
-      return count == 0 ? Without(State::kNotApplicable, none) : Value(Get(well), count);
-    };
+    if (!scope_.untimed.empty() && Get(Sum::kTimedRequests) == 0) {
+      return NoSource(begun_, scope_.untimed);
+    }
     switch (criterion_.evaluator) {
       case catalogue::EVALUATOR_TIMED:
-        return share(Sum::kTimedMinutes, Sum::kTrafficMinutes, "no traffic in this window");
+        return TimedMinutes();
       case catalogue::EVALUATOR_PERCENTILE:
-        return scope_.batch ? Without(State::kNotApplicable, "batch")
-                            : share(Sum::kPercentileIntervalsSufficient, Sum::kPercentileIntervals,
-                                    "no busy hours in this window");
-      case catalogue::EVALUATOR_USER_VANTAGE:
-        return Value(Get(Sum::kUserVantageDays));
+        return Percentile();
+      case catalogue::EVALUATOR_USER_VANTAGE: {
+        const std::int64_t days = Get(Sum::kUserVantageDays);
+        return days == 0 && Get(Sum::kTimeableMinutes) == 0 ? NoTraffic() : Value(days);
+      }
       case catalogue::EVALUATOR_LITTLE:
+        if (!Has(Source::kInFlight)) {
+          return Missing("requests in flight are not observed apart from their times yet");
+        }
         return Get(Sum::kLittleIntervals) < kLittleIntervals
                    ? Without(State::kNotApplicable, "fewer than 30 intervals with enough requests in flight")
                    : Value(Get(Sum::kLittleWithin), Get(Sum::kLittleIntervals));
       case catalogue::EVALUATOR_NOT_SYNTHETIC:
         return Value(Get(Sum::kSyntheticDays));
-      default:  // EVALUATOR_NAMED
-        return share(Sum::kNamedRequests, Sum::kTimedRequests, "no timed request in this window");
+      default: {  // EVALUATOR_NAMED
+        if (!Has(Source::kNames)) {
+          return Missing("requests have no names yet");
+        }
+        const std::int64_t timed = Get(Sum::kTimedRequests);
+        return timed == 0 ? Without(State::kNotApplicable, "no timed request in this window")
+                          : Value(Get(Sum::kNamedRequests), timed);
+      }
     }
+  }
+
+  // Of a scope that is new it may come.
+  Measured NoTraffic() const {
+    return now_ < begun_ + absl::Hours(24) * criterion_.decidable_after_days
+               ? Without(State::kUndecided, "no traffic yet")
+               : Without(State::kNotApplicable, "no traffic in this window");
+  }
+
+  Measured TimedMinutes() const {
+    const std::int64_t traffic = Get(Sum::kTimeableMinutes);
+    if (traffic == 0) {
+      return NoTraffic();
+    }
+    Measured measured = Value(Get(Sum::kTimedMinutes), traffic);
+    if (measured.numerator < traffic && Get(Sum::kUnparsedConnections) > 0) {
+      measured.reason = "some of its connections are pipelined or multiplexed, so they have no times";
+    } else if (measured.numerator == 0) {
+      measured.reason = "none of its requests was timed";
+    }
+    return measured;
+  }
+
+  // The shortest interval that holds enough samples often enough, else the longest that counts.
+  Measured Percentile() const {
+    struct Length {
+      int hours;
+      Sum intervals;
+      Sum enough;
+    };
+    static constexpr Length kLengths[] = {
+        {1, Sum::kPercentileIntervals1h, Sum::kPercentileEnough1h},
+        {6, Sum::kPercentileIntervals6h, Sum::kPercentileEnough6h},
+        {24, Sum::kPercentileIntervals24h, Sum::kPercentileEnough24h},
+        {168, Sum::kPercentileIntervals7d, Sum::kPercentileEnough7d},
+    };
+    if (scope_.batch) {
+      return Without(State::kNotApplicable, "batch");
+    }
+    if (Get(Sum::kTimeableMinutes) == 0) {
+      return NoTraffic();
+    }
+    Measured longest = Without(State::kUndecided, "no interval with 59 timed requests, and none is over yet");
+    for (const Length& length : kLengths) {
+      if (length.hours > kLongestOfTier1 && scope_.tier == 1) {
+        break;
+      }
+      if (const std::int64_t intervals = Get(length.intervals); intervals > 0) {
+        longest = Value(Get(length.enough), intervals);
+        longest.interval_hours = length.hours;
+        if (absl::int128(longest.numerator) * kMillion >= absl::int128(criterion_.value) * intervals) {
+          break;
+        }
+      }
+    }
+    return longest;
   }
 
   // Chapman's estimate from two independent sightings: agents, and connections from others.
@@ -412,9 +482,6 @@ class Evaluation {
       case catalogue::EVALUATOR_RULE_PROVEN:
         return Has(Source::kRules) ? Value(Get(Sum::kRuleProvenDays)) : Missing("no alert rules are evaluated");
       case catalogue::EVALUATOR_RESPONSE_RULE_PROVEN:
-        if (!Has(Source::kResponseTimes)) {
-          return NotBuilt("response times are not rated yet");
-        }
         return Has(Source::kRules) ? Value(Get(Sum::kResponseRuleProvenDays)) : Missing("no alert rules are evaluated");
       case catalogue::EVALUATOR_CANARY_ACCEPTED:
       case catalogue::EVALUATOR_ROUTES_ACKNOWLEDGED:
@@ -503,15 +570,32 @@ constexpr Need kNeeds[] = {
     {catalogue::EVALUATOR_WARNINGS_ANSWERED, Sum::kWarnings},
     {catalogue::EVALUATOR_WARNINGS_ANSWERED, Sum::kWarningsAnswered},
     {catalogue::EVALUATOR_TIMED, Sum::kTimedMinutes},
-    {catalogue::EVALUATOR_TIMED, Sum::kTrafficMinutes},
-    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileIntervals},
-    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileIntervalsSufficient},
+    {catalogue::EVALUATOR_TIMED, Sum::kTimeableMinutes},
+    {catalogue::EVALUATOR_TIMED, Sum::kUnparsedConnections},
+    {catalogue::EVALUATOR_TIMED, Sum::kTimedRequests},
+    {catalogue::EVALUATOR_TIMED, Sum::kSyntheticDays},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kTimeableMinutes},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kTimedRequests},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kSyntheticDays},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileIntervals1h},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileEnough1h},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileIntervals6h},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileEnough6h},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileIntervals24h},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileEnough24h},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileIntervals7d},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileEnough7d},
     {catalogue::EVALUATOR_USER_VANTAGE, Sum::kUserVantageDays},
+    {catalogue::EVALUATOR_USER_VANTAGE, Sum::kTimeableMinutes},
+    {catalogue::EVALUATOR_USER_VANTAGE, Sum::kTimedRequests},
+    {catalogue::EVALUATOR_USER_VANTAGE, Sum::kSyntheticDays},
     {catalogue::EVALUATOR_RESPONSE_RULE_PROVEN, Sum::kResponseRuleProvenDays},
     {catalogue::EVALUATOR_LITTLE, Sum::kLittleIntervals},
     {catalogue::EVALUATOR_LITTLE, Sum::kLittleWithin},
     {catalogue::EVALUATOR_LITTLE, Sum::kLittleHalfOff},
+    {catalogue::EVALUATOR_LITTLE, Sum::kTimedRequests},
     {catalogue::EVALUATOR_NOT_SYNTHETIC, Sum::kSyntheticDays},
+    {catalogue::EVALUATOR_NOT_SYNTHETIC, Sum::kTimedRequests},
     {catalogue::EVALUATOR_NAMED, Sum::kNamedRequests},
     {catalogue::EVALUATOR_NAMED, Sum::kTimedRequests},
     {catalogue::EVALUATOR_RELEASES_TIMED, Sum::kReleasesUsed},
@@ -582,6 +666,13 @@ std::string InWords(const Criterion& criterion, const Measured& measured) {
       return absl::StrCat(ShareInWords(measured.numerator, measured.denominator), ": ", MinutesInWords(missing), " of ",
                           MinutesInWords(measured.denominator), " missing",
                           measured.coarse ? ", by connections or bytes" : "");
+    case catalogue::EVALUATOR_PERCENTILE:
+      return absl::StrCat(ShareInWords(measured.numerator, measured.denominator), " of intervals of ",
+                          measured.interval_hours == 168 ? "7 d" : absl::StrCat(measured.interval_hours, " h"),
+                          " hold 59 samples (", measured.numerator, " of ", measured.denominator, ")");
+    case catalogue::EVALUATOR_USER_VANTAGE:
+      return absl::StrCat("on the arrival clock, or nearer to the user, on ", measured.numerator, " of ",
+                          criterion.window_days, " days");
     default:
       break;
   }

@@ -23,8 +23,9 @@ enum class Basis {
 struct Measured {
   enum class State : std::uint8_t { kDecided, kUndecided, kNoSource, kNotApplicable, kContradicted };
   State state = State::kDecided;
-  bool quiet = false;   // a share of events, of which there was none while they would have been seen
-  bool coarse = false;  // throughput by connections or bytes only
+  bool quiet = false;      // a share of events, of which there was none while they would have been seen
+  bool coarse = false;     // throughput by connections or bytes only
+  int interval_hours = 0;  // percentiles: over how long they are taken; 0: says nothing
   // What is missing may have been done by people, and nothing records that yet: if it does not hold, there is no
   // source.
   bool unrecorded = false;

@@ -215,6 +215,7 @@ struct ApplicationMinuteRow {
   std::int64_t response_sum = 0;  // nanoseconds
   std::int64_t traffic = 0;       // bytes, counted by sockets
   std::int64_t cpu_us = 0;
+  std::int64_t unparsed = 0;  // connections whose requests have no times from then on
 };
 
 struct TotalRow {

@@ -132,6 +132,11 @@ UPDATE application SET name = "group" || '/' || name WHERE id NOT IN (
   SELECT min(id) FROM application GROUP BY CASE "group" WHEN 'default' THEN name ELSE "group" || '/' || name END);
 CREATE INDEX application_label ON application ((CASE "group" WHEN 'default' THEN name ELSE "group" || '/' || name END));
 )sql",
+    // 7: response times are counted per minute, of an older store from now on.
+    R"sql(
+ALTER TABLE application_minute ADD COLUMN unparsed BIGINT NOT NULL DEFAULT 0;
+INSERT INTO meta (key, value) SELECT 'timed_since_us', value FROM meta WHERE key = 'store_time_us';
+)sql",
 };
 
 // 0: not made yet.

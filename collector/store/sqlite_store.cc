@@ -114,12 +114,12 @@ class Reads : public Base {
     RETURN_IF_ERROR(Each(
         *connection_,
         "SELECT id, requests, errors, timed, independent, in_flight_sum, in_flight_count, response_sum, traffic, "
-        "cpu_us FROM application_minute WHERE id >= ? AND id < ? ORDER BY id",
+        "cpu_us, unparsed FROM application_minute WHERE id >= ? AND id < ? ORDER BY id",
         [&](const SqliteStatement& row) {
           const ApplicationId found = LowOf(row.Int(0));
           if (application == 0 || application == found) {
             rows.push_back({MinuteOf(row.Int(0)), found, row.Int(1), row.Int(2), row.Int(3), row.Int(4), row.Int(5),
-                            row.Int(6), row.Int(7), row.Int(8), row.Int(9)});
+                            row.Int(6), row.Int(7), row.Int(8), row.Int(9), row.Int(10)});
           }
         },
         RowId(from, 0), RowId(to, 0)));
@@ -500,16 +500,16 @@ class SqliteStore : public Reads<Store> {
   absl::Status Add(const ApplicationMinuteRow& row) override {
     return Run(*connection_,
                "INSERT INTO application_minute AS old (id, requests, errors, timed, independent, in_flight_sum, "
-               "in_flight_count, response_sum, traffic, cpu_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) "
-               "DO UPDATE "
+               "in_flight_count, response_sum, traffic, cpu_us, unparsed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+               "ON CONFLICT (id) DO UPDATE "
                "SET requests = old.requests + excluded.requests, errors = old.errors + excluded.errors, "
                "timed = old.timed + excluded.timed, independent = old.independent + excluded.independent, "
                "in_flight_sum = old.in_flight_sum + excluded.in_flight_sum, "
                "in_flight_count = old.in_flight_count + excluded.in_flight_count, "
                "response_sum = old.response_sum + excluded.response_sum, traffic = old.traffic + excluded.traffic, "
-               "cpu_us = old.cpu_us + excluded.cpu_us",
+               "cpu_us = old.cpu_us + excluded.cpu_us, unparsed = old.unparsed + excluded.unparsed",
                RowId(row.minute, row.application), row.requests, row.errors, row.timed, row.independent,
-               row.in_flight_sum, row.in_flight_count, row.response_sum, row.traffic, row.cpu_us);
+               row.in_flight_sum, row.in_flight_count, row.response_sum, row.traffic, row.cpu_us, row.unparsed);
   }
   absl::Status Put(const TotalRow& row) override {
     return Run(*connection_,

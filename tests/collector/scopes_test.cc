@@ -97,6 +97,32 @@ class ScopesTest : public ::testing::Test {
   absl::Time now_;
 };
 
+TEST_F(ScopesTest, AnApplicationIsUntimedWhereNoHostTakesResponseTimes) {
+  const auto untimed = [this] {
+    for (const Scope& scope : Read().applications) {
+      if (scope.label == "nginx") {
+        return scope.untimed;
+      }
+    }
+    return std::string("no nginx");
+  };
+  const auto say = [this](wire::SourceState::State state, const std::string& reason) {
+    agent_.dictionary().clear_sources();
+    wire::SourceState* source = agent_.dictionary().add_sources();
+    source->set_source("response_times");
+    source->set_state(state);
+    source->set_reason(reason);
+    rig_.Push(stream_, agent_.Dictionary(rig_.clock().Now()));
+    rig_.Commit();
+  };
+  Send(0, {});
+  EXPECT_THAT(untimed(), testing::HasSubstr("its agent takes no response times"));
+  say(wire::SourceState::FAILED, "BPF is switched off");
+  EXPECT_THAT(untimed(), testing::StartsWith("BPF is switched off; cure: take `bpf: off` out of its configuration"));
+  say(wire::SourceState::OK, "limits");
+  EXPECT_EQ(untimed(), "");
+}
+
 TEST_F(ScopesTest, ACallFromAShellMakesAnApplicationLineOfBusiness) {
   Send(0, {{kIn, nginx_, "127.0.0.1", 80}, {kOut, 0, "127.0.0.1", 80}});
   EXPECT_THAT(LineOfBusiness(), ElementsAre("nginx"));

@@ -102,6 +102,15 @@ WorldAgent::WorldAgent(const HostScript* script, int machine, int number)
       AddLine(entity, "ppmm_instance_network_receive_bytes_total", {}, &application);
       AddLine(entity, "ppmm_instance_network_transmit_bytes_total", {}, &application);
     }
+    if (application.requests > 0) {
+      AddLine(entity, "ppmm_instance_requests_total", {}, &application);
+      AddLine(entity, "ppmm_instance_errors_total", {}, &application);
+      AddLine(entity, "ppmm_instance_response_time_seconds", {"total"}, &application);
+      AddLine(entity, "ppmm_instance_response_time_seconds", {"wait"}, &application);
+    }
+    if (application.unparsed) {
+      AddLine(entity, "ppmm_instance_connections_without_times_total", {"streams"}, &application);
+    }
   }
 }
 
@@ -172,6 +181,10 @@ std::string WorldAgent::DictionaryFrame() const {
   dictionary->set_epoch(epoch_);
   dictionary->set_complete(true);
   dictionary->set_listeners_complete(true);
+  wire::SourceState* source = dictionary->add_sources();
+  source->set_source("response_times");
+  source->set_state(script_->untimed.empty() ? wire::SourceState::OK : wire::SourceState::FAILED);
+  source->set_reason(script_->untimed);
   *dictionary->mutable_host_life() = life_;
   wire::Entity* host = dictionary->add_entities();
   host->set_id(1);
@@ -227,6 +240,20 @@ std::int64_t WorldAgent::ValueOf(const Line& line, int minute, int step) const {
   if (line.still) {
     return 0;
   }
+  const bool unused =
+      line.application != nullptr && !line.application->used.empty() && !In(line.application->used, minute);
+  if (unused && line.metric->resource == Resource::kNetwork) {
+    return 0;
+  }
+  if (name == "ppmm_instance_requests_total") {
+    return RequestsOf(line, minute);
+  }
+  if (name == "ppmm_instance_errors_total") {
+    return RequestsOf(line, minute) / 4;
+  }
+  if (name == "ppmm_instance_connections_without_times_total") {
+    return 1;
+  }
   if (name == "ppmm_host_cpu_seconds_total") {
     return line.labels[1] == "idle" ? 700 : 300;
   }
@@ -251,6 +278,24 @@ std::int64_t WorldAgent::ValueOf(const Line& line, int minute, int step) const {
     return 2;
   }
   return 100 + wave;
+}
+
+std::int64_t WorldAgent::RequestsOf(const Line& line, int minute) const {
+  const ApplicationScript& application = *line.application;
+  return application.used.empty() || In(application.used, minute) ? application.requests : 0;
+}
+
+// Some milliseconds each, no two steps of a day alike.
+Sketch WorldAgent::TimesOf(const Line& line, int minute, int step) const {
+  Sketch times;
+  if (In(line.application->untimed, minute)) {
+    return times;
+  }
+  for (std::int64_t i = 0; i < RequestsOf(line, minute); ++i) {
+    const std::int64_t varied = (minute % 1440) * 611 + step * 97 + i * 23;
+    times.Add(5'000'000 + (line.application->constant ? 0 : varied));
+  }
+  return times;
 }
 
 void WorldAgent::AddEvents(int minute, wire::Batch* batch) const {
@@ -286,6 +331,8 @@ void WorldAgent::Live(int minute) {
   wire::Batch* batch = frame.mutable_batch();
   std::array<std::uint32_t, 5> expected{};
   std::vector<std::array<std::int64_t, kSteps>> values(lines_.size());
+  std::deque<std::array<Sketch, kSteps>> times;  // of histograms
+  std::deque<std::array<const Sketch*, kSteps>> sketches;
   std::vector<Column> columns;
   for (std::size_t i = 0; i < lines_.size(); ++i) {
     const Line& line = lines_[i];
@@ -296,10 +343,22 @@ void WorldAgent::Live(int minute) {
     if (Missing(line, minute)) {
       continue;
     }
-    for (int step = 0; step < kSteps; ++step) {
-      values[i][static_cast<std::size_t>(step)] = ValueOf(line, minute, step);
+    Column column{line.id, metric.kind, (1U << kSteps) - 1, {}, {}};
+    if (metric.kind == MetricKind::kHistogram) {
+      std::array<Sketch, kSteps>& of_line = times.emplace_back();
+      std::array<const Sketch*, kSteps>& pointers = sketches.emplace_back();
+      for (std::size_t step = 0; step < kSteps; ++step) {
+        of_line[step] = TimesOf(line, minute, static_cast<int>(step));
+        pointers[step] = &of_line[step];
+      }
+      column.sketches = pointers;
+    } else {
+      for (std::size_t step = 0; step < kSteps; ++step) {
+        values[i][step] = ValueOf(line, minute, static_cast<int>(step));
+      }
+      column.values = values[i];
     }
-    columns.push_back({line.id, metric.kind, (1U << kSteps) - 1, values[i], {}});
+    columns.push_back(column);
   }
   const auto samples = static_cast<std::uint32_t>(columns.size() * kSteps);
   produced_ += samples;

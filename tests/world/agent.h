@@ -14,6 +14,7 @@
 
 #include "collector/ingest_session.h"
 #include "common/metrics.h"
+#include "common/sketch.h"
 #include "tests/testing/manual_clock.h"
 #include "tests/world/script.h"
 
@@ -66,6 +67,8 @@ class WorldAgent {
   std::string DictionaryFrame() const;
   bool IsNamed(const ApplicationScript* application) const;
   std::int64_t ValueOf(const Line& line, int minute, int step) const;
+  std::int64_t RequestsOf(const Line& line, int minute) const;
+  Sketch TimesOf(const Line& line, int minute, int step) const;
   bool Missing(const Line& line, int minute) const;
   void AddEvents(int minute, wire::Batch* batch) const;
   void TakeAnswers();

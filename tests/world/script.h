@@ -59,6 +59,13 @@ struct ApplicationScript {
   Span runs = {};
   // The agent sees its sockets: connections and bytes are counted.
   bool sockets_seen = true;
+  // Minutes in which somebody uses it; empty: always.
+  Spans used = {};
+  // Requests that are answered and timed in each step of a minute in which it is used.
+  int requests = 0;
+  Spans untimed = {};     // minutes in which they are answered, but have no times
+  bool constant = false;  // each takes 5 ms, to the nanosecond
+  bool unparsed = false;  // its connections are multiplexed: no request of it is told from the next
 };
 
 // The machine is off; the next boot proves it.
@@ -90,6 +97,7 @@ struct HostScript {
   std::int64_t disk_bytes_a_day = 0;       // what its file system of 100 GB fills by; half full at the begin
   int disk_doubles = kForever;             // somebody makes it twice as large
   std::vector<std::string> talks_to = {};  // organization addresses it connects to, from day 1 on
+  std::string untimed = {};                // why its agent takes no response times; empty: it does
   std::vector<ApplicationScript> applications = {};
 };
 

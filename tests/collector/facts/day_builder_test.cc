@@ -245,6 +245,112 @@ TEST_F(DayTest, TheWatchdogIsToHearTheCollectorWhileAHostIsUp) {
   EXPECT_TRUE(rig_.store().WatchdogOf(kDay + 1).value().empty());
 }
 
+// Its minutes [from, to): one connection and one request a step of ten seconds, in times of one millisecond and more.
+class TimedDayTest : public DayTest {
+ protected:
+  TimedDayTest() {
+    requests_ = agent_.AddSeries(nginx_, "ppmm_instance_requests_total");
+    total_ = agent_.AddSeries(nginx_, "ppmm_instance_response_time_seconds", {"total"});
+    wait_ = agent_.AddSeries(nginx_, "ppmm_instance_response_time_seconds", {"wait"});
+    pipelined_ = agent_.AddSeries(nginx_, "ppmm_instance_connections_without_times_total", {"pipelined"});
+    rig_.Push(stream_, agent_.Dictionary(rig_.clock().Now()));
+  }
+  struct Requests {
+    std::uint64_t a_step = 10;
+    std::uint64_t timed = 10;
+    bool constant = false;
+    std::int64_t connections = 1;
+  };
+  void Answer(int from, int to, const Requests& requests) {
+    for (int minute = from; minute < to; ++minute) {
+      std::vector<DecodedSample> samples;
+      std::vector<DecodedSketch> sketches;
+      for (std::uint32_t step = 0; step < 6; ++step) {
+        Sketch times;
+        times.Add(1'000'000 + (requests.constant ? 0 : minute * 7 + std::int64_t{step}), requests.timed);
+        samples.push_back({connections_, step, requests.connections});
+        samples.push_back({requests_, step, static_cast<std::int64_t>(requests.a_step)});
+        samples.push_back({pipelined_, step, 1});
+        sketches.push_back({total_, step, times});
+        sketches.push_back({wait_, step, times});
+      }
+      DecodedBatch batch = agent_.Batch(kRigStart + minute * 60, 6, std::move(samples));
+      batch.sketches = std::move(sketches);
+      rig_.Push(stream_, std::move(batch));
+    }
+    rig_.Commit();
+  }
+  DayFacts Nginx(std::int64_t until_minute) { return Build(until_minute).at({ScopeKind::kApplication, 1}); }
+
+  std::uint32_t requests_ = 0, total_ = 0, wait_ = 0, pipelined_ = 0;
+};
+
+TEST_F(TimedDayTest, CountsRequestsAndTheirTimes) {
+  Answer(0, 10, {});
+  Answer(60, 70, {.timed = 4});               // less than half of them
+  Answer(70, 80, {.a_step = 0, .timed = 0});  // no request that anybody could count
+  Answer(80, 90, {.a_step = 0, .timed = 1});  // nobody counts: one is enough
+  Answer(90, 100, {.connections = 0});        // no traffic
+  const DayFacts nginx = Nginx(99);           // the last minute stays open
+  EXPECT_EQ(nginx.timeable_minutes, 40);
+  EXPECT_EQ(nginx.timeable_minutes, nginx.traffic_minutes);
+  EXPECT_EQ(nginx.timed_minutes, 20);
+  EXPECT_EQ(nginx.requests, 30 * 60);
+  EXPECT_EQ(nginx.timed_requests, 20 * 60 + 10 * 24 + 10 * 6);
+  EXPECT_EQ(nginx.requests_per_hour[1], 20 * 60);
+  EXPECT_EQ(nginx.timed_per_hour[1], 10 * 60 + 10 * 24 + 10 * 6);
+  EXPECT_EQ(nginx.busy_minutes, 30);
+  EXPECT_EQ(nginx.unparsed_connections, 50 * 6);
+  EXPECT_EQ(nginx.vantages, kArrivalBit);
+  EXPECT_EQ(nginx.throughput_coarse_minutes, 0);
+  EXPECT_EQ(nginx.synthetic, 0);
+}
+
+TEST_F(TimedDayTest, TimesThatAreTheSameToTheNanosecondAreSynthetic) {
+  Answer(0, 30, {.constant = true});
+  EXPECT_EQ(Nginx(100).synthetic, 0) << "29 minutes like the one before";
+  Answer(30, 31, {.constant = true});
+  EXPECT_EQ(Nginx(100).synthetic, 1);
+  Answer(31, 62, {});
+  EXPECT_EQ(Nginx(100).synthetic, 0) << "less than half of the minutes";
+  Answer(62, 100, {.timed = 9});
+  EXPECT_EQ(Nginx(100).synthetic, 0) << "minutes with few requests say nothing";
+}
+
+TEST_F(TimedDayTest, MinutesBeforeResponseTimesWereCountedAreNotAsked) {
+  Answer(0, 10, {});
+  {
+    WriterLock lock(&rig_.state().mutex());
+    rig_.state().mutable_tables().timed_since_us = (kRigStart + 4 * 60 + 1) * 1'000'000;
+  }
+  const DayFacts nginx = Nginx(9);
+  EXPECT_EQ(nginx.traffic_minutes, 9);
+  EXPECT_EQ(nginx.timeable_minutes, 4);
+  EXPECT_EQ(nginx.timed_minutes, 4);
+}
+
+TEST_F(TimedDayTest, ALateDayChangesTheIntervalsOfTheDaysAfterIt) {
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
+  rig_.writer().Start();
+  const auto run = [&](int days) { return Run(keeper, absl::FromUnixSeconds(kRigStart + days * 86400)).value(); };
+  const auto week_of = [this](Day day) {
+    const auto facts = rig_.store().GetFactDay(day, {ScopeKind::kApplication, 1}).value();
+    return facts.has_value() ? facts->percentile_enough_7d : -1;
+  };
+  Answer(0, 1, {.timed = 1});
+  Answer(2 * 1440, 2 * 1440 + 1, {.timed = 1});
+  EXPECT_THAT(run(3), ElementsAre(kDay, kDay + 1, kDay + 2));
+  EXPECT_EQ(week_of(kDay), 0);
+  EXPECT_EQ(week_of(kDay + 2), 0);
+  agent_.set_live(false);
+  Answer(5, 14, {.timed = 1});  // 6 each minute
+  EXPECT_THAT(run(3), ElementsAre(kDay, kDay + 2)) << "that of the open minute too";
+  EXPECT_EQ(week_of(kDay), 1) << "60";
+  EXPECT_EQ(week_of(kDay + 1), 1);
+  EXPECT_EQ(week_of(kDay + 2), 1) << "66";
+  rig_.writer().Stop();
+}
+
 TEST_F(DayTest, TheKeeperWritesADayWhenItIsOverAndAgainWhenItWasTouched) {
   rig_.writer().Start();
   DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());

@@ -486,28 +486,103 @@ TEST(CapacityTest, NothingIsQuietWhileNothingIsForecast) {
   EXPECT_EQ(Found(world, answered, kOrganizationScope), "undecided until day 9: no forecast yet that could warn");
 }
 
-TEST(ResponseTimeTest, HasNoSourceUntilAHostMeasuresIt) {
+TEST(ResponseTimeTest, HasNoSourceBeforeAnyAgentReports) {
   World world;
   world.LiveUntil(10);
   world.facts.organization().source_since_s.fill(0);
   for (const absl::string_view id : {"RSP-001", "RSP-002", "RSP-003", "RSP-005", "RSP-101", "RSP-102"}) {
     for (const Criterion& criterion : TestCatalogue().Find(id)->criteria) {
-      EXPECT_EQ(Found(world, criterion, App(1)), "no source since day 1: response times are not rated yet") << id;
+      EXPECT_EQ(Found(world, criterion, App(1)),
+                "no source since day 1: no agent reports yet that could take response times")
+          << id;
     }
   }
-  EXPECT_EQ(Found(world, Of("ALR-101", catalogue::EVALUATOR_RESPONSE_RULE_PROVEN), App(1)),
-            "no source since day 1: response times are not rated yet");
+}
+
+TEST(ResponseTimeTest, HasNoSourceWhereNoHostOfTheApplicationTakesThem) {
+  World world;
+  const auto live = [](std::int64_t timed) {
+    return [timed](ScopeId id, DayFacts& facts) {
+      if (id == App(1)) {
+        facts.timed_requests = timed;
+        facts.timed_minutes = 0;
+      }
+    };
+  };
+  world.LiveUntil(10, live(0));
+  world.Change(App(1), [](Scope& scope) { scope.untimed = "BPF is switched off; cure: take it out"; });
+  for (const absl::string_view id : {"RSP-001", "RSP-002", "RSP-003", "RSP-101"}) {
+    EXPECT_EQ(Found(world, TestCatalogue().Find(id)->criteria[0], App(1)),
+              "no source since day 1: BPF is switched off; cure: take it out")
+        << id;
+  }
+  world.LiveUntil(11, live(7));
+  EXPECT_EQ(Found(world, Of("RSP-001", catalogue::EVALUATOR_TIMED), App(1)), "decided 0/15840")
+      << "what was measured before stays evidence";
 }
 
 TEST(ResponseTimeTest, IsTheShareOfTrafficMinutes) {
   const Criterion& timed = Of("RSP-001", catalogue::EVALUATOR_TIMED);
   World world;
-  world.LiveUntil(10, [](ScopeId id, DayFacts& facts) {
-    facts.traffic_minutes = id == App(3) ? 0 : 100;
+  const auto live = [](ScopeId id, DayFacts& facts) {
+    facts.timeable_minutes = id == App(3) ? 0 : 100;
     facts.timed_minutes = id == App(1) ? 60 : 0;
-  });
+    facts.unparsed_connections = id == App(1) ? 1 : 0;
+  };
+  world.LiveUntil(5, live);
+  EXPECT_EQ(Found(world, timed, App(3)), "undecided until day 8: no traffic yet");
+  world.LiveUntil(10, live);
   EXPECT_EQ(Found(world, timed, App(1)), "decided 600/1000");
   EXPECT_EQ(Found(world, timed, App(3)), "not applicable: no traffic in this window");
+  EXPECT_EQ(Evaluate(timed, world.facts, App(1), world.End()).reason,
+            "some of its connections are pipelined or multiplexed, so they have no times");
+  EXPECT_EQ(Evaluate(timed, world.facts, App(2), world.End()).reason, "none of its requests was timed");
+}
+
+TEST(ResponseTimeTest, PercentilesAreTakenOverTheShortestIntervalThatHoldsEnough) {
+  const Criterion& percentile = Of("RSP-002", catalogue::EVALUATOR_PERCENTILE);
+  World world;
+  world.LiveUntil(20, [](ScopeId, DayFacts& facts) {
+    facts.percentile_intervals_1h = 24;
+    facts.percentile_enough_1h = 12;
+    facts.percentile_intervals_6h = 4;
+    facts.percentile_enough_6h = 3;
+    facts.percentile_intervals_24h = 1;
+    facts.percentile_enough_24h = 0;
+    facts.percentile_intervals_7d = 1;
+    facts.percentile_enough_7d = 1;
+  });
+  EXPECT_EQ(Found(world, percentile, App(2)), "decided 20/20");
+  EXPECT_EQ(InWords(percentile, Evaluate(percentile, world.facts, App(2), world.End())),
+            "100 % of intervals of 7 d hold 59 samples (20 of 20)");
+  EXPECT_EQ(Found(world, percentile, App(1)), "decided 0/20") << "tier 1: 24 h at most";
+  world.LiveUntil(50, [](ScopeId, DayFacts& facts) {
+    facts.percentile_intervals_6h = 20;
+    facts.percentile_enough_6h = 19;
+  });
+  EXPECT_EQ(InWords(percentile, Evaluate(percentile, world.facts, App(1), world.End())),
+            "100 % of intervals of 1 h hold 59 samples (672 of 672)");
+  EXPECT_EQ(Found(world, percentile, App(1)), "decided 672/672") << "the shortest is asked first";
+}
+
+TEST(ResponseTimeTest, WithoutAnyIntervalNothingIsDecided) {
+  const Criterion& percentile = Of("RSP-002", catalogue::EVALUATOR_PERCENTILE);
+  World world;
+  world.LiveUntil(10, [](ScopeId id, DayFacts& facts) {
+    facts.percentile_intervals_1h = facts.percentile_enough_1h = 0;
+    facts.timeable_minutes = id == App(1) ? 5 : 0;
+  });
+  EXPECT_THAT(Found(world, percentile, App(1)),
+              testing::HasSubstr("no interval with 59 timed requests, and none is over yet"));
+  EXPECT_EQ(Found(world, percentile, App(2)), "not applicable: no traffic in this window");
+}
+
+TEST(ResponseTimeTest, NothingButTheArrivalClockIsShownAsSuch) {
+  const Criterion& vantage = Of("RSP-003", catalogue::EVALUATOR_USER_VANTAGE);
+  World world;
+  world.LiveUntil(30);
+  EXPECT_EQ(InWords(vantage, Evaluate(vantage, world.facts, App(1), world.End())),
+            "on the arrival clock, or nearer to the user, on 28 of 28 days");
 }
 
 TEST(ResponseTimeTest, MustObeyLittlesLaw) {
@@ -525,7 +600,9 @@ TEST(ResponseTimeTest, MustObeyLittlesLaw) {
             "contradicted: response times differ from the requests in flight by a factor of 2");
   EXPECT_EQ(Found(world, little, App(3)), "not applicable: fewer than 30 intervals with enough requests in flight");
   EXPECT_EQ(Found(world, synthetic, App(1)), "decided 0/1");
-  EXPECT_EQ(Found(world, synthetic, App(4)), "contradicted: response times are constant or impossible");
+  EXPECT_THAT(Found(world, Of("RSP-001", catalogue::EVALUATOR_TIMED), App(4)), testing::StartsWith("contradicted"));
+  EXPECT_EQ(Found(world, synthetic, App(4)),
+            "contradicted: its response times are the same to the nanosecond: nobody measured them");
 }
 
 TEST(ResponseTimeTest, KnowsBatchQuietAndUnnamedApplications) {

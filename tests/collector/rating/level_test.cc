@@ -150,7 +150,7 @@ TEST(SupportedTest, AsksOfAllSoftwareWhat22AsksOfOffTheShelfSoftware) {
   World world;
   world.LiveUntil(10, [](ScopeId id, DayFacts& facts) {
     if (id == App(2)) {
-      facts.percentile_intervals_sufficient = 0;  // in-house
+      facts.percentile_enough_1h = 0;  // in-house
     }
   });
   const Judgement low = Judge(TestCatalogue(), world.facts, world.End(), View::kLow);
@@ -211,7 +211,7 @@ TEST(RateTest, SpeaksFromTheFirstFullMinute) {
       facts.booting_minutes = facts.booting_covered_minutes = 1;
       facts.clock_minutes = 1;
     } else if (id.kind == ScopeKind::kApplication) {
-      facts.up_minutes = facts.throughput_minutes = facts.traffic_minutes = facts.timed_minutes = 1;
+      facts.up_minutes = facts.throughput_minutes = facts.timeable_minutes = facts.timed_minutes = 1;
     } else {
       facts.routes_acknowledged = 0;
     }
@@ -253,7 +253,7 @@ TEST(RateTest, AFreshInstallWithoutAlertingOrResponseTimesIsHonest) {
   EXPECT_EQ(row("INV-001").status, Status::kNoSource);
   EXPECT_THAT(row("INV-001").reason, HasSubstr("the inventory is not confirmed"));
   EXPECT_EQ(row("RSP-001").status, Status::kNoSource);
-  EXPECT_EQ(row("RSP-001").reason, "response times are not rated yet");
+  EXPECT_EQ(row("RSP-001").reason, "no agent reports yet that could take response times");
   EXPECT_EQ(row("MON-004").status, Status::kNoSource);
   EXPECT_THAT(row("MON-004").reason, HasSubstr("no service manager's watchdog watches the collector"));
   EXPECT_EQ(row("TST-001").status, Status::kNoSource);

@@ -115,10 +115,10 @@ class World {
 
   static DayFacts PerfectApplication() {
     DayFacts day;
-    day.up_minutes = day.throughput_minutes = day.traffic_minutes = day.timed_minutes = 1440;
+    day.up_minutes = day.throughput_minutes = day.traffic_minutes = day.timeable_minutes = day.timed_minutes = 1440;
     day.throughput_moved = day.rule_proven = day.response_rule_proven = 1;
     day.requests = day.timed_requests = day.named_requests = 100'000;
-    day.percentile_intervals = day.percentile_intervals_sufficient = 24;
+    day.percentile_intervals_1h = day.percentile_enough_1h = 24;
     day.little_intervals = day.little_within = 100;
     day.vantages = kArrivalBit;
     return day;

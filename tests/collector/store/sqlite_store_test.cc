@@ -213,7 +213,7 @@ TEST_F(SqliteStoreTest, AReaderSeesOneUnchangingPicture) {
 TEST_F(SqliteStoreTest, AddsWhatIsPooledByAddition) {
   for (int i = 0; i < 2; ++i) {
     Commit([](Store& store) -> absl::Status {
-      const absl::Status status = store.Add(ApplicationMinuteRow{5, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+      const absl::Status status = store.Add(ApplicationMinuteRow{5, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
       return status.ok() ? store.Add(PeerDayRow{3, 1, 2, 1, "10.0.0.1", 80, 5, 6}) : status;
     });
   }
@@ -222,6 +222,7 @@ TEST_F(SqliteStoreTest, AddsWhatIsPooledByAddition) {
   EXPECT_EQ((*minutes)[0].requests, 2);
   EXPECT_EQ((*minutes)[0].traffic, 16);
   EXPECT_EQ((*minutes)[0].cpu_us, 18);
+  EXPECT_EQ((*minutes)[0].unparsed, 20);
   EXPECT_TRUE(store_->ApplicationMinutes(2, 5, 6)->empty());
   const auto peers = store_->PeersOf(3);
   ASSERT_EQ(peers->size(), 1u);
@@ -371,6 +372,20 @@ INSERT INTO release VALUES (3, 1767225600000000, 5, '1.2', '', '1.1', '');
   EXPECT_EQ(state.tables().last_application, 5u);
 }
 
+TEST(SqliteStoreMigrationTest, PooledMinutesOfAnOldStoreGrowOn) {
+  const TempDir dir;
+  MakeOldStore(dir.File("ppmm.db"), "INSERT INTO application_minute VALUES (83886081, 1, 2, 3, 4, 5, 6, 7, 8, 9);");
+  const auto store = OpenSqliteStore(dir.File("ppmm.db"));
+  ASSERT_TRUE(store.ok()) << store.status();
+  ASSERT_TRUE((*store)->Begin().ok());
+  ASSERT_TRUE((*store)->Add(ApplicationMinuteRow{5, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}).ok());
+  ASSERT_TRUE((*store)->Commit().ok());
+  const auto minutes = (*store)->ApplicationMinutes(1, 5, 6);
+  ASSERT_EQ(minutes->size(), 1u);
+  EXPECT_EQ((*minutes)[0].requests, 2);
+  EXPECT_EQ((*minutes)[0].unparsed, 10);
+}
+
 TEST(SqliteStoreMigrationTest, AStoreOfTheReleasedSchemaIsTakenOver) {
   const TempDir dir;
   MakeOldStore(dir.File("ppmm.db"));
@@ -388,6 +403,7 @@ TEST(SqliteStoreMigrationTest, AStoreOfTheReleasedSchemaIsTakenOver) {
   EXPECT_EQ(state.tables().cursors.at(5).produced, 100u);
   EXPECT_FALSE(state.tables().cursors.at(5).moved);
   EXPECT_EQ(state.tables().counted_since_us, 1767312000000000);
+  EXPECT_EQ(state.tables().timed_since_us, 1767312000000000);
   EXPECT_TRUE(DayBits::Decode(*(*store)->GetDayBits(20454, 1).value()).ok());
   EXPECT_TRUE((*store)->SamplesOf(20454).value().empty());
   std::int64_t up = 0;

@@ -55,6 +55,12 @@ SocketScanner::Losses SocketScanner::losses() const {
   return Losses{};
 }
 
+std::uint64_t SocketScanner::looked_ns() const {
+  return 0;
+}
+
+void SocketScanner::PauseCapture(bool) {}
+
 const CaptureHooks& SocketScanner::hooks() const {
   static const CaptureHooks kNone;
   return kNone;

@@ -46,6 +46,8 @@ struct TurnTotals {
   // Connections that were found to be pipelined; to be multiplexed or upgraded. They have no turns from there on.
   std::uint64_t pipelined = 0;
   std::uint64_t streams = 0;
+  // Requests in flight times how long, as a timer of the kernel saw it at instants (SocketScanner::looked_ns()).
+  std::uint64_t in_flight_ns = 0;
 
   // What came since `before`; totals of a scanner never fall.
   TurnTotals Since(const TurnTotals& before) const;

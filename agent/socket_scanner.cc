@@ -137,7 +137,8 @@ void ToSample(const ppmm_slot& slot, std::uint64_t poll_number, ListenerSample* 
                    .set_aside = Load(slot.set_aside),
                    .errors = Load(slot.errors),
                    .pipelined = Load(slot.pipelined),
-                   .streams = Load(slot.streams)};
+                   .streams = Load(slot.streams),
+                   .in_flight_ns = Load(slot.in_flight_ns)};
   const std::uint32_t protocol = Load(slot.protocol);
   sample->tells_errors = ppmm_protocol_tells_errors(protocol) != 0;
   sample->estimated = false;
@@ -395,6 +396,14 @@ SocketScanner::Losses SocketScanner::losses() const {
   losses.storage = Load(counted.storage);
   losses.groups = Load(counted.groups);
   return losses;
+}
+
+void SocketScanner::PauseCapture(bool paused) {
+  impl_->skeleton->bss->paused = paused ? 1 : 0;
+}
+
+std::uint64_t SocketScanner::looked_ns() const {
+  return Load(impl_->skeleton->bss->looked_ns);
 }
 
 const CaptureHooks& SocketScanner::hooks() const {

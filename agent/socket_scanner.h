@@ -54,6 +54,14 @@ class SocketScanner {
 
   Losses losses() const;
 
+  // Over what time a timer of the kernel has counted the requests in flight of each listener, about 100 times a second:
+  // their mean is the rise of TurnTotals::in_flight_ns over the rise of this.
+  std::uint64_t looked_ns() const;
+
+  // Leaves the hooks attached, but they do nothing: tests/bench/request_cost measures so what they do. Turns that go on
+  // meanwhile come out wrong.
+  void PauseCapture(bool paused);
+
   // Where the times of requests are taken; without them samples have no times, requests or responses.
   const CaptureHooks& hooks() const;
 

@@ -87,7 +87,11 @@ __u64 count_number = 0; /* not 0: poll counts the open connections of each peer 
 
 __u32 highest_slot = 0; /* ever taken; two takers may set it too low, the next poll sets it right */
 
+__u8 paused = 0; /* turns are not looked at */
+
 struct ppmm_socket_losses losses = {};
+
+#include "in_flight.bpf.h"
 
 static __always_inline __u32 net_ns_of(const struct sock *sk)
 {
@@ -308,7 +312,7 @@ static __always_inline struct note *note_of_turns(const struct sock *socket, str
 	struct note *note;
 	__u8 state = sk->__sk_common.skc_state;
 
-	if (sk->sk_protocol != IPPROTO_TCP || state == TCP_LISTEN)
+	if (paused || sk->sk_protocol != IPPROTO_TCP || state == TCP_LISTEN)
 		return 0;
 	note = bpf_sk_storage_get(&notes, sk, 0, 0);
 	if (!note || note->role != ROLE_ACCEPTED)
@@ -684,6 +688,7 @@ int seed(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
+	begin_to_look();
 	socket = bpf_sock_from_file(file);
 	if (!socket)
 		return 0;

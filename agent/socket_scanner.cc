@@ -190,6 +190,10 @@ struct SocketScanner::Impl {
     if (bpf_map_lookup_elem(listen_slots, &key, &holder) == 0 && holder == number) {
       bpf_map_delete_elem(listen_slots, &key);
     }
+    const int unix_slots = bpf_map__fd(skeleton->maps.unix_slots);
+    if (slot.unix_name != 0 && bpf_map_lookup_elem(unix_slots, &slot.unix_name, &holder) == 0 && holder == number) {
+      bpf_map_delete_elem(unix_slots, &slot.unix_name);
+    }
     const std::uint32_t group = slot.group;
     std::memset(&slot, 0, sizeof(slot));
     observed_before[number] = 0;

@@ -27,6 +27,7 @@ enum { PF_KTHREAD = 0x00200000 };
 enum { MM_FILEPAGES = 0, MM_ANONPAGES = 1, MM_SHMEMPAGES = 3 };
 
 enum { RCV_SHUTDOWN = 1 };
+enum { MSG_PEEK = 2 };
 
 /* Only the number of SOCK_DONE is asked for, by bpf_core_enum_value(). */
 enum sock_flags { SOCK_DONE = 1 };
@@ -193,7 +194,14 @@ struct sock_common {
 	unsigned long skc_flags;
 };
 
+struct sk_buff {
+	unsigned int len;
+	unsigned int data_len; /* of these, what is not at `data` */
+	unsigned char *data;
+};
+
 struct sk_buff_head {
+	struct sk_buff *prev;
 	__u32 qlen;
 };
 
@@ -255,6 +263,7 @@ struct unix_address {
 
 struct unix_sock {
 	struct unix_address *addr;
+	struct sock *peer;
 };
 
 struct socket {

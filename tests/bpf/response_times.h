@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,12 +28,26 @@ class ResponseTimesTest : public ::testing::Test {
 
   // All listeners on this port, together.
   ListenerSample Poll(std::uint16_t port) {
+    return Poll([port](const ListenerSample& sample) {
+      return sample.protocol == SocketProtocol::kTcp && sample.port == port;
+    });
+  }
+
+  ListenerSample PollUnix(const std::string& path) {
+    return Poll([&path](const ListenerSample& sample) { return sample.unix_path == path; });
+  }
+
+  std::unique_ptr<SocketScanner> scanner_;
+  std::vector<ListenerSample> listeners_;
+
+ private:
+  ListenerSample Poll(const std::function<bool(const ListenerSample&)>& is_asked_for) {
     const absl::Status status = scanner_->Poll(&listeners_);
     EXPECT_TRUE(status.ok()) << status;
     ListenerSample sum;
     bool found = false;
     for (const ListenerSample& sample : listeners_) {
-      if (sample.protocol != SocketProtocol::kTcp || sample.port != port) {
+      if (!is_asked_for(sample)) {
         continue;
       }
       if (!std::exchange(found, true)) {
@@ -41,12 +57,9 @@ class ResponseTimesTest : public ::testing::Test {
       sum.turns.Add(sample.turns);
       sum.times.Merge(sample.times);
     }
-    EXPECT_TRUE(found) << "no listener on port " << port;
+    EXPECT_TRUE(found) << "no such listener";
     return sum;
   }
-
-  std::unique_ptr<SocketScanner> scanner_;
-  std::vector<ListenerSample> listeners_;
 };
 
 }  // namespace ppmm

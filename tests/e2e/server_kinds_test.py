@@ -37,6 +37,7 @@ http {{
     include /etc/nginx/fastcgi_params;
     fastcgi_param SCRIPT_FILENAME {folder}/www$fastcgi_script_name;
     location /once/ {{ rewrite /once(/.*) $1 break; fastcgi_pass 127.0.0.1:{php}; }}
+    location /unix/ {{ rewrite /unix(/.*) $1 break; fastcgi_pass unix:{folder}/php.socket; }}
     location /kept/ {{ rewrite /kept(/.*) $1 break; fastcgi_pass php; fastcgi_keep_conn on; }}
   }}
 }}
@@ -49,6 +50,13 @@ error_log = {folder}/php-errors.log
 user = www-data
 group = www-data
 listen = 127.0.0.1:{php}
+pm = static
+pm.max_children = 2
+[unix]
+user = www-data
+group = www-data
+listen = {folder}/php.socket
+listen.mode = 0666
 pm = static
 pm.max_children = 2
 """
@@ -93,15 +101,16 @@ def folder_of(rig, name, user):
 class Postgres:
     """A cluster whose user `secret` needs its password."""
 
-    # Of its work. The last: in the mode `prepared` each connection prepares its statement first.
-    requests, errors = 3 + 3 * CONNECTIONS * REQUESTS + CONNECTIONS, 1
+    # Of its work, twice: over TCP and over its Unix socket. The last: in the mode `prepared` each connection prepares its
+    # statement first.
+    requests, errors = 2 * (3 + 3 * CONNECTIONS * REQUESTS + CONNECTIONS), 2
     answered_before_label = 2
 
     def __init__(self, rig):
         server, initdb = program("postgresql", "postgres"), program("postgresql", "initdb")
         self.psql, self.pgbench = program("postgresql-client", "psql"), program("postgresql-contrib", "pgbench")
         self.port, self.rig = e2e.free_port(), rig
-        data = folder_of(rig, "postgres", "postgres")
+        self.data = data = folder_of(rig, "postgres", "postgres")
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
         subprocess.run([*as_user, initdb, "-D", data, "-N", "-A", "trust", "-E", "UTF8", "--locale=C"],
                        check=True, capture_output=True, cwd=data)
@@ -112,22 +121,22 @@ class Postgres:
         for command in ("create user secret superuser password 'word'", "create user plain"):
             subprocess.run([self.psql, "-X", "-h", data, "-p", str(self.port), "-U", "postgres", "-c", command],
                            check=True, capture_output=True)
-        self.environment = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "secret", "PGPASSWORD": "word",
+        self.environment = {"PGPORT": str(self.port), "PGUSER": "secret", "PGPASSWORD": "word",
                             "PGDATABASE": "postgres", "PATH": "/usr/bin:/bin"}
 
-    def run(self, *words):
-        return subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
-
-    def bench(self, mode):
-        script = self.rig.folder / "bench.sql"
-        script.write_text("select 1;\n")
-        done = self.run(self.pgbench, "-n", "-M", mode, "-f", script, "-c", str(CONNECTIONS), "-t", str(REQUESTS))
-        check(f"transactions actually processed: {CONNECTIONS * REQUESTS}" in done.stdout, f"pgbench: {done}")
+    def run(self, host, *words):
+        return subprocess.run(words, env={**self.environment, "PGHOST": host}, capture_output=True, text=True, timeout=60,
+                              check=False)
 
     def work(self):
-        self.run(self.psql, "-X", "-c", "select 1", "-c", "select 1/0", "-c", "select generate_series(1, 100000)")
-        for mode in ("simple", "extended", "prepared"):
-            self.bench(mode)
+        script = self.rig.folder / "bench.sql"
+        script.write_text("select 1;\n")
+        for host in ("127.0.0.1", str(self.data)):
+            self.run(host, self.psql, "-X", "-c", "select 1", "-c", "select 1/0", "-c", "select generate_series(1, 100000)")
+            for mode in ("simple", "extended", "prepared"):
+                done = self.run(host, self.pgbench, "-n", "-M", mode, "-f", script, "-c", str(CONNECTIONS), "-t",
+                                str(REQUESTS))
+                check(f"transactions actually processed: {CONNECTIONS * REQUESTS}" in done.stdout, f"pgbench: {done}")
 
     def pipelined(self):
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
@@ -275,17 +284,17 @@ class Web:
 
     def work(self):
         ask(self.ports["haproxy"], b"/large", CONNECTIONS, REQUESTS)
-        for way in (b"/once", b"/kept"):
+        for way in (b"/once", b"/kept", b"/unix"):
             ask(self.ports["nginx"], way + b"/page.php", CONNECTIONS, REQUESTS)
             ask(self.ports["nginx"], way + b"/wrong.php", 1, 5)
 
 
 def test(rig):
-    rig.start_collector()
-    rig.start_agent()
     servers = [(Counts(rig, "postgresql"), Postgres(rig)), (Counts(rig, "mariadb"), Mariadb(rig)),
                (Counts(rig, "memcached"), Memcached(rig)), (Counts(rig, "redis"), Redis(rig))]
     web = Web(rig)
+    rig.start_collector()
+    rig.start_agent()  # after the servers, so that what was asked to make them ready does not count
     host = e2e.wait_until(lambda: (rig.host() or {}).get("capture") and rig.host(), 30, "the host is known")
     if "socket storage" not in host["capture"]:
         e2e.skip(f"no BPF here: {host['capture']}")
@@ -294,8 +303,8 @@ def test(rig):
     expected = [(counts, {"requests": server.requests, "errors": server.errors, "labelled": 0})
                 for counts, server in servers]
     expected.append((Counts(rig, "haproxy"), {"requests": pages, "errors": 0, "labelled": 0}))
-    expected.append((Counts(rig, web.php.name), {"requests": 2 * (pages + wrong), "errors": 2 * wrong, "labelled": 0}))
-    expected.append((Counts(rig, "nginx"), {"requests": 3 * pages + 2 * wrong, "errors": 2 * wrong, "labelled": 0}))
+    expected.append((Counts(rig, web.php.name), {"requests": 3 * (pages + wrong), "errors": 3 * wrong, "labelled": 0}))
+    expected.append((Counts(rig, "nginx"), {"requests": 4 * pages + 3 * wrong, "errors": 3 * wrong, "labelled": 0}))
 
     def work():
         for _, server in servers:

@@ -177,7 +177,7 @@ int ActivitiesCommand(const CommandContext& context, bool waiting) {
 }
 
 int ExplainCommand(const CommandContext& context, const std::string& activity) {
-  const Answer answer = Ask(context, absl::StrCat("/api/v1/activities/", UrlPart(activity)), "id");
+  const Answer answer = Ask(context, absl::StrCat("/api/v1/activities/", UrlPart(WrittenOut(activity))), "id");
   if (answer.status == 404) {
     const Answer all = Ask(context, "/api/v1/activities", "activities");
     if (all.json.has_value() &&
@@ -188,10 +188,10 @@ int ExplainCommand(const CommandContext& context, const std::string& activity) {
   return Print(context, answer, [&](const Json& json) { return RenderExplain(json, context.screen); });
 }
 
-int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only) {
+int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only, bool all) {
   const Answer answer = Ask(context, absl::StrCat("/api/v1/applications?window=", UrlPart(window)), "applications");
   return PrintOne(context, answer, "application", "applications", {"key", "shown_as", "name"}, only,
-                  [&](const Json& json) { return RenderApplications(json, only, context.screen); });
+                  [&](const Json& json) { return RenderApplications(json, only, all, context.screen); });
 }
 
 int HostsCommand(const CommandContext& context, const std::string& only) {

@@ -34,8 +34,9 @@ int RatingCommand(const CommandContext& context);
 int NextStepsCommand(const CommandContext& context);
 int ActivitiesCommand(const CommandContext& context, bool waiting);
 int ExplainCommand(const CommandContext& context, const std::string& activity);
+// `only`: one of that name; empty: those that are listed, or `all`.
+int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only, bool all);
 // `only`: one of that name; empty: all.
-int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only);
 int HostsCommand(const CommandContext& context, const std::string& only);
 int InventoryShowCommand(const CommandContext& context);
 int StatusCommand(const CommandContext& context);

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/json_read.h"
 #include "cli/table.h"
@@ -240,8 +241,10 @@ std::vector<DoctorFinding> FindingsOfStatus(const Json& status) {
   }
   const Json& configuration = MemberAt(status, "configuration");
   if (configuration.is_object() && !TrueAt(configuration, "last_reload_successful")) {
-    findings.push_back({"collector", absl::StrCat("the configuration was not taken: ", TextAt(configuration, "error")),
-                        "the one before it is in force", "correct it (ppmm check FILE) and reload"});
+    findings.push_back(
+        {"collector",
+         absl::StrCat("the configuration was not taken: ", absl::StrJoin(LinesAt(configuration, "error"), "; ")),
+         "the one before it is in force", "correct it (ppmm check FILE) and reload"});
   }
   const Json& store = MemberAt(status, "store");
   const std::optional<double> size = NumberAt(store, "size_bytes");

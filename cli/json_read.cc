@@ -1,6 +1,7 @@
 #include "cli/json_read.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
 
@@ -39,6 +40,17 @@ const Json& ArrayAt(const Json& object, absl::string_view key) {
 std::string TextAt(const Json& object, absl::string_view key) {
   const Json& member = MemberAt(object, key);
   return member.is_string() ? EscapeForDisplay(member.get_ref<const std::string&>(), 1000) : "";
+}
+
+std::vector<std::string> LinesAt(const Json& object, absl::string_view key) {
+  std::vector<std::string> lines;
+  if (const Json& member = MemberAt(object, key); member.is_string()) {
+    for (const absl::string_view line :
+         absl::StrSplit(absl::string_view(member.get_ref<const std::string&>()), '\n', absl::SkipWhitespace())) {
+      lines.push_back(EscapeForDisplay(line, 1000));
+    }
+  }
+  return lines;
 }
 
 std::optional<double> NumberAt(const Json& object, absl::string_view key) {

@@ -18,6 +18,8 @@ absl::StatusOr<nlohmann::json> ParseJson(absl::string_view text);
 
 // A text made safe for a terminal; empty where there is none.
 std::string TextAt(const nlohmann::json& object, absl::string_view key);
+// The same of a text of several lines, line by line; empty lines are left out.
+std::vector<std::string> LinesAt(const nlohmann::json& object, absl::string_view key);
 std::optional<double> NumberAt(const nlohmann::json& object, absl::string_view key);
 bool TrueAt(const nlohmann::json& object, absl::string_view key);
 std::optional<absl::Time> TimeAt(const nlohmann::json& object, absl::string_view key);

@@ -31,6 +31,7 @@ struct Options {
   std::string name;
   std::string window = "60s";
   bool waiting = false;
+  bool all = false;
 };
 
 ppmm::CommandContext ContextOf(const Options& options) {
@@ -133,6 +134,7 @@ int Run(int argc, char** argv) {
   CLI::App* const applications = app.add_subcommand("applications", "applications: origin, throughput, response times");
   applications->add_option("APPLICATION", options.name, "one only, with its evidence");
   applications->add_option("--window", options.window, "over how long: 60s, 5m, 1h")->capture_default_str();
+  applications->add_flag("--all", options.all, "those too that serve nobody and use little, or ended");
   CLI::App* const hosts = app.add_subcommand("hosts", "hosts: how they are heard of, their load, their sources");
   hosts->add_option("HOST", options.name, "one only, with its sources");
   CLI::App* const inventory = app.add_subcommand("inventory", "what was found, and what people declare");
@@ -169,7 +171,7 @@ int Run(int argc, char** argv) {
     return ppmm::ExplainCommand(context, options.activity);
   }
   if (applications->parsed()) {
-    return ppmm::ApplicationsCommand(context, options.window, options.name);
+    return ppmm::ApplicationsCommand(context, options.window, options.name, options.all);
   }
   if (hosts->parsed()) {
     return ppmm::HostsCommand(context, options.name);

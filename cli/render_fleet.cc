@@ -118,11 +118,16 @@ std::string ApplicationDetails(const Json& row, const Screen& screen) {
 }
 
 // Sources that failed, and what is lost: "no sockets: permission denied".
-std::string ProblemsOf(const Json& host) {
+std::string ProblemsOf(const Json& host, const Screen& screen) {
   std::string out;
   const auto add = [&](absl::string_view text) { absl::StrAppend(&out, out.empty() ? "" : "; ", text); };
   if (TrueAt(host, "duplicate")) {
     add("two machines share this identity");
+  }
+  if (const std::string state = TextAt(host, "state"); state == "stopped" || state == "disconnected") {
+    const std::optional<absl::Time> since = TimeAt(host, "stream_ended_at");
+    add(absl::StrCat(state == "stopped" ? "its agent was stopped" : "its agent's connection ended",
+                     since.has_value() ? absl::StrCat(" ", HumanAge(*since, screen.now)) : ""));
   }
   if (TrueAt(host, "held_for_clock")) {
     const double ahead = NumberAt(host, "clock_offset_seconds").value_or(0);
@@ -234,7 +239,7 @@ std::string ShownAs(const Json& application) {
   return group == "default" || group.empty() ? TextAt(application, "name") : TextAt(application, "key");
 }
 
-std::string RenderApplications(const Json& applications, absl::string_view only, const Screen& screen) {
+std::string RenderApplications(const Json& applications, absl::string_view only, bool all, const Screen& screen) {
   Table table({{"application", false, true},
                {"origin"},
                {"throughput", true},
@@ -248,7 +253,9 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
   std::string details;
   Json shown = Json::array();
   for (const Json& row : ArrayAt(applications, "applications")) {
-    if (!IsMeant(row, only, {"key", "shown_as", "name"})) {
+    const Json& listed = MemberAt(row, "listed");  // an older collector says nothing
+    if (!IsMeant(row, only, {"key", "shown_as", "name"}) ||
+        (only.empty() && !all && listed.is_boolean() && !TrueAt(row, "listed"))) {
       continue;
     }
     const Json& time = MemberAt(row, "response_time");
@@ -265,8 +272,12 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
       absl::StrAppend(&details, "\n", ApplicationDetails(row, screen));
     }
   }
+  const std::string not_listed = all || !only.empty() ? "" : TextAt(applications, "not_listed");
+  const std::string hidden =
+      not_listed.empty() ? "" : absl::StrCat(Wrap(not_listed + ": ppmm applications --all", screen.width, 0, 0), "\n");
   if (table.empty()) {
-    return "No application was found yet. Is an agent running? (ppmm hosts, ppmm doctor)\n";
+    return hidden.empty() ? "No application was found yet. Is an agent running? (ppmm hosts, ppmm doctor)\n"
+                          : absl::StrCat("No application serves or uses much yet.\n", hidden);
   }
   std::string out = absl::StrCat(table.Render(screen), CountsOtherwiseNote(shown, /*origins_only=*/true, screen));
   const std::optional<absl::Time> from = TimeAt(applications, "from");
@@ -278,7 +289,7 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
   if (!reason.empty()) {
     absl::StrAppend(&out, from.has_value() ? " " : "", "-: ", reason, ".");
   }
-  absl::StrAppend(&out, "\n", details);
+  absl::StrAppend(&out, "\n", hidden, details);
   return out;
 }
 
@@ -297,11 +308,11 @@ std::string RenderHosts(const Json& hosts, absl::string_view only, const Screen&
       continue;
     }
     const std::string state = TextAt(row, "state");
-    const std::string problems = ProblemsOf(row);
+    const std::string problems = ProblemsOf(row, screen);
     table.AddRow({TextAt(row, "host"),
-                  {state, state == "live"  ? Tone::kGood
-                          : state == "off" ? Tone::kDim
-                                           : Tone::kBad},
+                  {state, state == "live"                        ? Tone::kGood
+                          : state == "off" || state == "stopped" ? Tone::kDim
+                                                                 : Tone::kBad},
                   HeardOf(row, screen),
                   OrDash(NumberAt(row, "cpu_utilization_ratio"), HumanPercent),
                   OrDash(NumberAt(row, "memory_utilization_ratio"), HumanPercent),
@@ -359,16 +370,17 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
                                     : absl::StrCat(HumanAge(*as_of, screen.now), ", when commit ",
                                                    number(status, "as_of_commit"), " was the last that succeeded"));
   }
-  add("hosts", absl::StrCat(number(hosts, "live"), " live, ", number(hosts, "silent"), " silent, ",
-                            number(hosts, "off"), " off"));
+  // What is beyond a limit, or is rare, is said only where there is some.
+  const auto more = [&number](const Json& object, absl::string_view key, absl::string_view what) {
+    return NumberAt(object, key).value_or(0) > 0 ? absl::StrCat(", ", number(object, key), what) : "";
+  };
+  add("hosts",
+      absl::StrCat(number(hosts, "live"), " live, ", number(hosts, "silent"), " silent, ", number(hosts, "off"), " off",
+                   more(hosts, "stopped", " stopped"), more(hosts, "disconnected", " disconnected")));
   for (const Json& clock : ArrayAt(status, "response_clocks")) {
     add("clock", absl::StrCat(number(clock, "hosts"), NumberAt(clock, "hosts") == 1 ? " live host: " : " live hosts: ",
                               ResponseClockWords(clock)));
   }
-  // What is beyond a limit is said only where there is some.
-  const auto more = [&number](const Json& object, absl::string_view key, absl::string_view what) {
-    return NumberAt(object, key).value_or(0) > 0 ? absl::StrCat(", ", number(object, key), what) : "";
-  };
   add("watches", absl::StrCat(number(status, "applications"), " applications, ", number(status, "instances"),
                               " instances, ", number(status, "series"), " series",
                               more(ingest, "refused_entries", " refused beyond the limits of the store")));
@@ -398,7 +410,10 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
                             TextAt(store, "data_directory"), "; id ", TextAt(status, "store_id")));
   const Json& configuration = MemberAt(status, "configuration");
   if (!TrueAt(configuration, "last_reload_successful")) {
-    add("configuration", absl::StrCat("the last one read was not taken: ", TextAt(configuration, "error")));
+    add("configuration", "the last one read was not taken:");
+    for (const std::string& line : LinesAt(configuration, "error")) {
+      add("", line);
+    }
   }
   if (const std::string waiting = JoinedAt(configuration, "waits_for_restart"); !waiting.empty()) {
     add("configuration", absl::StrCat("waits for a restart: ", waiting));

@@ -5,8 +5,10 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 
+#include "collector/application_list.h"
 #include "collector/declared_view.h"
 #include "collector/exposition.h"
 #include "collector/http/message.h"
@@ -50,7 +52,7 @@ absl::StatusOr<absl::Duration> WindowOf(const Request& request) {
   return window;
 }
 
-StatusNumbers ReadStatus(State& state, absl::Time now) {
+StatusNumbers ReadStatus(State& state, const AgentStreams* agents, absl::Time now) {
   StatusNumbers numbers;
   numbers.readiness = state.Readiness();
   // Also while nothing can be committed: what was is still true.
@@ -66,10 +68,9 @@ StatusNumbers ReadStatus(State& state, absl::Time now) {
     numbers.instances += application.instances.size();
   }
   for (const auto& [key, host] : tables.hosts) {
-    const HostPresence presence = PresenceOf(host, now);
-    ++(presence == HostPresence::kLive  ? numbers.hosts_live
-       : presence == HostPresence::kOff ? numbers.hosts_off
-                                        : numbers.hosts_silent);
+    const HostPresence presence =
+        PresenceOf(host, now, agents == nullptr ? std::nullopt : agents->LastEnd(host.row.host_id));
+    ++numbers.hosts[presence];
     if (presence == HostPresence::kLive) {
       ++numbers.response_clocks[ResponseClockOf(host)];
     }
@@ -156,6 +157,7 @@ absl::StatusOr<ApplicationViews> ReadRated(const ViewContext& context, absl::Dur
     view.counted = {view.origin, view.tier, view.line_of_business};
     ShowDeclared(*inventory, view);
   }
+  OrderForPeople(now, &views);
   return views;
 }
 
@@ -166,7 +168,7 @@ absl::StatusOr<std::string> ApplicationsBody(const ViewContext& context, const R
 }
 
 absl::StatusOr<std::string> HostsBody(const ViewContext& context) {
-  ASSIGN_OR_RETURN(HostViews views, ReadHosts(*context.state, context.clock->Now()));
+  ASSIGN_OR_RETURN(HostViews views, ReadHosts(*context.state, context.agents, context.clock->Now()));
   if (context.clocks != nullptr) {
     AddClocks(context.clocks->All(context.clock->Now(), context.clock->SinceBoot()), &views);
   }
@@ -175,8 +177,10 @@ absl::StatusOr<std::string> HostsBody(const ViewContext& context) {
 
 absl::StatusOr<std::string> InventoryBody(const ViewContext& context) {
   const absl::Time now = context.clock->Now();
-  ASSIGN_OR_RETURN(const ApplicationViews applications, ReadRated(context, kDefaultWindow, now));
-  ASSIGN_OR_RETURN(const HostViews hosts, ReadHosts(*context.state, now));
+  ASSIGN_OR_RETURN(ApplicationViews applications, ReadRated(context, kDefaultWindow, now));
+  std::sort(applications.applications.begin(), applications.applications.end(),
+            [](const ApplicationView& a, const ApplicationView& b) { return a.key < b.key; });
+  ASSIGN_OR_RETURN(const HostViews hosts, ReadHosts(*context.state, context.agents, now));
   const absl::StatusOr<std::shared_ptr<const RatingSnapshot>> rating = context.rating->Current();
   return InventoryJson(context.organization(), *context.inventory(), applications, hosts,
                        rating.ok() ? (*rating)->hosts_without_agent : std::vector<std::string>());
@@ -236,13 +240,19 @@ PageData::Host PageRowOf(const HostView& view, absl::Time now) {
   return row;
 }
 
-PageData ReadPage(const ViewContext& context) {
+PageData ReadPage(const ViewContext& context, bool all_applications) {
   PageData page;
   page.now = context.clock->Now();
   page.time_zone = absl::LocalTimeZone();
   page.organization = context.organization();
   const SelfNumbers self = context.self();
   page.version = self.version;
+  if (!self.config_ok) {
+    page.troubles.push_back(
+        {"configuration",
+         absl::StrCat("the last one read was not taken: ", absl::StrReplaceAll(self.config_error, {{"\n", "; "}})),
+         ""});
+  }
   for (const ComponentState& component : self.components) {
     if (!component.ok) {
       page.troubles.push_back({component.component, component.reason, component.cure});
@@ -258,15 +268,21 @@ PageData ReadPage(const ViewContext& context) {
   const absl::StatusOr<ApplicationViews> applications = ReadRated(context, kDefaultWindow, page.now);
   page.applications_reason = std::string(applications.ok() ? kNoApplications : applications.status().message());
   if (applications.ok()) {
-    page.applications_total = applications->applications.size();
-    for (std::size_t i = 0; i < std::min(page.applications_total, kMaxPageRows); ++i) {
-      page.applications.push_back(PageRowOf(applications->applications[i]));
+    page.all_applications = all_applications;
+    page.applications_not_listed = NotListedInWords(*applications);
+    for (const ApplicationView& view : applications->applications) {
+      if (view.listed || all_applications) {
+        ++page.applications_total;
+        if (page.applications.size() < kMaxPageRows) {
+          page.applications.push_back(PageRowOf(view));
+        }
+      }
     }
     const std::shared_ptr<const Inventory> inventory = context.inventory();
     page.declared_by = inventory->author();
     page.declarations = DeclarationsOf(*inventory, *applications, page.now);
   }
-  const absl::StatusOr<HostViews> hosts = ReadHosts(*context.state, page.now);
+  const absl::StatusOr<HostViews> hosts = ReadHosts(*context.state, context.agents, page.now);
   page.hosts_reason = std::string(hosts.ok() ? kNoHosts : hosts.status().message());
   if (hosts.ok()) {
     page.hosts_total = hosts->hosts.size();
@@ -283,7 +299,10 @@ void AddRoutes(http::Router& router, const ViewContext& context) {
   AddHealth(router, context);
   AddMetrics(router, context);
   AddRating(router, context);
-  router.Add(Method::kGet, "/", [context](Request&) { return PageResponse(ReadPage(context)); });
+  router.Add(
+      Method::kGet, "/",
+      [context](Request& request) { return PageResponse(ReadPage(context, request.query.GetOr("all", "") == "1")); },
+      http::Access::kDefault, {"all"});
   router.Add(Method::kGet, "/api/v1/applications",
              [context](Request& request) { return Answer(ApplicationsBody(context, request)); }, http::Access::kDefault,
              {"window"});
@@ -291,7 +310,7 @@ void AddRoutes(http::Router& router, const ViewContext& context) {
   router.Add(Method::kGet, "/api/v1/inventory", [context](Request&) { return Answer(InventoryBody(context)); });
   router.Add(Method::kGet, "/api/v1/status", [context](Request&) {
     const absl::Time now = context.clock->Now();
-    return http::JsonResponse(200, StatusJson(ReadStatus(*context.state, now), context.self(), now));
+    return http::JsonResponse(200, StatusJson(ReadStatus(*context.state, context.agents, now), context.self(), now));
   });
 }
 

@@ -27,14 +27,15 @@ struct ViewContext {
   const Clock* clock = nullptr;
   const RatingSource* rating = nullptr;
   const ClockOffsets* clocks = nullptr;
+  const AgentStreams* agents = nullptr;
   std::function<SelfNumbers()> self;                            // called at each request that shows them
   ReaderFactory reader;                                         // for windows that the state does not hold
   std::function<std::string()> organization;                    // its name
   std::function<std::shared_ptr<const Inventory>()> inventory;  // what people declare, as of the last load
 };
 
-// Routes of everything above, all GET. Each refuses parameters that it does not understand; `window` of applications is
-// all there are.
+// Routes of everything above, all GET. Each refuses parameters that it does not understand; `window` of applications
+// and `all=1` of the page (applications that are not listed, too) are all there are.
 void AddRoutes(http::Router& router, const ViewContext& context);
 
 // ---- bodies; pure --------------------------------------------------------------------------------------------------
@@ -54,9 +55,7 @@ struct StatusNumbers {
   std::string store_id;  // hex
   std::int64_t commit = 0;
   absl::Time committed_at = absl::UnixEpoch();  // when that was
-  std::size_t hosts_live = 0;
-  std::size_t hosts_silent = 0;
-  std::size_t hosts_off = 0;
+  std::map<HostPresence, std::size_t> hosts;
   std::size_t applications = 0;
   std::size_t instances = 0;
   std::size_t series = 0;

@@ -9,6 +9,7 @@
 #include "nlohmann/json.hpp"
 
 #include "collector/api.h"
+#include "collector/application_list.h"
 
 namespace ppmm {
 namespace {
@@ -110,6 +111,7 @@ Json ApplicationOf(const ApplicationView& view) {
           {"service_time", TimeOfRequests(view.service_time, view.response_time_reason)},
           {"transactions", Json::array()},
           {"plumbing", view.plumbing},
+          {"listed", view.listed},
           {"name_source", TextOrNull(view.name_source)},
           {"name_evidence", TextOrNull(view.name_evidence)},
           {"last_step_at", TimeOf(absl::FromUnixSeconds(view.newest_step))}};
@@ -164,6 +166,7 @@ Json HostOf(const HostView& view) {
           {"host_id", view.host_id},
           {"group", view.group},
           {"state", std::string(HostPresenceName(view.presence))},
+          {"stream_ended_at", view.stream_ended.has_value() ? TimeOf(*view.stream_ended) : Json(nullptr)},
           {"last_step_age_seconds", SecondsOrNull(view.step_age)},
           {"first_seen", TimeOf(view.first_seen)},
           {"boot_time", view.boot_time.has_value() ? TimeOf(*view.boot_time) : Json(nullptr)},
@@ -268,6 +271,7 @@ std::string ApplicationsJson(const ApplicationViews& views) {
     applications.push_back(ApplicationOf(view));
   }
   return Dump({{"applications", std::move(applications)},
+               {"not_listed", TextOrNull(NotListedInWords(views))},
                {"from", TimeOf(views.from)},
                {"to", TimeOf(views.to)},
                {"as_of_commit", views.commit}});
@@ -338,6 +342,10 @@ std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, ab
   const bool started = self.process.started != absl::InfinitePast();
   const bool committed = self.commits.last != absl::InfinitePast();
   const SelfNumbers::Ingest& ingest = self.ingest;
+  const auto hosts = [&numbers](HostPresence presence) {
+    const auto found = numbers.hosts.find(presence);
+    return numbers.known ? Json(found == numbers.hosts.end() ? 0 : found->second) : Json(nullptr);
+  };
   const auto of_committed = [&numbers](const auto& number) { return numbers.known ? Json(number) : Json(nullptr); };
   Json json = {
       {"ready", numbers.readiness.ok()},
@@ -349,9 +357,11 @@ std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, ab
       {"started_at", TimeOf(self.process.started)},
       {"uptime_seconds", started ? Json(absl::ToDoubleSeconds(now - self.process.started)) : Json(nullptr)},
       {"hosts",
-       {{"live", of_committed(numbers.hosts_live)},
-        {"silent", of_committed(numbers.hosts_silent)},
-        {"off", of_committed(numbers.hosts_off)}}},
+       {{"live", hosts(HostPresence::kLive)},
+        {"silent", hosts(HostPresence::kSilent)},
+        {"off", hosts(HostPresence::kOff)},
+        {"stopped", hosts(HostPresence::kStopped)},
+        {"disconnected", hosts(HostPresence::kDisconnected)}}},
       {"response_clocks", numbers.known ? ResponseClocksJson(numbers.response_clocks) : Json(nullptr)},
       {"applications", of_committed(numbers.applications)},
       {"instances", of_committed(numbers.instances)},

@@ -112,6 +112,34 @@ std::string NoTimes(const HostState* host, bool requests_counted, bool without_t
   return requests_counted ? "no request was answered in the last minute" : "no request was seen on its TCP ports";
 }
 
+// What a host has.
+struct Capacity {
+  double cpus = 0;
+  double memory_bytes = 0;
+};
+using Capacities = absl::flat_hash_map<std::string, Capacity>;  // by label
+
+void AddCapacity(const HostState& host, Capacities& capacities) {
+  wire::Host attributes;
+  if (attributes.ParseFromString(host.row.attributes)) {
+    capacities[host.row.label] = {static_cast<double>(attributes.cpus()),
+                                  static_cast<double>(attributes.memory_bytes())};
+  }
+}
+
+// Of the CPU or the memory that its hosts have, whichever it uses more of. Nothing is known of a host: nothing is used.
+double UseShare(const ApplicationView& view, const Capacities& capacities) {
+  Capacity all;
+  for (const std::string& host : view.hosts) {
+    if (const auto found = capacities.find(host); found != capacities.end()) {
+      all.cpus += found->second.cpus;
+      all.memory_bytes += found->second.memory_bytes;
+    }
+  }
+  return std::max(all.cpus > 0 ? view.cpu_cores.value_or(0) / all.cpus : 0,
+                  all.memory_bytes > 0 ? view.resident_memory_bytes.value_or(0) / all.memory_bytes : 0);
+}
+
 // One application as of now, its rates from the latest steps.
 ApplicationView ReadOne(const Tables& tables, const ApplicationState& application, absl::Duration window,
                         absl::Time now, Rates* rates) {
@@ -216,6 +244,7 @@ absl::StatusOr<ApplicationViews> ReadApplications(State& state, const ReaderFact
   ApplicationViews views;
   std::vector<ApplicationId> ids;
   std::int64_t newest_step = 0;
+  Capacities capacities;
   {
     ReaderLock lock(&state.mutex());
     const Tables& tables = state.tables();
@@ -225,6 +254,7 @@ absl::StatusOr<ApplicationViews> ReadApplications(State& state, const ReaderFact
     }
     for (const auto& [key, host] : tables.hosts) {
       newest_step = std::max(newest_step, host.row.newest_step);
+      AddCapacity(host, capacities);
     }
   }
   views.to = newest_step == 0 ? absl::FromUnixSeconds(absl::ToUnixSeconds(now)) : absl::FromUnixSeconds(newest_step);
@@ -252,6 +282,7 @@ absl::StatusOr<ApplicationViews> ReadApplications(State& state, const ReaderFact
     SetThroughput(rates, view);
     view.cpu_cores = rates.cpu_cores;
     view.errors_per_second = rates.errors;
+    view.use_share = UseShare(view, capacities);
     views.applications.push_back(std::move(view));
   }
   std::sort(views.applications.begin(), views.applications.end(),

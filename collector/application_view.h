@@ -64,6 +64,8 @@ struct ApplicationView {
   std::optional<double> errors_per_second;  // of protocols whose responses tell; windows up to kStepsWindow
   std::optional<double> cpu_cores;
   std::optional<double> resident_memory_bytes;
+  double use_share = 0;  // of the CPU or memory of its hosts, the larger
+  bool listed = true;    // shown where nobody asks for all (application_list.h)
   // Of the requests answered in the window; empty where nothing was measured.
   Sketch response_time;              // arrival to the first byte of the response
   Sketch wait_time;                  // arrival to the first read

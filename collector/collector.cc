@@ -107,6 +107,7 @@ class Collector::Impl {
     context.clock = clock_;
     context.rating = rating_.get();
     context.clocks = &counters_.clocks;
+    context.agents = &counters_.agents;
     context.self = [this] { return Self(); };
     context.reader = [this] { return store_->OpenReader(); };
     context.organization = [this] {
@@ -129,7 +130,7 @@ class Collector::Impl {
       std::error_code made;  // told by the next line
       std::filesystem::create_directories(std::filesystem::path(config_.socket()).parent_path(), made);
       if (const absl::Status status = http_->ListenUnix(config_.socket()); !status.ok()) {
-        LogWarning("collector", "no socket for what writes: ", status.message());
+        LogWarning("collector", "no socket (--socket, or `socket` in the configuration): ", status.message());
       }
     }
     ASSIGN_OR_RETURN(const IngestOptions ingest_options, IngestOptionsOf(config_));

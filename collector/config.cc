@@ -127,6 +127,9 @@ config::CollectorConfig LoadCollectorConfig(const CollectorFlags& flags, const D
   if (flags.data.has_value()) {
     SetFromFlag("--data", "data", AbsolutePath(*flags.data), &config, report);
   }
+  if (flags.socket.has_value()) {
+    SetFromFlag("--socket", "socket", AbsolutePath(*flags.socket), &config, report);
+  }
   set("--log-level", "log_level", flags.log_level);
   if (!report->unread()) {
     Validate(config, report);

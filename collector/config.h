@@ -20,6 +20,7 @@ struct CollectorFlags {
   std::optional<std::string> http_listen = std::nullopt;
   std::optional<std::string> grpc_listen = std::nullopt;
   std::optional<std::string> data = std::nullopt;
+  std::optional<std::string> socket = std::nullopt;
   std::optional<std::string> log_level = std::nullopt;
   bool check_config = false;
 };

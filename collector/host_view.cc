@@ -81,13 +81,17 @@ ResponseClockView ClockIn(const wire::Host& attributes) {
   return {clock.arrival(), clock.read(), clock.write(), clock.limits()};
 }
 
-HostView ReadOne(const Tables& tables, const HostState& host, absl::Time now) {
+HostView ReadOne(const Tables& tables, const HostState& host, const AgentStreams* agents, absl::Time now) {
   HostView view;
   view.key = host.row.key;
   view.label = host.row.label;
   view.host_id = absl::BytesToHexString(host.row.host_id);
   view.group = host.row.group;
-  view.presence = PresenceOf(host, now);
+  const std::optional<AgentStreams::End> end = agents == nullptr ? std::nullopt : agents->LastEnd(host.row.host_id);
+  view.presence = PresenceOf(host, now, end);
+  if (view.presence == HostPresence::kStopped || view.presence == HostPresence::kDisconnected) {
+    view.stream_ended = end->at;
+  }
   if (host.row.newest_step != 0) {
     view.step_age = std::max(absl::ZeroDuration(), now - absl::FromUnixSeconds(host.row.newest_step));
   }
@@ -130,18 +134,30 @@ ResponseClockView ResponseClockOf(const HostState& host) {
 }
 
 absl::string_view HostPresenceName(HostPresence presence) {
-  return presence == HostPresence::kLive ? "live" : presence == HostPresence::kOff ? "off" : "silent";
+  switch (presence) {
+    case HostPresence::kLive:
+      return "live";
+    case HostPresence::kOff:
+      return "off";
+    case HostPresence::kStopped:
+      return "stopped";
+    case HostPresence::kDisconnected:
+      return "disconnected";
+    case HostPresence::kSilent:
+      break;
+  }
+  return "silent";
 }
 
-HostPresence PresenceOf(const HostState& host, absl::Time now) {
+HostPresence PresenceOf(const HostState& host, absl::Time now, std::optional<AgentStreams::End> end) {
   if (host.row.newest_step != 0 && now - absl::FromUnixSeconds(host.row.newest_step) <= kSilentAfter) {
-    return HostPresence::kLive;
+    return !end.has_value() ? HostPresence::kLive : end->goodbye ? HostPresence::kStopped : HostPresence::kDisconnected;
   }
   const std::int64_t now_us = absl::ToUnixMicros(now);
   const bool off = std::any_of(host.lives.begin(), host.lives.end(), [&](const HostLifeRow& row) {
     return row.from_us <= now_us && (row.to_us == 0 || row.to_us > now_us);
   });
-  return off ? HostPresence::kOff : HostPresence::kSilent;
+  return off ? HostPresence::kOff : end.has_value() && end->goodbye ? HostPresence::kStopped : HostPresence::kSilent;
 }
 
 absl::flat_hash_map<HostKey, SampleCounts> SamplesByHost(const Tables& tables) {
@@ -157,7 +173,7 @@ absl::flat_hash_map<HostKey, SampleCounts> SamplesByHost(const Tables& tables) {
   return by_host;
 }
 
-absl::StatusOr<HostViews> ReadHosts(State& state, absl::Time now) {
+absl::StatusOr<HostViews> ReadHosts(State& state, const AgentStreams* agents, absl::Time now) {
   RETURN_IF_ERROR(state.Readiness());
   HostViews views;
   std::vector<HostKey> keys;
@@ -173,7 +189,7 @@ absl::StatusOr<HostViews> ReadHosts(State& state, absl::Time now) {
   for (const HostKey key : keys) {
     ReaderLock lock(&state.mutex());
     if (const HostState* const host = FindHost(state.tables(), key); host != nullptr) {
-      views.hosts.push_back(ReadOne(state.tables(), *host, now));
+      views.hosts.push_back(ReadOne(state.tables(), *host, agents, now));
       views.hosts.back().samples = samples[key];
     }
   }

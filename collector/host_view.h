@@ -11,13 +11,15 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
+#include "collector/agent_streams.h"
 #include "collector/clock_offsets.h"
 #include "collector/forecast_view.h"
 #include "collector/state.h"
 
 namespace ppmm {
 
-enum class HostPresence { kLive, kSilent, kOff };
+// kStopped: its agent said so. kDisconnected: its agent's stream ended, and it is not silent yet.
+enum class HostPresence { kLive, kSilent, kOff, kStopped, kDisconnected };
 absl::string_view HostPresenceName(HostPresence presence);  // "live"
 
 struct SourceView {
@@ -56,6 +58,7 @@ struct HostView {
   std::string host_id;  // hex
   std::string group;
   HostPresence presence = HostPresence::kSilent;
+  std::optional<absl::Time> stream_ended;  // of kStopped and kDisconnected
   std::optional<absl::Duration> step_age;
   absl::Time first_seen;
   std::optional<absl::Time> boot_time;
@@ -83,16 +86,17 @@ struct HostViews {
   std::int64_t commit = 0;
 };
 
-// Reads all hosts, each under a short lock of its own.
+// Reads all hosts, each under a short lock of its own. `agents`: null where nobody knows of their streams.
 //
 // Errors: Unavailable while the state is not ready.
-absl::StatusOr<HostViews> ReadHosts(State& state, absl::Time now);
+absl::StatusOr<HostViews> ReadHosts(State& state, const AgentStreams* agents, absl::Time now);
 
 // Adds to each host what its agent's clock says, or the duplicate's that speaks last.
 void AddClocks(const std::vector<ClockOffsets::Offset>& clocks, HostViews* views);
 
-// How a host is heard of. Under the reader lock.
-HostPresence PresenceOf(const HostState& host, absl::Time now);
+// How a host is heard of: live, silent or off by its samples; and, where `end` is how its agent's last stream ended,
+// stopped or disconnected. Under the reader lock.
+HostPresence PresenceOf(const HostState& host, absl::Time now, std::optional<AgentStreams::End> end = std::nullopt);
 absl::flat_hash_map<HostKey, SampleCounts> SamplesByHost(const Tables& tables);
 
 }  // namespace ppmm

@@ -193,6 +193,7 @@ absl::Status IngestSession::Open(absl::string_view bytes, std::shared_ptr<Stream
   ASSIGN_OR_RETURN(stream_, queue_->Open(std::move(sink), std::move(event)));
   counters_->streams_opened.fetch_add(1, std::memory_order_relaxed);
   counters_->streams.fetch_add(1, std::memory_order_relaxed);
+  counters_->agents.Opened(host_id_);
   if (hello->has_spool()) {
     const auto report = std::make_shared<wire::SpoolState>(hello->spool());
     Taken taken;
@@ -386,6 +387,7 @@ void IngestSession::Close() {
   if (stream_ != 0) {
     queue_->Close(stream_, goodbye_);
     counters_->streams.fetch_sub(1, std::memory_order_relaxed);
+    counters_->agents.Closed(host_id_, goodbye_, clock_->Now());
     stream_ = 0;
   }
 }

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 
 #include "collector/accept_loop.h"
+#include "collector/agent_streams.h"
 #include "collector/batch.h"
 #include "collector/clock_offsets.h"
 #include "collector/ingest_queue.h"
@@ -40,6 +41,7 @@ struct IngestCounters {
   std::atomic<std::int64_t> streams{0};
   AcceptLoop::Counters connections;
   ClockOffsets clocks;
+  AgentStreams agents;
 };
 
 // "malformed", "too_late", ...: the value of the label `reason`.

@@ -111,6 +111,7 @@ int main(int argc, char** argv) {
   CLI::App app("Takes what ppmm-agents send, keeps it, exposes it to Prometheus and rates the organization.");
   app.add_option("--http-listen", flags.http_listen, "ADDR:PORT of HTTP, by default 127.0.0.1:7766");
   app.add_option("--grpc-listen", flags.grpc_listen, "ADDR:PORT for agents, by default 127.0.0.1:7767");
+  app.add_option("--socket", flags.socket, "Unix socket, by default " + paths.socket);
   app.add_option("--organization", flags.organization, "name of what is rated");
   app.add_flag("--restored", how.restored,
                "once, after a backup was restored: the store gets a new id, totals begin at 0");

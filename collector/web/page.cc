@@ -335,7 +335,13 @@ void RenderApplications(HtmlWriter& html, const PageData& data) {
   }
   html.Raw("</p>\n");
   if (data.applications.empty()) {
-    html.Raw("<p class=\"card empty\">No application is known yet. ").Text(data.applications_reason, 300).Raw("</p>\n");
+    html.Raw("<p class=\"card empty\">");
+    if (data.applications_not_listed.empty()) {
+      html.Raw("No application is known yet. ").Text(data.applications_reason, 300);
+    } else {
+      html.Raw("None serves or uses much yet.");
+    }
+    html.Raw("</p>\n");
   } else {
     html.Raw(
         "<div class=\"card scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Applications\"><table "
@@ -366,6 +372,12 @@ void RenderApplications(HtmlWriter& html, const PageData& data) {
     html.Raw("</tbody></table></div>\n");
     MoreRows(html, shown, std::max(data.applications_total, data.applications.size()), "applications",
              "/api/v1/applications");
+  }
+  if (!data.applications_not_listed.empty()) {
+    html.Raw("<p class=\"note\">").Text(data.applications_not_listed, 200).Raw(". ");
+    html.Raw(data.all_applications ? http::Markup("They are shown, too: <a href=\"/#applications\">leave them out</a>")
+                                   : http::Markup("<a href=\"/?all=1#applications\">Show all</a>"))
+        .Raw("</p>\n");
   }
   html.Raw("</section>\n");
 }

@@ -117,7 +117,9 @@ struct PageData {
 
   double window_seconds = 60;  // of the applications' figures
   std::vector<Application> applications;
-  size_t applications_total = 0;  // when more than are listed
+  size_t applications_total = 0;        // when more than are listed
+  bool all_applications = false;        // asked for
+  std::string applications_not_listed;  // how many are not shown unless asked for, and why
   std::string applications_reason;
   std::vector<Host> hosts;
   size_t hosts_total = 0;

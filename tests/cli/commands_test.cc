@@ -75,18 +75,21 @@ TEST_F(CommandsTest, ARatingThatIsNotThereYetSaysWhy) {
 
 TEST_F(CommandsTest, AWrongActivityIsAnsweredWithTheNearestRightOnes) {
   answers_["/api/v1/activities"] = {200, R"({"activities":[{"id":"INV-001"},{"id":"MON-001"}]})"};
-  answers_["/api/v1/activities/INV-01"] = {404, R"({"error":"no activity has this id"})"};
-  EXPECT_EQ(ExplainCommand(context_, "INV-01"), 2);
-  EXPECT_EQ(error_.str(), "ppmm: no activity \"INV-01\"; did you mean \"INV-001\"?\n");
+  answers_["/api/v1/activities/INV-011"] = {404, R"({"error":"no activity has this id"})"};
+  EXPECT_EQ(ExplainCommand(context_, "INV-11"), 2);
+  EXPECT_EQ(error_.str(), "ppmm: no activity \"INV-11\"; did you mean \"INV-001\"?\n");
 }
 
-TEST_F(CommandsTest, AShortenedActivityIsAnsweredWithItsWholeId) {
+TEST_F(CommandsTest, AnActivityMayBeWrittenShortAndInSmallLetters) {
   answers_["/api/v1/activities"] = {200, R"({"activities":[{"id":"INV-001"},{"id":"MON-001"},{"id":"MON-010"}]})"};
-  for (const char* word : {"MON-1", "mon1", "MON-01", "MOM-1", "mon-001"}) {
-    error_.str("");
-    EXPECT_EQ(ExplainCommand(context_, word), 2);
-    EXPECT_EQ(error_.str(), absl::StrCat("ppmm: no activity \"", word, "\"; did you mean \"MON-001\"?\n"));
+  answers_["/api/v1/activities/MON-001"] = {200, R"({"id":"MON-001","title":"Utilization is collected"})"};
+  for (const char* word : {"MON-001", "mon-001", "MON-1", "mon1", "MON-01"}) {
+    out_.str("");
+    EXPECT_EQ(ExplainCommand(context_, word), 0) << word;
+    EXPECT_THAT(out_.str(), HasSubstr("MON-001  Utilization is collected"));
   }
+  EXPECT_EQ(ExplainCommand(context_, "mom-1"), 2);
+  EXPECT_EQ(error_.str(), "ppmm: no activity \"mom-1\"; did you mean \"MON-001\"?\n");
   error_.str("");
   ExplainCommand(context_, "MON-99999999999999999999");
   EXPECT_EQ(error_.str(), "ppmm: no activity \"MON-99999999999999999999\"\n");
@@ -107,7 +110,7 @@ TEST_F(CommandsTest, ANameIsSentAsOnePathSegment) {
 
 TEST_F(CommandsTest, AWrongWindowIsAUsageError) {
   answers_["/api/v1/applications?window=soon"] = {400, R"({"error":"window \"soon\" is not a duration"})"};
-  EXPECT_EQ(ApplicationsCommand(context_, "soon", ""), 2);
+  EXPECT_EQ(ApplicationsCommand(context_, "soon", "", false), 2);
   EXPECT_THAT(error_.str(), HasSubstr("is not a duration"));
 }
 

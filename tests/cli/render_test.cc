@@ -70,11 +70,11 @@ std::vector<std::pair<std::string, std::string>> AllViews(const Screen& screen) 
           {"activities", RenderActivities(Load("activities.json"), false, screen)},
           {"activities_waiting", RenderActivities(Load("activities.json"), true, screen)},
           {"explain", RenderExplain(Load("activity.json"), screen)},
-          {"applications", RenderApplications(Load("applications.json"), "", screen)},
-          {"application", RenderApplications(Load("applications.json"), "default/nginx", screen)},
-          {"applications_declared", RenderApplications(Load("applications_declared.json"), "", screen)},
-          {"application_declared", RenderApplications(Load("applications_declared.json"), "nginx", screen)},
-          {"application_excluded", RenderApplications(Load("applications_declared.json"), "postgresql", screen)},
+          {"applications", RenderApplications(Load("applications.json"), "", false, screen)},
+          {"application", RenderApplications(Load("applications.json"), "default/nginx", false, screen)},
+          {"applications_declared", RenderApplications(Load("applications_declared.json"), "", false, screen)},
+          {"application_declared", RenderApplications(Load("applications_declared.json"), "nginx", false, screen)},
+          {"application_excluded", RenderApplications(Load("applications_declared.json"), "postgresql", false, screen)},
           {"hosts", RenderHosts(Load("hosts.json"), "", screen)},
           {"host", RenderHosts(Load("hosts.json"), "web1", screen)},
           {"inventory", RenderInventory(Load("inventory.json"), screen)},
@@ -118,10 +118,57 @@ TEST(Render, WhatIsNotKnownHasNoRowAndOneIsNotSeveral) {
     row["product"] = nullptr;
     row["version"] = nullptr;
   }
-  EXPECT_THAT(RenderApplications(applications, "default/nginx", ScreenOf(120)), Not(HasSubstr("product")));
+  EXPECT_THAT(RenderApplications(applications, "default/nginx", false, ScreenOf(120)), Not(HasSubstr("product")));
   Json status = Load("status.json");
   status["ingest"]["connections_without_stream"] = 1;
   EXPECT_THAT(RenderStatus(status, ScreenOf(120)), HasSubstr(", 1 connection without a stream"));
+}
+
+TEST(Render, ApplicationsThatServeNobodyAreShownWhenAskedFor) {
+  Json applications = Json::parse(
+      R"({"applications":[{"key":"default/shop","name":"shop","group":"default","instances":1,"listed":true},
+                          {"key":"default/bash","name":"bash","group":"default","instances":1,"listed":false}],
+          "not_listed":"1 more serves nobody, and uses less than 1 % of a host or ended"})");
+  const std::string some = RenderApplications(applications, "", false, ScreenOf(80));
+  EXPECT_THAT(some, HasSubstr("shop"));
+  EXPECT_THAT(some, Not(HasSubstr("bash")));
+  EXPECT_THAT(some,
+              HasSubstr("1 more serves nobody, and uses less than 1 % of a host or ended: ppmm\napplications --all"));
+  const std::string all = RenderApplications(applications, "", true, ScreenOf(80));
+  EXPECT_THAT(all, HasSubstr("bash"));
+  EXPECT_THAT(all, Not(HasSubstr("--all")));
+  EXPECT_THAT(RenderApplications(applications, "bash", false, ScreenOf(80)), HasSubstr("default/bash"))
+      << "by its name";
+  applications["applications"].erase(0);
+  EXPECT_THAT(RenderApplications(applications, "", false, ScreenOf(80)),
+              HasSubstr("No application serves or uses much yet.\n1 more serves nobody"));
+}
+
+TEST(Render, MistakesOfAConfigurationAreToldLineByLine) {
+  Json status = Load("status.json");
+  status["configuration"] = {
+      {"last_reload_successful", false},
+      {"error",
+       "collector.yaml:1:1: unknown key \"grcp\"\ncollector.yaml:2:7: no number \x1b[2J\n2 errors, nothing loaded"}};
+  EXPECT_THAT(RenderStatus(status, ScreenOf(120)), HasSubstr("configuration the last one read was not taken:\n"
+                                                             "              collector.yaml:1:1: unknown key \"grcp\"\n"
+                                                             "              collector.yaml:2:7: no number \\x1b[2J\n"
+                                                             "              2 errors, nothing loaded\n"));
+  const std::vector<DoctorFinding> findings = FindingsOfStatus(status);
+  EXPECT_TRUE(std::any_of(findings.begin(), findings.end(), [](const DoctorFinding& finding) {
+    return finding.what ==
+           "the configuration was not taken: collector.yaml:1:1: unknown key \"grcp\"; "
+           "collector.yaml:2:7: no number \\x1b[2J; 2 errors, nothing loaded";
+  }));
+}
+
+TEST(Render, AHostWhoseAgentWasStoppedOrCutOffSaysSinceWhen) {
+  Json hosts = Load("hosts.json");
+  hosts["hosts"][0]["state"] = "stopped";
+  hosts["hosts"][0]["stream_ended_at"] = "2026-01-01T00:09:48Z";
+  EXPECT_THAT(RenderHosts(hosts, "", ScreenOf(200)), HasSubstr("its agent was stopped 12 s ago"));
+  hosts["hosts"][0]["state"] = "disconnected";
+  EXPECT_THAT(RenderHosts(hosts, "", ScreenOf(200)), HasSubstr("its agent's connection ended 12 s ago"));
 }
 
 TEST(Render, ABoundBelowOnePercentKeepsItsDigits) {
@@ -183,7 +230,7 @@ TEST(Render, AnyJsonIsRenderedWithoutHarm) {
     EXPECT_NE(RenderNextSteps(json, screen), "");
     EXPECT_NE(RenderActivities(json, false, screen), "");
     EXPECT_NE(RenderExplain(json, screen), "");
-    EXPECT_NE(RenderApplications(json, "", screen), "");
+    EXPECT_NE(RenderApplications(json, "", false, screen), "");
     EXPECT_NE(RenderHosts(json, "", screen), "");
     EXPECT_NE(RenderStatus(json, screen), "");
     FindingsOfHosts(json);
@@ -196,7 +243,7 @@ TEST(Render, AnUnknownNumberIsADashNeverZero) {
       Json::parse(R"({"applications":[{"key":"default/a","name":"a","group":"default","origin":"unknown",
                       "throughput_per_second":null,"cpu_cores":null,"instances":1,
                       "response_time":{"reason":"no request was seen on its TCP ports"}}]})"),
-      "", ScreenOf(80));
+      "", false, ScreenOf(80));
   EXPECT_THAT(text, HasSubstr("-: no request was seen on its TCP ports"));
   EXPECT_THAT(text, Not(HasSubstr(" 0")));
 }

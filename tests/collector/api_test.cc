@@ -19,6 +19,7 @@ namespace {
 
 using Json = nlohmann::json;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // A reader that knows minutes of applications only.
 class MinutesReader : public StoreReader {
@@ -78,7 +79,13 @@ class ApiTest : public testing::Test {
     context.clock = &clock_;
     context.rating = &rating_;
     context.clocks = &clocks_;
-    context.self = &ViewWorld::Self;
+    context.agents = &agents_;
+    context.self = [this] {
+      SelfNumbers self = ViewWorld::Self();
+      self.config_ok = config_error_.empty();
+      self.config_error = config_error_;
+      return self;
+    };
     context.reader = [] { return std::make_unique<MinutesReader>(); };
     context.organization = [] { return "Example"; };
     context.inventory = [this] { return inventory_; };
@@ -111,7 +118,9 @@ class ApiTest : public testing::Test {
   ViewWorld world_;
   ManualClock clock_;
   ClockOffsets clocks_;
+  AgentStreams agents_;
   FakeRating rating_;
+  std::string config_error_;
   http::Router router_;
   std::shared_ptr<const Inventory> inventory_ = std::make_shared<const Inventory>();
 };
@@ -241,6 +250,65 @@ TEST_F(ApiTest, HostsTellHowTheyAreHeardOf) {
   EXPECT_EQ(Find(body["hosts"], "host", "cache1")["state"], "off");
 }
 
+TEST_F(ApiTest, AHostIsNotLiveOnceItsAgentSaidGoodbyeOrItsStreamEnded) {
+  const auto state = [this](const std::string& host) {
+    return std::string(Find(GetJson("/api/v1/hosts")["hosts"], "host", host)["state"]);
+  };
+  const auto id = [](char key) { return std::string(16, key); };
+  const auto run = [&](char key, bool goodbye) {
+    agents_.Opened(id(key));
+    agents_.Closed(id(key), goodbye, clock_.Now() - absl::Seconds(12));
+  };
+  run(1, false);
+  EXPECT_EQ(state("web1"), "disconnected");
+  EXPECT_EQ(Find(GetJson("/api/v1/hosts")["hosts"], "host", "web1")["stream_ended_at"], "2026-01-01T00:09:48Z");
+  EXPECT_EQ(GetJson("/api/v1/status")["hosts"]["disconnected"], 1);
+  agents_.Opened(id(1));
+  EXPECT_EQ(state("web1"), "live") << "it came again";
+  EXPECT_TRUE(Find(GetJson("/api/v1/hosts")["hosts"], "host", "web1")["stream_ended_at"].is_null());
+  agents_.Closed(id(1), /*goodbye=*/true, clock_.Now());
+  EXPECT_EQ(state("web1"), "stopped") << "at once";
+  EXPECT_THAT(Get("/").body, HasSubstr("stopped"));
+  EXPECT_EQ(GetJson("/api/v1/status")["hosts"]["stopped"], 1);
+  EXPECT_EQ(GetJson("/api/v1/status")["hosts"]["live"], 0);
+  run(2, false);
+  EXPECT_EQ(state("db1"), "silent") << "for longer than a connection may be away";
+  run(2, true);
+  EXPECT_EQ(state("db1"), "stopped");
+  run(3, true);
+  EXPECT_EQ(state("cache1"), "off") << "proven";
+}
+
+TEST_F(ApiTest, AConfigurationThatWasNotTakenStandsOnThePageInOneLine) {
+  EXPECT_THAT(Get("/").body, Not(HasSubstr("the last one read was not taken")));
+  config_error_ = "collector.yaml:1:1: unknown key\n1 error, nothing loaded";
+  EXPECT_THAT(Get("/").body,
+              HasSubstr("the last one read was not taken: collector.yaml:1:1: unknown key; 1 error, nothing loaded"));
+}
+
+TEST_F(ApiTest, ThePageListsWhatServesAndTheRestWhenAskedFor) {
+  {
+    WriterLock lock(&world_.state().mutex());
+    Tables& tables = world_.state().mutable_tables();
+    tables.Entity(tables.applications[2].instances[0])->listeners.clear();
+    for (const SeriesId id : tables.Entity(tables.applications[2].instances[0])->series) {
+      tables.Series(id)->latest = {};
+      tables.Series(id)->last = 0;
+    }
+  }
+  const Json body = GetJson("/api/v1/applications");
+  EXPECT_EQ(body["applications"].size(), 3U) << "the API is complete";
+  EXPECT_EQ(Find(body["applications"], "key", "default/nginx")["listed"], true) << "it serves";
+  EXPECT_EQ(Find(body["applications"], "key", "shop/checkout\"d\"")["listed"], false);
+  EXPECT_EQ(Find(body["applications"], "key", "default/postgresql")["listed"], false) << "it ended a while ago";
+  EXPECT_EQ(body["not_listed"], "2 more serve nobody, and use less than 1 % of a host or ended");
+  const std::string page = Get("/").body;
+  EXPECT_THAT(page,
+              AllOf(HasSubstr("nginx"), Not(HasSubstr("postgresql")), HasSubstr("href=\"/?all=1#applications\"")));
+  EXPECT_THAT(page, HasSubstr("2 more serve nobody, and use less than 1 % of a host or ended"));
+  EXPECT_THAT(Get("/?all=1").body, AllOf(HasSubstr("postgresql"), HasSubstr("leave them out")));
+}
+
 TEST_F(ApiTest, HostsTellWhatTheirClocksSayAndThatNothingIsTakenForThat) {
   const std::string id = Find(GetJson("/api/v1/hosts")["hosts"], "host", "web1")["host_id"];
   clocks_.Note("agent of web1", absl::HexStringToBytes(id), "web1 (default)", clock_.Now() + absl::Hours(2),
@@ -359,7 +427,7 @@ TEST_F(ApiTest, StatusIsOnePageOfNumbers) {
   const Json status = GetJson("/api/v1/status");
   EXPECT_EQ(status["ready"], true);
   EXPECT_EQ(status["store_id"], "0102030405060708");
-  EXPECT_EQ(status["hosts"], Json({{"live", 1}, {"silent", 1}, {"off", 1}}));
+  EXPECT_EQ(status["hosts"], Json({{"live", 1}, {"silent", 1}, {"off", 1}, {"stopped", 0}, {"disconnected", 0}}));
   ASSERT_EQ(status["response_clocks"].size(), 1U);
   EXPECT_EQ(status["response_clocks"][0], Json({{"arrival", "tp_btf/sk_data_ready"},
                                                 {"read", nullptr},

@@ -79,6 +79,7 @@ TEST(CollectorConfigTest, FlagsOverrideTheFile) {
                                                                               .http_listen = "0.0.0.0:80",
                                                                               .grpc_listen = "[::1]:0",
                                                                               .data = "/d/./x",
+                                                                              .socket = "/d/./s.sock",
                                                                               .log_level = "warning"});
   EXPECT_EQ(outcome.error, "");
   EXPECT_EQ(outcome.config.organization(), "B");
@@ -86,6 +87,7 @@ TEST(CollectorConfigTest, FlagsOverrideTheFile) {
   EXPECT_EQ(outcome.config.http().names(0), "a");
   EXPECT_EQ(outcome.config.grpc().listen(), "[::1]:0");
   EXPECT_EQ(outcome.config.data(), "/d/x");
+  EXPECT_EQ(outcome.config.socket(), "/d/s.sock");
   EXPECT_EQ(outcome.config.log_level(), config::LOG_LEVEL_WARNING);
 }
 

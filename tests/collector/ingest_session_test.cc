@@ -65,6 +65,20 @@ class IngestSessionTest : public ::testing::Test {
   IngestSession session_{&clock_, &queue_, &counters_};
 };
 
+TEST_F(IngestSessionTest, NotesWhetherTheAgentSaidThatItStops) {
+  OpenWithSeries();
+  const std::string host_id = HelloFrame(kEpoch, Now()).hello().host_id();
+  EXPECT_FALSE(counters_.agents.LastEnd(host_id).has_value());
+  wire::AgentFrame goodbye;
+  goodbye.set_sent_wall_us(absl::ToUnixMicros(Now()));
+  goodbye.mutable_goodbye()->set_reason("SIGTERM");
+  ASSERT_TRUE(Take(goodbye).ok());
+  session_.Close();
+  ASSERT_TRUE(counters_.agents.LastEnd(host_id).has_value());
+  EXPECT_TRUE(counters_.agents.LastEnd(host_id)->goodbye);
+  EXPECT_EQ(counters_.agents.LastEnd(host_id)->at, clock_.Now());
+}
+
 TEST_F(IngestSessionTest, HandsDecodedBatchesToTheQueue) {
   OpenWithSeries();
   ASSERT_TRUE(Take(Batch(Now())).ok());

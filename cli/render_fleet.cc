@@ -126,8 +126,11 @@ std::string ProblemsOf(const Json& host, const Screen& screen) {
   }
   if (const std::string state = TextAt(host, "state"); state == "stopped" || state == "disconnected") {
     const std::optional<absl::Time> since = TimeAt(host, "stream_ended_at");
+    const std::string age = since.has_value() ? HumanAge(*since, screen.now) : "";
     add(absl::StrCat(state == "stopped" ? "its agent was stopped" : "its agent's connection ended",
-                     since.has_value() ? absl::StrCat(" ", HumanAge(*since, screen.now)) : ""));
+                     age.empty()    ? ""
+                     : age == "now" ? " just now"
+                                    : absl::StrCat(" ", age)));
   }
   if (TrueAt(host, "held_for_clock")) {
     const double ahead = NumberAt(host, "clock_offset_seconds").value_or(0);

@@ -116,6 +116,20 @@ std::string WaitingLine(const Json& waiting, const Screen& screen) {
                       " (ppmm activities --waiting)\n");
 }
 
+// "Then 2.2: ..."; the label says what the next rung itself needs.
+std::string AfterNextLine(const Json& after, const Screen& screen) {
+  const std::string words = TextAt(after, "words");
+  const std::string activity = TextAt(after, "activity");
+  if (words.empty()) {
+    return "";
+  }
+  return absl::StrCat("\n",
+                      Wrap(absl::StrCat("Then ", TextAt(after, "rung"), ": ", words,
+                                        activity.empty() ? "" : absl::StrCat(" (ppmm explain ", activity, ")")),
+                           screen.width, 2, 0),
+                      "\n");
+}
+
 std::string ProvisionalText(const Json& rating) {
   const Json& provisional = MemberAt(rating, "provisional");
   const std::string label = TextAt(provisional, "label");
@@ -230,7 +244,8 @@ std::string RenderRating(const Json& rating, const Screen& screen) {
   absl::StrAppend(&out, "\n", Ladder(MemberAt(rating, "progress"), screen));
   const std::string blocking = BlockingTable(rating, screen);
   const std::string waiting = WaitingLine(MemberAt(rating, "waiting"), screen);
-  absl::StrAppend(&out, blocking.empty() ? "" : "\n", blocking, waiting.empty() ? "" : "\n", waiting);
+  absl::StrAppend(&out, blocking.empty() ? "" : "\n", blocking, waiting.empty() ? "" : "\n", waiting,
+                  AfterNextLine(MemberAt(rating, "after_next"), screen));
   const std::optional<absl::Time> evaluated = TimeAt(rating, "evaluated_at");
   const std::optional<absl::Time> held = TimeAt(rating, "held_since");
   absl::StrAppend(&out, "\n");

@@ -199,6 +199,10 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
   for (const auto& [key, pooled] : application.totals) {
     view.newest_step = std::max(view.newest_step, pooled.newest_step);  // of series that are dormant, too
   }
+  if (view.instances == 0) {
+    view.resident_memory_bytes.reset();  // of instances that ended
+    heard_of = nullptr;
+  }
   view.response_time_reason = NoTimes(heard_of, requests_counted || view.response_time.count() > 0, without_turns);
   view.origin = std::string(OriginName(origin.origin()));
   view.origin_confidence = origin.confidence();

@@ -61,6 +61,9 @@ void FillPage(const Rating& rating, PageData* page) {
           {std::string(RungName(rung)), std::string(TitleOf(rung)), RatioOf(interval.low), RatioOf(interval.high), ""});
     }
   }
+  if (rating.after_next.has_value()) {
+    page->after_next = absl::StrCat("Then ", RungName(rating.after_next->rung), ": ", rating.after_next->words);
+  }
   page->waiting = rating.waiting.count;
   page->waiting_until = Finite(rating.waiting.until);
   for (const BlockingRow& row : rating.blocking) {

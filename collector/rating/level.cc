@@ -390,6 +390,42 @@ std::vector<BlockingRow> Blocking(const Judgement& low, Rung target, const Catal
   return rows;
 }
 
+// As the provisional view sees it: what would hold if today's evidence did.
+std::optional<AfterNext> TellAfterNext(const Judgement& provisional, Rung published, const Facts& facts) {
+  AfterNext after;
+  after.rung = Above(Above(published));
+  if (after.rung == Above(published)) {
+    return std::nullopt;
+  }
+  int more = 0;
+  for (const ActivityFinding& row : provisional.activities) {
+    if (!row.gating || row.activity->rung != after.rung || row.Passes(after.rung)) {
+      continue;
+    }
+    if (!after.activity.empty()) {
+      ++more;
+      continue;
+    }
+    after.activity = row.activity->id;
+    const auto failing = std::find_if(row.criteria.begin(), row.criteria.end(), [&](const CriterionFinding& finding) {
+      return finding.criterion->from <= after.rung && !finding.passes;
+    });
+    const int holding = failing->scopes[static_cast<std::size_t>(Status::kSatisfied)];
+    const bool counted = failing->counted > 0 && failing->criterion->scope != ScopeKind::kOrganization;
+    after.words = absl::StrCat(
+        row.activity->title, ": ",
+        counted ? absl::StrCat(holding, " of ", HumanCount(failing->counted, ScopeKindName(failing->criterion->scope)),
+                               " now")
+                : ReasonOf(*failing, facts));
+  }
+  if (after.activity.empty()) {
+    after.words = "what it asks holds today";
+  } else if (more > 0) {
+    absl::StrAppend(&after.words, "; and ", HumanCount(more, "activity", "activities"), " more");
+  }
+  return after;
+}
+
 WaitingRows Waiting(const std::vector<ActivityStatus>& rows) {
   WaitingRows waiting;
   for (const ActivityStatus& row : rows) {
@@ -526,6 +562,7 @@ Rating Rate(const Catalogue& catalogue, const Facts& facts, const LevelState& st
   rating.next_steps = NextSteps(provisional, rating.provisional.rung, catalogue);
   rating.activities = Activities(low, high, facts, now);
   rating.waiting = Waiting(rating.activities);
+  rating.after_next = TellAfterNext(provisional, state.published, facts);
   rating.catalogue_digest = catalogue.digest();
   rating.snapshot_digest = facts.Digest();
   rating.evaluated_at = now;

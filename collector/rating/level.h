@@ -115,6 +115,13 @@ struct WaitingRows {
   absl::Time until = absl::InfinitePast();  // the last of them
 };
 
+// What the rung above the next one asks, as far as it holds today, in one line.
+struct AfterNext {
+  Rung rung = Rung::k1;
+  std::string activity;  // the first gate of it that does not hold; empty: all of its own hold
+  std::string words;     // "Response-time distributions of ...: 1 of 2 applications now; 3 more activities"
+};
+
 struct Rating {
   std::string organization;
   Rung published = Rung::k1;
@@ -128,6 +135,7 @@ struct Rating {
   // Toward the rung above `published`: what can be done today, what comes with a later version, what waits for time.
   std::vector<BlockingRow> blocking;
   WaitingRows waiting;
+  std::optional<AfterNext> after_next;
   std::vector<NextStep> next_steps;
   std::vector<ActivityStatus> activities;  // all rows; they point into the catalogue
   std::string catalogue_digest;

@@ -79,6 +79,15 @@ Json StepsOf(const Rating& rating) {
   return steps;
 }
 
+Json AfterNextOf(const Rating& rating) {
+  if (!rating.after_next.has_value()) {
+    return nullptr;
+  }
+  return {{"rung", Text(RungName(rating.after_next->rung))},
+          {"activity", TextOrNull(rating.after_next->activity)},
+          {"words", rating.after_next->words}};
+}
+
 Json ScopesOf(const std::array<int, kStatuses>& counts) {
   Json scopes = Json::object();
   for (std::size_t status = 0; status < counts.size(); ++status) {
@@ -251,6 +260,7 @@ std::string RatingJson(const Rating& rating) {
                {"progress", std::move(progress)},
                {"blocking", std::move(blocking)},
                {"waiting", {{"activities", rating.waiting.count}, {"until", TimeOf(rating.waiting.until)}}},
+               {"after_next", AfterNextOf(rating)},
                {"next_steps", StepsOf(rating)},
                {"catalogue_digest", rating.catalogue_digest},
                {"snapshot_digest", rating.snapshot_digest},

@@ -116,8 +116,6 @@ void RenderLevels(HtmlWriter& html, const PageData& data) {
   html.Raw("</p><p class=\"more\">");
   if (data.provisional.empty()) {
     html.Text(data.rating_reason, 200);
-  } else if (observed && data.provisional_minutes) {
-    html.Raw("from ").Text(HumanWork(*data.provisional_minutes)).Raw(" of evidence");
   }
   html.Raw("</p></div>\n</div>\n");
   if (data.watch) {
@@ -249,6 +247,9 @@ void RenderBlockers(HtmlWriter& html, const PageData& data) {
       html.Raw(", the last until ").Text(Day(*data.waiting_until, data.time_zone));
     }
     html.Raw(".</p>\n");
+  }
+  if (!data.after_next.empty()) {
+    html.Raw("<p class=\"note\">").Text(data.after_next, 300).Raw(".</p>\n");
   }
   html.Raw("</section>\n");
 }

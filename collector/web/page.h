@@ -114,6 +114,7 @@ struct PageData {
   std::vector<Blocker> blockers;
   int waiting = 0;  // activities that wait for time only
   std::optional<absl::Time> waiting_until;
+  std::string after_next;  // what the rung above the next one asks; may be empty
 
   double window_seconds = 60;  // of the applications' figures
   std::vector<Application> applications;

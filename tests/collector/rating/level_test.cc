@@ -405,6 +405,27 @@ TEST(RateTest, CountsWhatWaitsForTimeOnceForEveryView) {
   EXPECT_EQ(rating.waiting.until, StartOf(kDay1 + 56)) << "the history of MON-005";
 }
 
+TEST(RateTest, TellsInOneLineWhatTheRungAfterTheNextAsks) {
+  World world(2, 6);
+  world.LiveUntil(2, [](ScopeId id, DayFacts& facts) {
+    if (id == App(3)) {
+      facts.timed_minutes = 0;
+    }
+  });
+  LevelState state;
+  const auto after = [&] { return Rate(TestCatalogue(), world.facts, state, world.End()).after_next; };
+  ASSERT_TRUE(after().has_value());
+  EXPECT_EQ(after()->rung, Rung::k22);
+  EXPECT_EQ(after()->activity, "RSP-001");
+  EXPECT_EQ(after()->words, "Response-time distributions of every off-the-shelf application: 2 of 3 applications now");
+  world.facts.organization().source_since_s[static_cast<std::size_t>(Source::kRules)] = 0;
+  EXPECT_THAT(after()->words, HasSubstr(": 2 of 3 applications now; and 1 activity more"));
+  state.published = Rung::k21;
+  EXPECT_EQ(after()->rung, Rung::k23);
+  state.published = Rung::k4;
+  EXPECT_FALSE(after().has_value());
+}
+
 TEST(RateTest, ProgressSpansWhatIsUndecided) {
   World world;
   world.LiveUntil(2);

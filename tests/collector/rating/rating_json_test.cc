@@ -46,8 +46,8 @@ TEST(RatingJsonTest, HasTheKeysOfTheContract) {
   const auto json = nlohmann::ordered_json::parse(RatingJson(RatingOf(Mixed())));
   EXPECT_THAT(Keys(json),
               ElementsAre("organization", "level", "sublevel", "label", "published", "low", "high", "provisional",
-                          "watch", "watch_reasons", "progress", "blocking", "waiting", "next_steps", "catalogue_digest",
-                          "snapshot_digest", "evaluated_at", "held_since"));
+                          "watch", "watch_reasons", "progress", "blocking", "waiting", "after_next", "next_steps",
+                          "catalogue_digest", "snapshot_digest", "evaluated_at", "held_since"));
   EXPECT_THAT(Keys(json["provisional"]), ElementsAre("level", "sublevel", "label", "minutes"));
   EXPECT_THAT(Keys(json["progress"]), ElementsAre("2.1", "2.2", "2.3", "3", "4", "5"));
   EXPECT_THAT(Keys(json["progress"]["3"]), ElementsAre("low", "high"));

@@ -15,6 +15,7 @@
 #include "collector/config.h"
 #include "collector/inventory.h"
 #include "common/config_loader.h"
+#include "common/human.h"
 #include "common/log.h"
 
 namespace ppmm {
@@ -80,9 +81,9 @@ std::string RenderCheck(const std::string& name, const CheckResult& result) {
   if (result.errors.empty()) {
     return absl::StrCat(shown, ": ok (", result.kind, ")\n");
   }
-  return absl::StrCat(absl::StrJoin(result.errors, "\n"), "\n", result.errors.size(),
-                      result.errors.size() == 1 ? " error" : " errors", " in ", shown, ", read as ", result.kind,
-                      ".\n");
+  return absl::StrCat(absl::StrJoin(result.errors, "\n"), "\n",
+                      HumanCount(static_cast<std::int64_t>(result.errors.size()), "error"), " in ", shown, ", read as ",
+                      result.kind, ".\n");
 }
 
 std::string CheckJson(const std::string& name, const CheckResult& result) {

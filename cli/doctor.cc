@@ -299,9 +299,8 @@ std::string RenderDoctor(const std::vector<DoctorFinding>& findings, const std::
     add(place, Tone::kGood, "ok");
   }
   const std::size_t curable = CountCurable(findings);
-  absl::StrAppend(&out, curable == 0   ? "Nothing to cure.\n"
-                        : curable == 1 ? std::string("1 thing can be cured.\n")
-                                       : absl::StrCat(curable, " things can be cured.\n"));
+  absl::StrAppend(&out, curable == 0 ? "Nothing to cure.\n"
+                                     : HumanCount(static_cast<std::int64_t>(curable), "thing") + " can be cured.\n");
   return out;
 }
 

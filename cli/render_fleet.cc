@@ -56,7 +56,7 @@ std::string TimesOf(const Json& time) {
   const auto seconds = [&](const char* key) { return OrDash(NumberAt(time, key), HumanSeconds); };
   return absl::StrCat("p50 ", seconds("p50_seconds"), ", p90 ", seconds("p90_seconds"), ", p95 ",
                       seconds("p95_seconds"), ", p99 ", seconds("p99_seconds"), ", longest ", seconds("max_seconds"),
-                      ", of ", HumanNumber(*count), *count == 1 ? " request" : " requests");
+                      ", of ", HumanCount(static_cast<std::int64_t>(*count), "request"));
 }
 
 std::string ApplicationDetails(const Json& row, const Screen& screen) {
@@ -355,6 +355,10 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
   const auto bytes = [](const Json& object, absl::string_view key) {
     return OrDash(NumberAt(object, key), HumanBytes);
   };
+  const auto count = [](const Json& object, absl::string_view key, absl::string_view one, absl::string_view many = "") {
+    const std::optional<double> known = NumberAt(object, key);
+    return HumanCount(known.has_value() ? std::optional(static_cast<std::int64_t>(*known)) : std::nullopt, one, many);
+  };
   const auto seconds = [](const Json& object, absl::string_view key) {
     return OrDash(NumberAt(object, key), HumanSeconds);
   };
@@ -381,11 +385,10 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
       absl::StrCat(number(hosts, "live"), " live, ", number(hosts, "silent"), " silent, ", number(hosts, "off"), " off",
                    more(hosts, "stopped", " stopped"), more(hosts, "disconnected", " disconnected")));
   for (const Json& clock : ArrayAt(status, "response_clocks")) {
-    add("clock", absl::StrCat(number(clock, "hosts"), NumberAt(clock, "hosts") == 1 ? " live host: " : " live hosts: ",
-                              ResponseClockWords(clock)));
+    add("clock", absl::StrCat(count(clock, "hosts", "live host"), ": ", ResponseClockWords(clock)));
   }
-  add("watches", absl::StrCat(number(status, "applications"), " applications, ", number(status, "instances"),
-                              " instances, ", number(status, "series"), " series",
+  add("watches", absl::StrCat(count(status, "applications", "application"), ", ",
+                              count(status, "instances", "instance"), ", ", number(status, "series"), " series",
                               more(ingest, "refused_entries", " refused beyond the limits of the store")));
   add("samples", absl::StrCat(number(samples, "committed"), " committed of ", number(samples, "produced"), ", ",
                               number(samples, "refused"), " refused, ", number(samples, "dropped"), " dropped, ",
@@ -407,8 +410,8 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
                                                                             : " connections without a stream"),
                    more(shed, "per_address", " shed (too many from one address)"),
                    more(shed, "no_descriptor", " shed (out of descriptors)"), "; ", number(ingest, "repeated_batches"),
-                   " repeated of ", number(ingest, "batches"), " batches; queue ", bytes(ingest, "queue_bytes"), " of ",
-                   bytes(ingest, "queue_limit_bytes")));
+                   " repeated of ", count(ingest, "batches", "batch", "batches"), "; queue ",
+                   bytes(ingest, "queue_bytes"), " of ", bytes(ingest, "queue_limit_bytes")));
   add("store", absl::StrCat(bytes(store, "size_bytes"), ", ", bytes(store, "disk_free_bytes"), " free in ",
                             TextAt(store, "data_directory"), "; id ", TextAt(status, "store_id")));
   const Json& configuration = MemberAt(status, "configuration");

@@ -19,10 +19,6 @@ using Json = nlohmann::json;
 
 constexpr char kMark[] = "*";  // behind what is declared and counts otherwise
 
-std::string Many(std::size_t count, absl::string_view one, absl::string_view many) {
-  return absl::StrCat(count, " ", count == 1 ? one : many);
-}
-
 std::string TierWords(const Json& row) {
   const std::optional<double> tier = NumberAt(row, "tier");
   return tier.has_value() ? HumanNumber(*tier) : "-";
@@ -236,9 +232,11 @@ std::string RenderInventory(const Json& inventory, const Screen& screen) {
   absl::StrAppend(
       &out, "\n",
       Wrap(absl::StrCat(TextAt(inventory, "organization"), ": ",
-                        Many(ArrayAt(inventory, "hosts").size(), "host with an agent", "hosts with an agent"),
+                        HumanCount(static_cast<std::int64_t>(ArrayAt(inventory, "hosts").size()), "host with an agent",
+                                   "hosts with an agent"),
                         without_agent == 0 ? "" : absl::StrCat(", ", without_agent, " without"), "; ",
-                        Many(applications.size(), "application", "applications"), ", ", rated, " of them rated"),
+                        HumanCount(static_cast<std::int64_t>(applications.size()), "application", "applications"), ", ",
+                        rated, " of them rated"),
            screen.width, 0, 0),
       "\n\n", ApplicationTable(inventory, screen), "\n", HostTable(inventory, screen), "\n");
   if (!DeclaresAnything(declared)) {

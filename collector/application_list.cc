@@ -50,7 +50,7 @@ std::string NotListedInWords(const ApplicationViews& views) {
     return "";
   }
   return absl::StrCat(
-      hidden, hidden == 1 ? " more serves nobody, and uses less than " : " more serve nobody, and use less than ",
+      HumanCount(hidden, "more serves nobody, and uses less than ", "more serve nobody, and use less than "),
       HumanPercent(kListedShare), " of a host or ended", rated > 0 ? absl::StrCat("; ", rated, " of them rated") : "");
 }
 

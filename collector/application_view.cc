@@ -178,7 +178,9 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
       requests_counted |= series->metric->name == "ppmm_instance_requests_total";
       without_turns |= series->metric->name == "ppmm_instance_connections_without_times_total" && series->total > 0;
       if (series->metric->name == "ppmm_instance_resident_memory_bytes") {
-        AddTo(&view.resident_memory_bytes, ValueOf(*series->metric, series->last));
+        if (series->last > 0) {  // 0: of a process that ended, or was not read yet
+          AddTo(&view.resident_memory_bytes, ValueOf(*series->metric, series->last));
+        }
       } else if (series->metric->name == "ppmm_instance_response_time_seconds") {
         AddTimes(*series, host->row.newest_step, window, view);
       } else if (std::optional<double>* rate = RateOf(*rates, series->metric->name); rate != nullptr) {

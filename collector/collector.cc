@@ -182,7 +182,7 @@ class Collector::Impl {
 
   std::string StatusLine() const {
     const absl::Status readiness = state_.Readiness();
-    return readiness.ok() ? absl::StrCat(counters_.streams.load(), " agents connected")
+    return readiness.ok() ? absl::StrCat(HumanCount(counters_.streams.load(), "agent"), " connected")
                           : std::string(readiness.message());
   }
 

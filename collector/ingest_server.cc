@@ -15,6 +15,7 @@
 #include "collector/answer_frames.h"
 #include "collector/silent_connections.h"
 #include "common/grpc_log.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/mutex.h"
 
@@ -365,7 +366,7 @@ class GrpcIngestServer : public IngestServer {
     counters_->connections_without_stream.fetch_add(overdue.connections, std::memory_order_relaxed);
     untold_ += overdue.connections;
     if (overdue.connections > 0 && now >= tell_at_) {
-      LogWarning("ingest", untold_, untold_ == 1 ? " connection" : " connections", " began no stream within ",
+      LogWarning("ingest", HumanCount(static_cast<std::int64_t>(untold_), "connection"), " began no stream within ",
                  absl::ToInt64Seconds(SilentConnections::kPatience), " s, the last one from ", overdue.peer,
                  ": no agent of ours, or TLS on one side only, or certificates that the other side does not take");
       untold_ = 0;

@@ -12,6 +12,7 @@
 #include "collector/reopened.h"
 #include "collector/writer.h"
 #include "common/failpoint.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/status.h"
 
@@ -237,7 +238,7 @@ absl::Status OpenDaysAgain(absl::Time store_time, Tables& tables, Store& store) 
   RETURN_IF_ERROR(store.PutMeta("reopened_until", absl::StrCat(tables.reopened_until)));
   ASSIGN_OR_RETURN(const int ratings, store.DeleteConclusionsFrom(today));
   if (ratings > 0) {
-    LogWarning("writer", ratings, ratings == 1 ? " rating" : " ratings",
+    LogWarning("writer", HumanCount(ratings, "rating"),
                " published for days that have not come: withdrawn, with facts and forecasts of these days");
   }
   ASSIGN_OR_RETURN(std::vector<ForecastRow> forecasts, store.Forecasts(0, today));

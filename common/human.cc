@@ -98,9 +98,10 @@ std::string HumanPercent(double ratio) {
   return absl::StrFormat("%.0f %%", percent);
 }
 
-std::string HumanCount(std::int64_t count, absl::string_view singular, absl::string_view plural) {
+std::string HumanCount(std::optional<std::int64_t> count, absl::string_view singular, absl::string_view plural) {
   const std::string many = plural.empty() ? absl::StrCat(singular, "s") : std::string(plural);
-  return absl::StrCat(HumanNumber(static_cast<double>(count)), " ", count == 1 ? singular : absl::string_view(many));
+  return absl::StrCat(count.has_value() ? HumanNumber(static_cast<double>(*count)) : "-", " ",
+                      count == 1 ? singular : absl::string_view(many));
 }
 
 std::string HumanCores(double cores) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -18,8 +19,9 @@ std::string HumanNumber(double number);
 // "78 %", "99.97 %", "0.5 %". Rounded down from 99 on, so that 100 % means all, and below 1; "<0.01 %" for what is
 // nearly nothing. Units: 0..1.
 std::string HumanPercent(double ratio);
-// A count with what is counted: "1 host", "12,400 hosts", "2 entries". `plural`: where it is not the singular and "s".
-std::string HumanCount(std::int64_t count, absl::string_view singular, absl::string_view plural = "");
+// A count with what is counted: "1 host", "12,400 hosts", "2 entries", "- hosts" where it is not known. `plural`: where
+// it is not the singular and "s".
+std::string HumanCount(std::optional<std::int64_t> count, absl::string_view singular, absl::string_view plural = "");
 // CPU cores in use: "0.08", "1.25", "12.4"; "<0.01" for what is nearly nothing.
 std::string HumanCores(double cores);
 // "now", "40 s ago", "4 min ago", "3 h ago", "12 d ago". A time ahead of `now` is "now": clocks differ.

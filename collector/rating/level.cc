@@ -113,7 +113,7 @@ std::string Basis(const Facts& facts) {
 
 // "2 acts are done".
 std::string OnceDone(std::size_t acts) {
-  return absl::StrCat(HumanCount(static_cast<std::int64_t>(acts), "act"), acts == 1 ? " is done" : " are done");
+  return HumanCount(static_cast<std::int64_t>(acts), "act is done", "acts are done");
 }
 
 std::string WithClasses(Rung rung, const Judgement& judgement) {
@@ -411,7 +411,8 @@ std::optional<AfterNext> TellAfterNext(const Judgement& provisional, Rung publis
       return finding.criterion->from <= after.rung && !finding.passes;
     });
     const int holding = failing->scopes[static_cast<std::size_t>(Status::kSatisfied)];
-    const bool counted = failing->counted > 0 && failing->criterion->scope != ScopeKind::kOrganization;
+    const bool counted =
+        failing->counted > 0 && !failing->not_built && failing->criterion->scope != ScopeKind::kOrganization;
     after.words = absl::StrCat(
         row.activity->title, ": ",
         counted ? absl::StrCat(holding, " of ", HumanCount(failing->counted, ScopeKindName(failing->criterion->scope)),

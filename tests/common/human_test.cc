@@ -101,5 +101,14 @@ TEST(HumanDurationTest, HasThreeDigitsThatCountBelowASecondAndWholeSecondsAbove)
   EXPECT_EQ(HumanDuration(absl::InfiniteDuration()), "inf");
 }
 
+TEST(HumanCount, AgreesWithWhatIsCounted) {
+  EXPECT_EQ(HumanCount(0, "host"), "0 hosts");
+  EXPECT_EQ(HumanCount(1, "host"), "1 host");
+  EXPECT_EQ(HumanCount(2, "host"), "2 hosts");
+  EXPECT_EQ(HumanCount(12'400, "activity", "activities"), "12,400 activities");
+  EXPECT_EQ(HumanCount(1, "activity waits", "activities wait"), "1 activity waits");
+  EXPECT_EQ(HumanCount(std::nullopt, "host"), "- hosts");
+}
+
 }  // namespace
 }  // namespace ppmm

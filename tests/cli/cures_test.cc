@@ -112,7 +112,8 @@ void ExpectNamesExist(const std::string& text) {
       EXPECT_THAT(Type("--help").output, HasSubstr(std::string(word))) << text;
     } else if (absl::ConsumePrefix(&word, "deploy/") || absl::EndsWith(word, ".yaml")) {
       EXPECT_THAT(Shipped(std::string(word)), Not(IsEmpty())) << text;
-    } else if (absl::StrContains(absl::StripSuffix(word, "."), '.') && !absl::ascii_isdigit(word[0])) {
+    } else if (absl::StrContains(absl::StripSuffix(word, "."), '.') &&
+               !absl::ascii_isdigit(static_cast<unsigned char>(word[0]))) {
       EXPECT_TRUE(IsKeyOf(config::CollectorConfig::descriptor(), word) ||
                   IsKeyOf(config::AgentConfig::descriptor(), word))
           << word << ": " << text;

@@ -199,6 +199,11 @@ int HostsCommand(const CommandContext& context, const std::string& only) {
                   [&](const Json& json) { return RenderHosts(json, only, context.screen); });
 }
 
+int DependenciesCommand(const CommandContext& context) {
+  return Print(context, Ask(context, "/api/v1/dependencies", "dependencies"),
+               [&](const Json& json) { return RenderDependencies(json, context.screen); });
+}
+
 int InventoryShowCommand(const CommandContext& context) {
   return Print(context, Ask(context, "/api/v1/inventory", "hosts"),
                [&](const Json& json) { return RenderInventory(json, context.screen); });

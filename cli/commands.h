@@ -36,6 +36,7 @@ int ActivitiesCommand(const CommandContext& context, bool waiting);
 int ExplainCommand(const CommandContext& context, const std::string& activity);
 // `only`: one of that name; empty: those that are listed, or `all`.
 int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only, bool all);
+int DependenciesCommand(const CommandContext& context);
 // `only`: one of that name; empty: all.
 int HostsCommand(const CommandContext& context, const std::string& only);
 int InventoryShowCommand(const CommandContext& context);

@@ -137,6 +137,8 @@ int Run(int argc, char** argv) {
   applications->add_flag("--all", options.all, "those too that serve nobody and use little, or ended");
   CLI::App* const hosts = app.add_subcommand("hosts", "hosts: how they are heard of, their load, their sources");
   hosts->add_option("HOST", options.name, "one only, with its sources");
+  CLI::App* const dependencies =
+      app.add_subcommand("dependencies", "which application calls which service, as measured");
   CLI::App* const inventory = app.add_subcommand("inventory", "what was found, and what people declare");
   CLI::App* const inventory_show =
       inventory->require_subcommand(1)->add_subcommand("show", "hosts, applications, and what people declare of them");
@@ -175,6 +177,9 @@ int Run(int argc, char** argv) {
   }
   if (hosts->parsed()) {
     return ppmm::HostsCommand(context, options.name);
+  }
+  if (dependencies->parsed()) {
+    return ppmm::DependenciesCommand(context);
   }
   if (inventory_show->parsed()) {
     return ppmm::InventoryShowCommand(context);

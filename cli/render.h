@@ -21,13 +21,14 @@ std::string RenderExplain(const nlohmann::json& activity, const Screen& screen);
 // "ok", "fails", "waits until 29 Nov", "no source", ...
 std::string StatusWords(const nlohmann::json& row, const Screen& screen);
 
-// ---- /api/v1/applications, /hosts, /inventory, /status --------------------------------------------------------------
+// ---- /api/v1/applications, /dependencies, /hosts, /inventory, /status -----------------------------------------------
 
 // `only`: rows of that key or name; empty: those that are listed, or `all`.
 std::string RenderApplications(const nlohmann::json& applications, absl::string_view only, bool all,
                                const Screen& screen);
 // `only`: of that name; empty: all.
 std::string RenderHosts(const nlohmann::json& hosts, absl::string_view only, const Screen& screen);
+std::string RenderDependencies(const nlohmann::json& dependencies, const Screen& screen);
 std::string RenderInventory(const nlohmann::json& inventory, const Screen& screen);
 std::string RenderStatus(const nlohmann::json& status, const Screen& screen);
 

@@ -186,6 +186,13 @@ absl::StatusOr<std::string> InventoryBody(const ViewContext& context) {
                        rating.ok() ? (*rating)->hosts_without_agent : std::vector<std::string>());
 }
 
+absl::StatusOr<std::string> DependenciesBody(const ViewContext& context) {
+  RETURN_IF_ERROR(context.state->Readiness());
+  ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, context.reader());
+  ASSIGN_OR_RETURN(const Dependencies dependencies, ReadDependencies(*context.state, *reader, context.clock->Now()));
+  return DependenciesJson(dependencies);
+}
+
 constexpr absl::string_view kNoApplications = "no application was found yet; is an agent running?";
 constexpr absl::string_view kNoHosts = "no host was heard of yet: ppmm-agent --collector ADDR:7767";
 PageData::Application PageRowOf(const ApplicationView& view) {
@@ -306,6 +313,7 @@ void AddRoutes(http::Router& router, const ViewContext& context) {
   router.Add(Method::kGet, "/api/v1/applications",
              [context](Request& request) { return Answer(ApplicationsBody(context, request)); }, http::Access::kDefault,
              {"window"});
+  router.Add(Method::kGet, "/api/v1/dependencies", [context](Request&) { return Answer(DependenciesBody(context)); });
   router.Add(Method::kGet, "/api/v1/hosts", [context](Request&) { return Answer(HostsBody(context)); });
   router.Add(Method::kGet, "/api/v1/inventory", [context](Request&) { return Answer(InventoryBody(context)); });
   router.Add(Method::kGet, "/api/v1/status", [context](Request&) {

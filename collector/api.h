@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 
 #include "collector/application_view.h"
+#include "collector/dependencies.h"
 #include "collector/host_view.h"
 #include "collector/http/router.h"
 #include "collector/inventory.h"
@@ -42,6 +43,7 @@ void AddRoutes(http::Router& router, const ViewContext& context);
 
 std::string ApplicationsJson(const ApplicationViews& views);
 std::string HostsJson(const HostViews& views, const Inventory& inventory);
+std::string DependenciesJson(const Dependencies& dependencies);
 // `without_agent`: addresses of hosts that monitored ones call.
 std::string InventoryJson(absl::string_view organization, const Inventory& inventory,
                           const ApplicationViews& applications, const HostViews& hosts,

@@ -286,6 +286,25 @@ std::string HostsJson(const HostViews& views, const Inventory& inventory) {
   return Dump({{"hosts", std::move(hosts)}, {"as_of_commit", views.commit}});
 }
 
+std::string DependenciesJson(const Dependencies& dependencies) {
+  Json rows = Json::array();
+  for (const Dependency& row : dependencies.rows) {
+    rows.push_back({{"application", TextOrNull(row.application)},
+                    {"host", TextOrNull(row.host)},
+                    {"remote",
+                     {{"address", row.address},
+                      {"port", row.port},
+                      {"host", TextOrNull(row.remote_host)},
+                      {"application", TextOrNull(row.remote_application)}}},
+                    {"connections", row.connections},
+                    {"bytes", row.bytes}});
+  }
+  return Dump({{"dependencies", std::move(rows)},
+               {"days", kDependencyDays},
+               {"left_out", dependencies.left_out},
+               {"as_of_commit", dependencies.commit}});
+}
+
 std::string InventoryJson(absl::string_view organization, const Inventory& inventory,
                           const ApplicationViews& applications, const HostViews& hosts,
                           const std::vector<std::string>& without_agent) {

@@ -12,6 +12,7 @@ constexpr PpmmCommand kCommands[] = {
     {"next-steps", "", ""},
     {"activities", "", ""},
     {"applications", "", ""},
+    {"dependencies", "", ""},
     {"hosts", "", ""},
     {"status", "", ""},
     {"doctor", "", ""},

@@ -84,6 +84,23 @@ std::vector<std::pair<std::string, std::string>> AllViews(const Screen& screen) 
           {"doctor", RenderDoctor(Findings(), {"web2"}, screen)}};
 }
 
+TEST(Dependencies, TellWhoCallsWhomAndWhoHasNoAgent) {
+  Screen screen;
+  screen.width = 120;
+  const std::string text = RenderDependencies(Json::parse(R"({"days":7,"left_out":2,"dependencies":[
+        {"application":"checkout","host":"web1","connections":1234,"bytes":700000,
+         "remote":{"address":"10.0.0.2","port":5432,"host":"db1","application":"postgresql"}},
+        {"application":null,"host":"web1","connections":1,"bytes":0,
+         "remote":{"address":"2001:db8::7","port":443,"host":null,"application":null}}]})"),
+                                              screen);
+  EXPECT_THAT(text, HasSubstr("checkout     web1     postgresql  db1       10.0.0.2:5432"));
+  EXPECT_THAT(text, HasSubstr("~other       web1     -           no agent  [2001:db8::7]:443"));
+  EXPECT_THAT(text, HasSubstr("Of the last 7 days"));
+  EXPECT_THAT(text, HasSubstr("2 more are left out"));
+  EXPECT_EQ(RenderDependencies(Json::parse(R"({"days":7,"left_out":0,"dependencies":[]})"), screen),
+            "No call of a monitored host was seen in the last 7 days.\n");
+}
+
 TEST(Doctor, TellsOnceWhyTheCollectorIsNotReadyAndWhatToDo) {
   const Json not_ready = StatusNotReady();
   std::vector<DoctorFinding> findings = FindingsOfStatus(not_ready);
@@ -221,7 +238,9 @@ TEST(Render, ColourIsForScreensThatTakeIt) {
 
 // What answers may be of another version, or no collector at all.
 TEST(Render, AnyJsonIsRenderedWithoutHarm) {
-  for (const char* const text : {"null", "{}", "[]", "1", R"({"activities":7,"hosts":{},"applications":[1,null,[]],
+  for (const char* const text :
+       {"null", "{}", "[]", "1",
+        R"({"activities":7,"hosts":{},"applications":[1,null,[]],"dependencies":[1,{"remote":[]}],
        "blocking":[[],{"status":5}],"progress":{"2.1":{"low":"x"}},"next_steps":[3,{"acts":[null]}],
        "criteria":[{"scopes":[1],"counted":"many"}],"remediation":[[]],"components":[true]})"}) {
     const Json json = Json::parse(text);
@@ -231,6 +250,7 @@ TEST(Render, AnyJsonIsRenderedWithoutHarm) {
     EXPECT_NE(RenderActivities(json, false, screen), "");
     EXPECT_NE(RenderExplain(json, screen), "");
     EXPECT_NE(RenderApplications(json, "", false, screen), "");
+    EXPECT_NE(RenderDependencies(json, screen), "");
     EXPECT_NE(RenderHosts(json, "", screen), "");
     EXPECT_NE(RenderStatus(json, screen), "");
     FindingsOfHosts(json);

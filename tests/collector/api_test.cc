@@ -41,7 +41,20 @@ class MinutesReader : public StoreReader {
     row.cpu_us = 150'000'000;
     return std::vector<ApplicationMinuteRow>{row};
   }
-  absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t) override { return Unused(); }
+  absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t day) override {
+    if (day != absl::ToUnixSeconds(ViewWorld().now()) / 86400) {
+      return std::vector<PeerDayRow>{};
+    }
+    PeerDayRow row;
+    row.host = 1;
+    row.application = 2;
+    row.direction = wire::Peer::OUTBOUND;
+    row.address = "127.0.0.1";
+    row.port = 80;
+    row.connections = 7;
+    row.bytes = 700;
+    return std::vector<PeerDayRow>{row};
+  }
   absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::int64_t> ReleasesOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t) override { return Unused(); }
@@ -227,13 +240,27 @@ TEST_F(ApiTest, AWrongWindowIsAnswered400WithTheCure) {
 }
 
 TEST_F(ApiTest, NoRouteIgnoresAParameter) {
-  for (const char* const path : {"/", "/metrics", "/metrics/hosts", "/-/healthy", "/-/ready", "/api/v1/rating",
-                                 "/api/v1/activities", "/api/v1/activities/INV-001", "/api/v1/next-steps",
-                                 "/api/v1/applications", "/api/v1/hosts", "/api/v1/inventory", "/api/v1/status"}) {
+  for (const char* const path :
+       {"/", "/metrics", "/metrics/hosts", "/-/healthy", "/-/ready", "/api/v1/rating", "/api/v1/activities",
+        "/api/v1/activities/INV-001", "/api/v1/next-steps", "/api/v1/applications", "/api/v1/dependencies",
+        "/api/v1/hosts", "/api/v1/inventory", "/api/v1/status"}) {
     const http::Response response = Get(absl::StrCat(path, "?at=2026-01-01"));
     EXPECT_EQ(response.status, 400) << path;
     EXPECT_THAT(response.body, HasSubstr("at")) << path;
   }
+}
+
+TEST_F(ApiTest, DependenciesTellWhoCallsWhom) {
+  const Json body = GetJson("/api/v1/dependencies");
+  ASSERT_EQ(body["dependencies"].size(), 1U);
+  const Json& row = body["dependencies"][0];
+  EXPECT_EQ(row["application"], "shop/checkout\"d\"");
+  EXPECT_EQ(row["host"], "web1");
+  EXPECT_EQ(row["remote"], Json({{"address", "127.0.0.1"}, {"port", 80}, {"host", "web1"}, {"application", "nginx"}}));
+  EXPECT_EQ(row["connections"], 7);
+  EXPECT_EQ(row["bytes"], 700);
+  EXPECT_EQ(body["days"], 7);
+  EXPECT_EQ(body["left_out"], 0);
 }
 
 TEST_F(ApiTest, HostsTellHowTheyAreHeardOf) {
@@ -373,7 +400,8 @@ TEST_F(ApiTest, WhateverKeepsItFromCommittingIsAnswered503) {
   for (const absl::Status& why : {absl::UnavailableError("busy"), absl::ResourceExhaustedError("the disk is full"),
                                   absl::FailedPreconditionError("read-only file system")}) {
     world_.state().SetReadiness(why);
-    for (const char* const path : {"/api/v1/hosts", "/api/v1/applications", "/api/v1/inventory"}) {
+    for (const char* const path :
+         {"/api/v1/hosts", "/api/v1/applications", "/api/v1/dependencies", "/api/v1/inventory"}) {
       EXPECT_EQ(GetJson(path, 503)["error"], std::string(why.message())) << path;
     }
   }

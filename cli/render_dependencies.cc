@@ -1,0 +1,61 @@
+#include <optional>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "cli/json_read.h"
+#include "cli/render.h"
+#include "cli/table.h"
+#include "nlohmann/json.hpp"
+
+#include "common/human.h"
+
+namespace ppmm {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr double kMaxPort = 65535;
+
+// "10.0.0.5:5432", "[fd00::5]:5432".
+std::string Endpoint(const Json& remote) {
+  const std::string address = TextAt(remote, "address");
+  const std::optional<double> port = NumberAt(remote, "port");
+  return absl::StrCat(
+      absl::StrContains(address, ':') ? absl::StrCat("[", address, "]") : address, ":",
+      port.has_value() && *port >= 0 && *port <= kMaxPort ? absl::StrCat(static_cast<int>(*port)) : "-");
+}
+
+}  // namespace
+
+std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
+  Table table({{"application", false, true},
+               {"on host", false, true, true},
+               {"calls", false, true},
+               {"on host", false, true},
+               {"at", false, true},
+               {"connections", true},
+               {"bytes", true, false, true}});
+  for (const Json& row : ArrayAt(dependencies, "dependencies")) {
+    const Json& remote = MemberAt(row, "remote");
+    const std::string remote_host = TextAt(remote, "host");
+    const std::string application = TextAt(row, "application");
+    const std::optional<double> connections = NumberAt(row, "connections");
+    const std::optional<double> bytes = NumberAt(row, "bytes");
+    table.AddRow({application.empty() ? "~other" : application, DashFor(TextAt(row, "host")),
+                  DashFor(TextAt(remote, "application")),
+                  remote_host.empty() ? Cell("no agent", Tone::kWarning) : Cell(remote_host), Endpoint(remote),
+                  connections.has_value() ? HumanNumber(*connections) : "-",
+                  bytes.has_value() ? HumanBytes(*bytes) : "-"});
+  }
+  const std::string days = HumanNumber(NumberAt(dependencies, "days").value_or(0));
+  if (table.empty()) {
+    return absl::StrCat("No call of a monitored host was seen in the last ", days, " days.\n");
+  }
+  const double left_out = NumberAt(dependencies, "left_out").value_or(0);
+  return absl::StrCat(table.Render(screen), "Of the last ", days,
+                      " days, by connections. no agent: no monitored host has this address alone.\n",
+                      left_out > 0 ? absl::StrCat(HumanNumber(left_out), " more are left out.\n") : "");
+}
+
+}  // namespace ppmm

@@ -130,7 +130,7 @@ class Collector::Impl {
       std::error_code made;  // told by the next line
       std::filesystem::create_directories(std::filesystem::path(config_.socket()).parent_path(), made);
       if (const absl::Status status = http_->ListenUnix(config_.socket()); !status.ok()) {
-        LogWarning("collector", "no socket (--socket, or `socket` in the configuration): ", status.message());
+        LogWarning("collector", "no Unix socket: ", status.message());
       }
     }
     ASSIGN_OR_RETURN(const IngestOptions ingest_options, IngestOptionsOf(config_));

@@ -166,7 +166,7 @@ absl::StatusOr<Listener> ListenUnix(const std::string& path) {
   if (alive) {
     return absl::AlreadyExistsError(absl::StrCat(path, ": another program", pid,
                                                  " listens there, a collector perhaps; stop it, or give this one "
-                                                 "its own: `socket` in its configuration"));
+                                                 "its own: --socket, or `socket` in its configuration"));
   }
   struct stat info = {};
   if (probe_error == ECONNREFUSED && lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {

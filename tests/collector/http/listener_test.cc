@@ -99,7 +99,7 @@ TEST_F(ListenerTest, ALeftSocketIsReplacedALiveOneIsNot) {
   EXPECT_EQ(second.code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(second.message(), absl::StrCat(path, ": another program (pid ", getpid(),
                                            ") listens there, a collector perhaps; stop it, or give this one its own: "
-                                           "`socket` in its configuration"));
+                                           "--socket, or `socket` in its configuration"));
   close(listener->fd);
   listener = ListenUnix(path);
   ASSERT_TRUE(listener.ok()) << listener.status();

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 #include "agent/process_extras.h"
 #include "common/log.h"
@@ -13,6 +14,8 @@
 
 namespace ppmm {
 namespace {
+
+constexpr std::size_t kLongestDoubts = 200;  // bytes, and one more name
 
 constexpr absl::Duration kProportionalStale = absl::Minutes(5);
 // A process that holds as much as it did: only who shares its pages may have changed.
@@ -341,9 +344,11 @@ void ApplicationsSource::TakeListeners(absl::Time now, Recorder& recorder) {
     ListenerTotals& totals = listener_totals_[listener.id];
     totals.seen = true;
     totals.times.Merge(listener.times);
+    totals.aged_ns += listener.aged_ns;
     if (instance != nullptr) {
       instance->has_sockets = true;
-      instance->turns.Add(listener.turns.Since(totals.turns), listener.tells_errors, std::exchange(totals.times, {}));
+      instance->turns.Add(listener.turns.Since(totals.turns), listener.tells_errors, std::exchange(totals.times, {}),
+                          std::exchange(totals.aged_ns, 0));
       totals.turns = listener.turns;
       instance->accepted += Rise(listener.accepted_total, totals.accepted);
       instance->received += Rise(listener.bytes_in_total, totals.received);
@@ -615,6 +620,9 @@ void ApplicationsSource::Record(absl::Time now, Recorder& recorder) {
           recorder.Gauge(series.queue_limit, Signed(instance.queue_limit));
         }
         instance.turns.Record(instance.entity, recorder);
+        if (minute) {
+          instance.turns.RecordLaw(instance.entity, recorder);
+        }
       }
     }
     if (slow && series.open_fds != 0 && instance.processes > 0) {
@@ -627,6 +635,17 @@ void ApplicationsSource::Record(absl::Time now, Recorder& recorder) {
       recorder.Gauge(series.proportional, Signed(dear[index].estimated ? estimate : dear[index].proportional));
       recorder.Gauge(series.estimated, dear[index].estimated ? 1 : 0);
     }
+  }
+  if (minute && inputs_.takes_response_times) {
+    std::string doubts;
+    for (const Instance& instance : instances_) {
+      if (instance.turns.IsInDoubt() && doubts.size() < kLongestDoubts) {
+        absl::StrAppend(&doubts, doubts.empty() ? "" : ", ", instance.name, " ",
+                        absl::StrFormat("%+.0f %%", 100 * instance.turns.Deviation()));
+      }
+    }
+    recorder.SetSource("littles_law", doubts.empty() ? wire::SourceState::OK : wire::SourceState::FAILED,
+                       doubts.empty() ? "" : absl::StrCat("requests in flight against their times: ", doubts));
   }
 }
 

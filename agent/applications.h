@@ -143,6 +143,7 @@ class ApplicationsSource : public Source {
     std::uint64_t accepted = 0, received = 0, sent = 0;
     TurnTotals turns;
     ResponseTimes times;  // what came before it was known whose they are
+    std::int64_t aged_ns = 0;
     bool seen = false;
   };
   struct PeerTotals {

@@ -49,6 +49,8 @@ struct TurnTotals {
   // Requests in flight times how long, as a timer of the kernel saw it at instants (SocketScanner::looked_ns()). 0 of
   // Unix sockets: a request begins to count there when it is answered, since no hook tells of a connection's end.
   std::uint64_t in_flight_ns = 0;
+  // The same, as the sockets themselves showed it at each poll: received and not answered.
+  std::uint64_t owed_ns = 0;
 
   // What came since `before`; totals of a scanner never fall.
   TurnTotals Since(const TurnTotals& before) const;
@@ -86,6 +88,10 @@ struct ListenerSample {
   bool tells_errors = false;
   // What was measured since the last sample.
   ResponseTimes times;
+  // By how much the requests of this listener grew older since the last sample, all together, by what the hooks saw:
+  // response times that ended, and the ages of what is open. By Little's law it is what in_flight_ns and owed_ns rise
+  // by.
+  std::int64_t aged_ns = 0;
   // True: connections that came and went between two polls are missing in the totals.
   bool estimated = false;
 };

@@ -98,6 +98,12 @@ std::uint64_t BootNs() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+std::uint64_t MonotonicNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 absl::Status Attach(const bpf_program* program, bpf_link** link, absl::string_view what,
                     const bpf_iter_attach_opts* options) {
   *link = options == nullptr ? bpf_program__attach(program) : bpf_program__attach_iter(program, options);
@@ -138,7 +144,8 @@ void ToSample(const ppmm_slot& slot, std::uint64_t poll_number, ListenerSample* 
                    .errors = Load(slot.errors),
                    .pipelined = Load(slot.pipelined),
                    .streams = Load(slot.streams),
-                   .in_flight_ns = Load(slot.in_flight_ns)};
+                   .in_flight_ns = Load(slot.in_flight_ns),
+                   .owed_ns = Load(slot.owed_ns)};
   const std::uint32_t protocol = Load(slot.protocol);
   sample->tells_errors = ppmm_protocol_tells_errors(protocol) != 0;
   sample->estimated = false;
@@ -197,6 +204,7 @@ struct SocketScanner::Impl {
     const std::uint32_t group = slot.group;
     std::memset(&slot, 0, sizeof(slot));
     observed_before[number] = 0;
+    ages[number] = {};
     if (group != 0 && bpf_map_update_elem(bpf_map__fd(skeleton->maps.free_groups), nullptr, &group, BPF_ANY) != 0) {
       return BpfStatus(errno, "BPF sockets: give a group of histograms back");
     }
@@ -234,8 +242,27 @@ struct SocketScanner::Impl {
     return absl::OkStatus();
   }
 
+  // How much older the requests of a listener are than at the last poll; `ended`: what was taken since.
+  std::int64_t Aged(std::uint32_t number, std::uint64_t poll_number, const Sketch& ended) {
+    const ppmm_slot& slot = slots[number];
+    const std::uint64_t open = Load(slot.aged) == poll_number ? Load(slot.open_ns) : 0;
+    const std::uint64_t untimed = Load(slot.untimed_ns);
+    Ages& before = ages[number];
+    const auto aged = static_cast<std::int64_t>(ended.sum_ns()) + static_cast<std::int64_t>(untimed - before.untimed) +
+                      static_cast<std::int64_t>(open - before.open);
+    before = {.open = open, .untimed = untimed};
+    return aged;
+  }
+
+  struct Ages {
+    std::uint64_t open = 0;
+    std::uint64_t untimed = 0;
+  };
+
   sockets_bpf* skeleton = nullptr;
   ppmm_slot* slots = nullptr;
+  std::array<Ages, PPMM_SLOTS> ages = {};
+  std::uint64_t polled_ns = 0;
   std::array<std::uint64_t, PPMM_SLOTS> observed_before = {};
   std::uint32_t groups_used = 1;  // the highest ever, and one
   CaptureHooks hooks;
@@ -334,7 +361,11 @@ absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
   const std::uint64_t poll_number = ++impl_->skeleton->data->poll_number;
   std::size_t filled = 0;
   std::optional<MappedHistograms> mapped;
+  const std::uint64_t now = MonotonicNs();
+  impl_->skeleton->bss->since_poll_ns = impl_->polled_ns == 0 ? 0 : now - impl_->polled_ns;
+  impl_->polled_ns = now;
   const absl::Status status = impl_->Run(impl_->skeleton->links.poll);
+  impl_->skeleton->bss->since_poll_ns = 0;
   const std::uint32_t highest = std::min<std::uint32_t>(Load(impl_->skeleton->bss->highest_slot), PPMM_SLOTS - 1);
   for (std::uint32_t number = 1; status.ok() && number <= highest; ++number) {
     if (Load(impl_->slots[number].cookie) == 0) {
@@ -347,6 +378,13 @@ absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
     const ListenerSample& sample = (*out)[filled];
     ToSample(impl_->slots[number], poll_number, &(*out)[filled]);
     RETURN_IF_ERROR(impl_->TakeTimes(number, &mapped, &(*out)[filled].times));
+    (*out)[filled].aged_ns = impl_->Aged(number, poll_number, (*out)[filled].times.total);
+    // Times in the common histogram, and requests that are counted when they are answered, cannot be checked.
+    if ((sample.turns.answered > 0 && impl_->slots[number].group == 0) || sample.protocol == SocketProtocol::kUnix) {
+      (*out)[filled].turns.in_flight_ns = 0;
+      (*out)[filled].turns.owed_ns = 0;
+      (*out)[filled].aged_ns = 0;
+    }
     ++filled;
     if (!sample.listening && sample.open_connections == 0) {
       RETURN_IF_ERROR(impl_->Free(number));

@@ -1,15 +1,18 @@
 #include "agent/turn_series.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include "common/metrics.h"
 
 namespace ppmm {
 
-void TurnSeries::Add(const TurnTotals& turns, bool tells_errors, const ResponseTimes& times) {
+void TurnSeries::Add(const TurnTotals& turns, bool tells_errors, const ResponseTimes& times, std::int64_t aged_ns) {
   turns_.Add(turns);
   times_.Merge(times);
   tells_errors_ |= tells_errors;
+  aged_ns_ += aged_ns;
 }
 
 void TurnSeries::Record(EntityHandle entity, Recorder& recorder) {
@@ -44,8 +47,35 @@ void TurnSeries::Record(EntityHandle entity, Recorder& recorder) {
   recorder.Histogram(kinds_[1], times_.wait);
   recorder.Histogram(kinds_[2], times_.service);
   recorder.Histogram(kinds_[3], times_.full);
+  by_timer_.Add(static_cast<std::int64_t>(turns_.in_flight_ns), aged_ns_);
+  by_sockets_.Add(static_cast<std::int64_t>(turns_.owed_ns), aged_ns_);
   turns_ = {};
   times_ = {};
+  aged_ns_ = 0;
+}
+
+void TurnSeries::RecordLaw(EntityHandle entity, Recorder& recorder) {
+  std::size_t next = 0;
+  for (const auto& [law, seen_by] : {std::pair(&by_timer_, "timer"), std::pair(&by_sockets_, "sockets")}) {
+    SeriesHandle& deviation = law_[next++];
+    SeriesHandle& standard_error = law_[next++];
+    if (!law->known()) {
+      continue;
+    }
+    if (deviation == 0) {
+      deviation = recorder.AddSeries(entity, MetricNamed("ppmm_instance_littles_law_deviation_ratio"), {seen_by});
+      standard_error =
+          recorder.AddSeries(entity, MetricNamed("ppmm_instance_littles_law_standard_error_ratio"), {seen_by});
+    }
+    recorder.Gauge(deviation, std::lround(law->deviation() * 10'000));
+    recorder.Gauge(standard_error, std::lround(law->standard_error() * 10'000));
+  }
+}
+
+double TurnSeries::Deviation() const {
+  const double by_timer = by_timer_.disagrees() ? by_timer_.deviation() : 0;
+  const double by_sockets = by_sockets_.disagrees() ? by_sockets_.deviation() : 0;
+  return std::abs(by_timer) > std::abs(by_sockets) ? by_timer : by_sockets;
 }
 
 }  // namespace ppmm

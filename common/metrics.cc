@@ -16,6 +16,7 @@ constexpr std::array<absl::string_view, 2> kCpuModeLabels = {"cpu", "mode"};
 constexpr std::array<absl::string_view, 1> kCpuLabels = {"cpu"};
 constexpr std::array<absl::string_view, 1> kDeviceLabels = {"device"};
 constexpr std::array<absl::string_view, 1> kKindLabels = {"kind"};
+constexpr std::array<absl::string_view, 1> kSeenByLabels = {"seen_by"};
 constexpr std::array<absl::string_view, 1> kBoundLabels = {"bound"};
 constexpr std::array<absl::string_view, 1> kReasonLabels = {"reason"};
 constexpr std::array<absl::string_view, 3> kFilesystemLabels = {"device", "fstype", "mountpoint"};
@@ -286,6 +287,14 @@ const Metric kMetrics[] = {
      "Open descriptors against the limit, of the process that is nearest to it.", "/proc/PID/fd, /proc/PID/limits"},
     {"ppmm_instance_file_memory_bytes", kGauge, kInstance, 0, "bytes", Resource::kMemory, kOther, kNoLabels, 0,
      "Resident file pages.", "iter/task or /proc/PID/status"},
+    {"ppmm_instance_littles_law_deviation_ratio", kGauge, kInstance, -4, "ratio", Resource::kNone, kOther,
+     kSeenByLabels, 60,
+     "Requests in flight that were seen at instants, less those that throughput times mean response time gives, over "
+     "the "
+     "former, of about an hour. Beyond chance, a fault of the measurement.",
+     "computed from in-kernel counts of a timer or of the sockets"},
+    {"ppmm_instance_littles_law_standard_error_ratio", kGauge, kInstance, -4, "ratio", Resource::kNone, kOther,
+     kSeenByLabels, 60, "Standard error of ppmm_instance_littles_law_deviation_ratio.", "computed"},
     {"ppmm_instance_major_faults_total", kCounter, kInstance, 0, "", Resource::kMemory, kSaturation, kNoLabels, 0,
      "Page faults that needed I/O.", "iter/task or /proc/PID/stat"},
     {"ppmm_instance_minor_faults_total", kCounter, kInstance, 0, "", Resource::kMemory, kOther, kNoLabels, 0,

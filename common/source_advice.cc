@@ -28,6 +28,8 @@ constexpr Known kKnown[] = {
     {"meminfo", "the memory utilization of the host, and when it runs out", kHostsProc},
     {"netdev", "traffic, errors and drops of the host's network interfaces", kHostsProc},
     {"netstat", "retransmissions and refused connections of the host", kHostsProc},
+    {"littles_law", "trust in the response times of the applications it names: our own hooks miss requests or answers",
+     "compare with the application's own log, and tell us, with the output of ppmm-agent status"},
     {"pressure", "time that work waits for CPU, memory and disk: their saturation is seen by queues only",
      "boot with psi=1 (CONFIG_PSI_DEFAULT_DISABLED turns it off)"},
     {"response_times", "requests, errors and response times of applications",

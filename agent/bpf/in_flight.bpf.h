@@ -28,6 +28,24 @@ __u8 looking = 0;
 __u64 looked_ns = 0; /* between the first look and the latest one */
 __u64 latest_look_ns = 0;
 
+/*
+ * Whether a request was received and not answered, from what the socket itself knows, so that it shows what our hooks
+ * missed. Received and sent are compared by ticks of the kernel. Within the same tick, an acknowledgement that is still
+ * owed, or was sent because it was late, shows that no answer took it along.
+ */
+static __always_inline bool owes_an_answer(const struct sock *sk, struct tcp_sock *tcp)
+{
+	__s32 received_after = tcp->inet_conn.icsk_ack.lrcvtime - tcp->lsndtime;
+
+	if ((__s32)(tcp->rcv_nxt - tcp->copied_seq - (sk->sk_shutdown & RCV_SHUTDOWN)) > 0)
+		return true;
+	if (!tcp->bytes_received || !tcp->bytes_sent)
+		return tcp->bytes_received > 0;
+	if (received_after)
+		return received_after > 0;
+	return (tcp->inet_conn.icsk_ack.pending & 1) || !tcp->inet_conn.icsk_ack.pingpong;
+}
+
 static long look_at_slot(__u32 index, __u64 *between)
 {
 	__u32 number = index + 1;

@@ -215,7 +215,17 @@ struct sock {
 	__u8 sk_shutdown;
 };
 
+struct inet_connection_sock {
+	struct {
+		__u8 pending;	/* 1: an acknowledgement is owed */
+		__u8 pingpong;	/* 0: no data went out since an acknowledgement was late */
+		__u32 lrcvtime; /* tick of the last data received */
+	} icsk_ack;
+};
+
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 lsndtime; /* tick of the last data sent */
 	__u64 bytes_received;
 	__u64 bytes_sent;
 	__u64 bytes_retrans;

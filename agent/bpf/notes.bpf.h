@@ -92,6 +92,7 @@ struct {
 /* Set by user space before each run. */
 __u64 poll_number = 1;
 __u64 seed_number = 0;
+__u64 since_poll_ns = 0; /* not 0: poll sees which requests are in flight; the time since it did */
 __u64 count_number = 0; /* not 0: poll counts the open connections of each peer */
 
 __u32 highest_slot = 0; /* ever taken; two takers may set it too low, the next poll sets it right */

@@ -114,9 +114,12 @@ static __always_inline void socket_closed(struct sock *sk, struct note *note, in
 		slot = slot_at(note->slot);
 		if (slot && note->role == ROLE_ACCEPTED) {
 			struct ppmm_turn_event event = {};
+			__u64 arrived = note->turn.arrived_ns;
 
 			ppmm_turn_close(&note->turn, &event);
 			count_turn(note, &event);
+			if (event.unanswered)
+				add_untimed(note, arrived, bpf_ktime_get_ns());
 			__sync_fetch_and_add(&slot->open, -1);
 		}
 	}
@@ -289,6 +292,24 @@ static __always_inline void decide_role(struct sock *sk, struct note *note)
 		__sync_fetch_and_add(&slot->open, 1);
 }
 
+/* Requests in flight, as the socket shows it, and how long they are already, as our hooks do. */
+static __always_inline void see_requests(struct sock *sk, const struct note *note)
+{
+	struct ppmm_slot *slot = slot_at(note->slot);
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (!slot || !tcp || note->turn.label)
+		return;
+	if (slot->aged != poll_number) {
+		slot->aged = poll_number;
+		slot->open_ns = 0;
+	}
+	if (note->turn.arrived_ns)
+		slot->open_ns += bpf_ktime_get_ns() - note->turn.arrived_ns;
+	if (owes_an_answer(sk, tcp))
+		slot->owed_ns += since_poll_ns;
+}
+
 SEC("iter/bpf_sk_storage_map")
 int poll(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
@@ -313,6 +334,8 @@ int poll(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (note->role == ROLE_UNKNOWN)
 		decide_role(sk, note);
 	account(sk, note);
+	if (since_poll_ns && note->role == ROLE_ACCEPTED)
+		see_requests(sk, note);
 	if (count_number && sk->__sk_common.skc_state == TCP_ESTABLISHED) {
 		peer = peer_of(sk, note);
 		if (peer) {

@@ -78,6 +78,15 @@ static __always_inline struct note *note_of_turns(const struct sock *socket, str
 	return note;
 }
 
+/* A turn ended at `now` without a time. */
+static __always_inline void add_untimed(const struct note *note, __u64 arrived, __u64 now)
+{
+	struct ppmm_slot *slot = slot_at(note->slot);
+
+	if (slot && arrived)
+		__sync_fetch_and_add(&slot->untimed_ns, now - arrived);
+}
+
 static __always_inline int data_lie_ready(const struct sock *sk)
 {
 	struct ppmm_turn_event event = {};
@@ -207,6 +216,7 @@ static __always_inline int bytes_are_written(const struct sock *sk, const struct
 {
 	struct ppmm_first first = {.late = late};
 	struct ppmm_turn_event event = {};
+	__u64 now, arrived;
 	struct tcp_sock *tcp;
 	struct note *note;
 	int unread;
@@ -218,7 +228,11 @@ static __always_inline int bytes_are_written(const struct sock *sk, const struct
 	if (msg && (note->turn.arrived_ns || !note->turn.ended || ppmm_protocol_tells_answers(note->turn.protocol)))
 		read_first(msg, note->turn.protocol, &first);
 	first.drained = tcp->snd_una == tcp->write_seq;
-	ppmm_turn_write(&note->turn, bpf_ktime_get_ns(), unread, tcp->copied_seq, &first, &event);
+	now = bpf_ktime_get_ns();
+	arrived = note->turn.arrived_ns;
+	ppmm_turn_write(&note->turn, now, unread, tcp->copied_seq, &first, &event);
 	count_turn(note, &event);
+	if (event.set_aside)
+		add_untimed(note, arrived, now);
 	return 0;
 }

@@ -54,6 +54,7 @@ class ApplicationsTest : public ::testing::Test {
       return found->second;
     };
     inputs.cpu_time = [this] { return cpu_time_; };
+    inputs.takes_response_times = true;
     inputs.proc = proc_.root() + "/proc";
     inputs.root = proc_.root();
     source_ = std::make_unique<ApplicationsSource>(std::move(inputs));
@@ -223,6 +224,38 @@ TEST_F(ApplicationsTest, RequestsAndTheirTimesBelongToTheApplicationThatListens)
   EXPECT_EQ(values.at("redis requests_total"), 2);
   EXPECT_EQ(values.at("redis requests_in_flight"), 0);
   EXPECT_EQ(TimesOf("total").count(), 2u);
+}
+
+TEST_F(ApplicationsTest, RequestsInFlightThatDisagreeWithTheirTimesAreToldAsAFaultOfOurs) {
+  Step();
+  AddProcess(40, "redis", /*old=*/false);
+  ListenerSample listener;
+  listener.id = 1;
+  listener.owner_pid = 40;
+  listeners_.push_back(listener);
+  std::map<std::string, std::int64_t> values;
+  for (int i = 0; i < 180; ++i) {
+    listeners_[0].turns.begun += 10;
+    listeners_[0].turns.answered += 10;
+    listeners_[0].turns.in_flight_ns += 1'000'000'000;
+    listeners_[0].turns.owed_ns += 1'250'000'000;
+    listeners_[0].aged_ns = 1'000'000'000;
+    for (const auto& [name, value] : Step()) {
+      values[name] = value;
+    }
+  }
+  EXPECT_EQ(values.at("redis littles_law_deviation_ratio"), 2000) << "as the sockets show it, which comes last";
+  EXPECT_EQ(values.at("redis littles_law_standard_error_ratio"), 0);
+  frames_.TakeDictionary(recorder_.CompleteDictionary());
+  int told = 0;
+  for (const wire::SourceState& source : frames_.last_dictionary().sources()) {
+    if (source.source() == "littles_law") {
+      ++told;
+      EXPECT_EQ(source.state(), wire::SourceState::FAILED);
+      EXPECT_EQ(source.reason(), "requests in flight against their times: redis +20 %");
+    }
+  }
+  EXPECT_EQ(told, 1);
 }
 
 TEST_F(ApplicationsTest, TimesOfAListenerWhoseOwnerIsNotKnownYetWaitForIt) {

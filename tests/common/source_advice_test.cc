@@ -19,6 +19,7 @@ TEST(SourceAdviceTest, EverySourceSaysInWordsWhatIsLost) {
   std::vector<absl::string_view> names(std::begin(kSourceNames), std::end(kSourceNames));
   names.push_back("sockets");
   names.push_back("response_times");
+  names.push_back("littles_law");
   for (const absl::string_view name : names) {
     for (const bool failed : {false, true}) {
       const SourceAdvice advice = AdviceOnSource(name, failed, "/proc/x: No such file or directory");

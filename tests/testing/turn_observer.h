@@ -45,13 +45,16 @@ class TurnObserver {
 
   const ResponseTimes& times() const { return times_; }
   const TurnTotals& turns() const { return turns_; }
-  const CaptureHooks& hooks() const { return scanner_->hooks(); }
+  // From any thread.
+  void PauseCapture(bool paused) { scanner_->PauseCapture(paused); }
 
   // Totals at the looks of the observer.
   struct Moment {
     std::int64_t at_ns = 0;
     std::uint64_t looked_ns = 0;
     std::uint64_t in_flight_ns = 0;
+    std::uint64_t owed_ns = 0;
+    std::int64_t aged_ns = 0;
     double time_ns = 0;  // of all that were answered
   };
   const std::vector<Moment>& moments() const { return moments_; }
@@ -71,6 +74,8 @@ class TurnObserver {
         moments_.push_back({.at_ns = now.tv_sec * 1'000'000'000 + now.tv_nsec,
                             .looked_ns = scanner_->looked_ns(),
                             .in_flight_ns = turns_.in_flight_ns,
+                            .owed_ns = turns_.owed_ns,
+                            .aged_ns = aged_ns_ += sample.aged_ns,
                             .time_ns = static_cast<double>(times_.total.sum_ns())});
       }
     }
@@ -82,6 +87,7 @@ class TurnObserver {
   std::vector<ListenerSample> listeners_;
   ResponseTimes times_;
   TurnTotals turns_;
+  std::int64_t aged_ns_ = 0;
   std::vector<Moment> moments_;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;

@@ -204,6 +204,11 @@ int DependenciesCommand(const CommandContext& context) {
                [&](const Json& json) { return RenderDependencies(json, context.screen); });
 }
 
+int ReleasesCommand(const CommandContext& context, const std::string& only) {
+  return Print(context, Ask(context, "/api/v1/releases", "releases"),
+               [&](const Json& json) { return RenderReleases(json, only, context.screen); });
+}
+
 int InventoryShowCommand(const CommandContext& context) {
   return Print(context, Ask(context, "/api/v1/inventory", "hosts"),
                [&](const Json& json) { return RenderInventory(json, context.screen); });

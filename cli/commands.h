@@ -38,6 +38,7 @@ int ExplainCommand(const CommandContext& context, const std::string& activity);
 int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only, bool all);
 int DependenciesCommand(const CommandContext& context);
 // `only`: one of that name; empty: all.
+int ReleasesCommand(const CommandContext& context, const std::string& only);
 int HostsCommand(const CommandContext& context, const std::string& only);
 int InventoryShowCommand(const CommandContext& context);
 int StatusCommand(const CommandContext& context);

@@ -139,6 +139,8 @@ int Run(int argc, char** argv) {
   hosts->add_option("HOST", options.name, "one only, with its sources");
   CLI::App* const dependencies =
       app.add_subcommand("dependencies", "which application calls which service, as measured");
+  CLI::App* const releases = app.add_subcommand("releases", "new versions, with what each changed");
+  releases->add_option("APPLICATION", options.name, "one only");
   CLI::App* const inventory = app.add_subcommand("inventory", "what was found, and what people declare");
   CLI::App* const inventory_show =
       inventory->require_subcommand(1)->add_subcommand("show", "hosts, applications, and what people declare of them");
@@ -180,6 +182,9 @@ int Run(int argc, char** argv) {
   }
   if (dependencies->parsed()) {
     return ppmm::DependenciesCommand(context);
+  }
+  if (releases->parsed()) {
+    return ppmm::ReleasesCommand(context, options.name);
   }
   if (inventory_show->parsed()) {
     return ppmm::InventoryShowCommand(context);

@@ -27,6 +27,7 @@ std::string StatusWords(const nlohmann::json& row, const Screen& screen);
 std::string RenderApplications(const nlohmann::json& applications, absl::string_view only, bool all,
                                const Screen& screen);
 // `only`: of that name; empty: all.
+std::string RenderReleases(const nlohmann::json& releases, absl::string_view only, const Screen& screen);
 std::string RenderHosts(const nlohmann::json& hosts, absl::string_view only, const Screen& screen);
 std::string RenderDependencies(const nlohmann::json& dependencies, const Screen& screen);
 std::string RenderInventory(const nlohmann::json& inventory, const Screen& screen);

@@ -13,6 +13,7 @@
 #include "collector/exposition.h"
 #include "collector/http/message.h"
 #include "collector/origin_guess.h"
+#include "collector/release_view.h"
 #include "collector/view_reads.h"
 #include "collector/web/page.h"
 #include "common/status.h"
@@ -175,6 +176,11 @@ absl::StatusOr<std::string> HostsBody(const ViewContext& context) {
   return HostsJson(views, *context.inventory());
 }
 
+absl::StatusOr<std::string> ReleasesBody(const ViewContext& context) {
+  ASSIGN_OR_RETURN(const ReleaseViews views, ReadReleases(*context.state, context.reader, context.clock->Now()));
+  return ReleasesJson(views);
+}
+
 absl::StatusOr<std::string> InventoryBody(const ViewContext& context) {
   const absl::Time now = context.clock->Now();
   ASSIGN_OR_RETURN(ApplicationViews applications, ReadRated(context, kDefaultWindow, now));
@@ -315,6 +321,7 @@ void AddRoutes(http::Router& router, const ViewContext& context) {
              {"window"});
   router.Add(Method::kGet, "/api/v1/dependencies", [context](Request&) { return Answer(DependenciesBody(context)); });
   router.Add(Method::kGet, "/api/v1/hosts", [context](Request&) { return Answer(HostsBody(context)); });
+  router.Add(Method::kGet, "/api/v1/releases", [context](Request&) { return Answer(ReleasesBody(context)); });
   router.Add(Method::kGet, "/api/v1/inventory", [context](Request&) { return Answer(InventoryBody(context)); });
   router.Add(Method::kGet, "/api/v1/status", [context](Request&) {
     const absl::Time now = context.clock->Now();

@@ -14,6 +14,7 @@ constexpr PpmmCommand kCommands[] = {
     {"applications", "", ""},
     {"dependencies", "", ""},
     {"hosts", "", ""},
+    {"releases", "", ""},
     {"status", "", ""},
     {"doctor", "", ""},
     {"check", "", ""},

@@ -420,7 +420,8 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
     organization.hosts_monitored += minutes.bits.sampled.any() ? 1 : 0;
     organization.duplicate_identities += host.duplicate ? 1 : 0;
   }
-  ASSIGN_OR_RETURN(organization.releases, reader.ReleasesOf(day));
+  ASSIGN_OR_RETURN(const std::vector<ReleaseRow> releases, reader.ReleasesOf(day));
+  organization.releases = static_cast<std::int64_t>(releases.size());
 
   std::map<ApplicationId, MinuteSet> timeable;
   for (const auto& [id, instances] : scopes.applications) {

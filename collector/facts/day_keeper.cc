@@ -9,8 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "collector/releases.h"
 #include "collector/reopened.h"
 #include "common/status.h"
+#include "proto/telemetry.pb.h"
 
 namespace ppmm {
 
@@ -18,6 +20,11 @@ namespace {
 
 // Warnings of a day count while their rows are kept; what the rating sees of them are 28 days.
 constexpr Day kWarningWindow = 28;
+// An application is line-of-business for so long.
+constexpr Day kServedDays = 28;
+// Days after that of a release on which it may come out whether it was used and timed in time.
+constexpr Day kReleaseDays = 2;
+static_assert(kReleaseDays * kMinutesPerDay >= kFirstRequestMinutes + kTimedWithinMinutes);
 
 // What is written with the facts of one day.
 struct DayRows {
@@ -98,6 +105,29 @@ absl::Status SetPercentiles(StoreReader& reader, Day day, Day as_of, Day since, 
   return absl::OkStatus();
 }
 
+// Whether an application served others by its facts around a day.
+absl::StatusOr<bool> ServesOthers(StoreReader& reader, ScopeId application, Day day,
+                                  const std::map<ScopeId, DayFacts>& newest) {
+  if (const auto now = newest.find(application); now != newest.end() && now->second.served_others > 0) {
+    return true;
+  }
+  using Days = std::map<Day, DayFacts>;
+  ASSIGN_OR_RETURN(const Days days, FactsOf(reader, application, day - kServedDays + 1, day + kReleaseDays));
+  return std::any_of(days.begin(), days.end(), [](const auto& one) { return one.second.served_others > 0; });
+}
+
+// sshd, resolvers, exporters: nobody's business is done with them.
+bool IsPlumbing(const Tables& tables, ApplicationId id) {
+  const ApplicationState* const application = tables.Application(id);
+  return application != nullptr &&
+         std::any_of(application->instances.begin(), application->instances.end(), [&tables](EntityId entity) {
+           const EntityState* const instance = tables.Entity(entity);
+           wire::Entity record;
+           return instance != nullptr && record.ParseFromString(instance->row.attributes) &&
+                  (record.instance().plumbing() || record.instance().short_lived());
+         });
+}
+
 // Of a day that is or was sealed some may be dormant: all are taken from the store then.
 absl::Status TakeInstancesOf(Day day, StoreReader& reader, DayScopes& scopes) {
   for (auto& [id, instances] : scopes.applications) {
@@ -125,7 +155,36 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> DayKeeper::Current(Day day, absl::Ti
   ASSIGN_OR_RETURN(DayMap facts, BuildDay(scopes, *reader, day, absl::ToUnixSeconds(now) / 60, attributes_,
                                           {.running = &running_, .reopened = reopened}));
   RETURN_IF_ERROR(SetRunningPercentiles(*reader, day, now, facts));
+  RETURN_IF_ERROR(SetReleases(*reader, day, absl::ToUnixSeconds(now) / 60, facts, facts[kOrganizationScope]).status());
   return facts;
+}
+
+absl::StatusOr<bool> DayKeeper::SetReleases(StoreReader& reader, Day day, std::int64_t until_minute,
+                                            const std::map<ScopeId, DayFacts>& newest, DayFacts& organization) {
+  ASSIGN_OR_RETURN(std::vector<ReleaseRow> rows, reader.ReleasesOf(day));
+  std::int64_t used = 0;
+  std::int64_t timed = 0;
+  for (const Release& release : GroupReleases(std::move(rows))) {
+    {
+      ReaderLock lock(&state_->mutex());
+      if (IsPlumbing(state_->tables(), release.application)) {
+        continue;
+      }
+    }
+    const ScopeId scope{ScopeKind::kApplication, release.application};
+    ASSIGN_OR_RETURN(const bool serves, ServesOthers(reader, scope, day, newest));
+    if (!serves) {
+      continue;
+    }
+    ASSIGN_OR_RETURN(const ReleaseUse use, ReadUse(reader, release, until_minute));
+    const ReleaseVerdict verdict = VerdictOf(use, until_minute);
+    used += verdict.used ? 1 : 0;
+    timed += verdict.timed ? 1 : 0;
+  }
+  const bool changed = organization.releases_used != used || organization.releases_timed != timed;
+  organization.releases_used = used;
+  organization.releases_timed = timed;
+  return changed;
 }
 
 Day DayKeeper::TimedSince() {
@@ -217,6 +276,22 @@ absl::Status DayKeeper::Write(Day day) {
   }
   RETURN_IF_ERROR(KeepWhatIsSealed(day, rows->facts[day]));
   RETURN_IF_ERROR(SetPercentiles(*reader, day, as_of, TimedSince(), *rows));
+  for (Day of = std::max(day - kReleaseDays, 0); of <= std::min(as_of, day); ++of) {
+    const auto known = rows->facts[of].find(kOrganizationScope);
+    std::optional<DayFacts> organization;
+    if (known != rows->facts[of].end()) {
+      organization = known->second;
+    } else {
+      ASSIGN_OR_RETURN(organization, reader->GetFactDay(of, kOrganizationScope));
+    }
+    if (organization.has_value()) {
+      const std::int64_t until = std::int64_t{as_of + 1} * kMinutesPerDay;
+      ASSIGN_OR_RETURN(const bool changed, SetReleases(*reader, of, until, rows->facts[day], *organization));
+      if (changed) {
+        rows->facts[of][kOrganizationScope] = *organization;
+      }
+    }
+  }
   contexts_of_ = 0;  // made of days before, one of which is written now
   kept.erase(std::remove_if(kept.begin(), kept.end(),
                             [&](const ForecastRow& row) { return row.day == day && by_host->contains(row.host); }),

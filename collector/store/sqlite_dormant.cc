@@ -112,12 +112,18 @@ absl::StatusOr<std::vector<InstanceDayRow>> ReadInstancesOf(SqliteConnection& co
   return rows;
 }
 
-absl::StatusOr<std::int64_t> CountReleasesOf(SqliteConnection& connection, std::int64_t day) {
-  std::int64_t count = 0;
+absl::StatusOr<std::vector<ReleaseRow>> ReadReleasesOf(SqliteConnection& connection, std::int64_t day) {
+  std::vector<ReleaseRow> rows;
   RETURN_IF_ERROR(Each(
-      connection, "SELECT count(*) FROM release WHERE at_us >= ? AND at_us < ?",
-      [&count](StatementRow r) { count = r.Int(0); }, day * kDayUs, (day + 1) * kDayUs));
-  return count;
+      connection,
+      "SELECT entity, at_us, application, version, code_digest, previous_version, previous_code_digest FROM release "
+      "WHERE at_us >= ? AND at_us < ? ORDER BY entity, at_us",
+      [&](StatementRow r) {
+        rows.push_back(
+            {r.As<EntityId>(0), r.Int(1), r.As<ApplicationId>(2), r.Text(3), r.Text(4), r.Text(5), r.Text(6)});
+      },
+      day * kDayUs, (day + 1) * kDayUs));
+  return rows;
 }
 
 }  // namespace ppmm

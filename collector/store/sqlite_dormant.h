@@ -23,6 +23,6 @@ absl::StatusOr<std::optional<ApplicationContents>> ReadApplication(SqliteConnect
                                                                    ApplicationId application);
 absl::StatusOr<std::optional<DormantSeriesRow>> ReadDormant(SqliteConnection& connection, SeriesId series);
 absl::StatusOr<std::vector<InstanceDayRow>> ReadInstancesOf(SqliteConnection& connection, std::int64_t day);
-absl::StatusOr<std::int64_t> CountReleasesOf(SqliteConnection& connection, std::int64_t day);
+absl::StatusOr<std::vector<ReleaseRow>> ReadReleasesOf(SqliteConnection& connection, std::int64_t day);
 
 }  // namespace ppmm

@@ -49,7 +49,8 @@ class StoreReader {
   virtual absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t day) = 0;
   // Intervals of life that touch the day, or nearly, of all instances, dormant ones included.
   virtual absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t day) = 0;
-  virtual absl::StatusOr<std::int64_t> ReleasesOf(std::int64_t day) = 0;
+  // Seen on that day, in order of entity, then time.
+  virtual absl::StatusOr<std::vector<ReleaseRow>> ReleasesOf(std::int64_t day) = 0;
   // In order of hosts.
   virtual absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) = 0;
   // Those that have minutes of the day.

@@ -268,5 +268,25 @@ TEST(Render, AnUnknownNumberIsADashNeverZero) {
   EXPECT_THAT(text, Not(HasSubstr(" 0")));
 }
 
+TEST(RenderReleasesTest, ShowsTheHourBeforeAndTheHourAfter) {
+  const nlohmann::json releases = nlohmann::json::parse(R"({"left_out": 3, "releases": [
+      {"application": "nginx", "key": "default/nginx", "at": "2026-11-22T13:00:00Z", "version": "1.22.1",
+       "previous_version": "1.22.0", "enough_requests": true,
+       "before": {"requests": 7200, "mean_response_seconds": 0.012, "error_ratio": 0.01,
+                  "cpu_seconds_per_request": 0.0001},
+       "after": {"requests": 7000, "mean_response_seconds": 0.018, "error_ratio": 0, "cpu_seconds_per_request": null}},
+      {"application": "web/api", "key": "web/api", "at": "2026-11-21T13:00:00Z", "version": null,
+       "code_digest": "0123456789abcdef", "previous_code_digest": "fedcba9876543210", "enough_requests": false,
+       "before": {"requests": 3, "mean_response_seconds": 0.012}, "after": {"requests": 0}}, "no object"]})");
+  const std::string all = RenderReleases(releases, "", ScreenOf(200));
+  EXPECT_THAT(all, testing::ContainsRegex("nginx +1.22.0 to 1.22.1 +7,200 to 7,000 +12 ms to 18 ms +1 % to 0 % +-"));
+  EXPECT_THAT(all, testing::ContainsRegex("web/api +build fedcba987654 to build 0123456789ab +3 to 0 +- +- +-"));
+  EXPECT_THAT(all, HasSubstr("-: fewer than 59 requests in one of them."));
+  EXPECT_THAT(all, HasSubstr("3 older releases left out."));
+  EXPECT_THAT(RenderReleases(releases, "nginx", ScreenOf(80)), testing::Not(HasSubstr("web/api")));
+  EXPECT_EQ(RenderReleases(releases, "redis", ScreenOf(80)), "No new version of redis was seen in the last 28 days.\n");
+  EXPECT_EQ(RenderReleases(nlohmann::json(), "", ScreenOf(80)), "No new version was seen in the last 28 days.\n");
+}
+
 }  // namespace
 }  // namespace ppmm

@@ -56,7 +56,7 @@ class MinutesReader : public StoreReader {
     return std::vector<PeerDayRow>{row};
   }
   absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t) override { return Unused(); }
-  absl::StatusOr<std::int64_t> ReleasesOf(std::int64_t) override { return Unused(); }
+  absl::StatusOr<std::vector<ReleaseRow>> ReleasesOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId, std::int32_t, std::int64_t, std::int64_t) override {

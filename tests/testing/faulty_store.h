@@ -42,7 +42,7 @@ class FaultyStore : public Store {
   absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t day) override {
     return store_->InstancesOf(day);
   }
-  absl::StatusOr<std::int64_t> ReleasesOf(std::int64_t day) override { return store_->ReleasesOf(day); }
+  absl::StatusOr<std::vector<ReleaseRow>> ReleasesOf(std::int64_t day) override { return store_->ReleasesOf(day); }
   absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) override { return store_->SamplesOf(day); }
   absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t day) override { return store_->WatchdogOf(day); }
   absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds, std::int64_t from_day,

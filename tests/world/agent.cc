@@ -307,6 +307,13 @@ void WorldAgent::AddEvents(int minute, wire::Batch* batch) const {
       end->set_entity(entity);
       end->set_at_us(MicrosecondsOf(minute) + 59'000'000);
     }
+    if (application.released == minute) {
+      wire::ReleaseSeen* release = batch->add_releases();
+      release->set_entity(entity);
+      release->set_version("2.0");
+      release->set_previous_version("1.9");
+      release->set_at_us(MicrosecondsOf(minute));
+    }
     if (application.serves && application.runs.Holds(minute) && minute % 60 == 5) {
       const std::uint32_t port = 8000 + entity;
       const std::string caller = application.serves_neighbour ? "127.0.0.1" : "10.0.0.250";

@@ -22,7 +22,7 @@ constexpr int kCommitMinutes = 10;
 const std::vector<std::string>& ComputedRows() {
   static const std::vector<std::string> kRows = {"INV-001", "INV-002", "MON-001", "MON-002", "MON-003",
                                                  "MON-004", "MON-005", "CAP-001", "RSP-001", "RSP-002",
-                                                 "RSP-003", "RSP-005", "RSP-101"};
+                                                 "RSP-003", "RSP-005", "RSP-101", "IMP-101"};
   return kRows;
 }
 

@@ -33,19 +33,20 @@ OrganizationScript Timed() {
   world.push_back(
       {.name = "web",
        .address = "10.2.0.1",
-       .applications = {{.name = "nginx", .origin = wire::ORIGIN_OFF_THE_SHELF, .requests = 40},
-                        {.name = "api", .requests = 5, .untimed = Hourly(kDays, 57, 60)},
-                        {.name = "legacy", .origin = wire::ORIGIN_UNKNOWN, .requests = 5},
-                        {.name = "envoy", .origin = wire::ORIGIN_OFF_THE_SHELF, .unparsed = true},
-                        {.name = "canned", .requests = 10, .constant = true},
-                        {.name = "report", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = hourly, .requests = 1},
-                        {.name = "archive", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = rarely, .requests = 1},
-                        {.name = "attic", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = once, .requests = 1},
-                        {.name = "unused", .still = true, .origin = wire::ORIGIN_OFF_THE_SHELF}}});
+       .applications = {
+           {.name = "nginx", .origin = wire::ORIGIN_OFF_THE_SHELF, .requests = 40, .released = At(3, 10)},
+           {.name = "api", .requests = 5, .untimed = Hourly(kDays, 57, 60), .released = At(5, 23, 56)},
+           {.name = "legacy", .origin = wire::ORIGIN_UNKNOWN, .requests = 5},
+           {.name = "envoy", .origin = wire::ORIGIN_OFF_THE_SHELF, .released = At(7, 12), .unparsed = true},
+           {.name = "canned", .requests = 10, .constant = true},
+           {.name = "report", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = hourly, .requests = 1},
+           {.name = "archive", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = rarely, .requests = 1},
+           {.name = "attic", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = once, .requests = 1, .released = At(4, 10)},
+           {.name = "unused", .still = true, .origin = wire::ORIGIN_OFF_THE_SHELF, .released = At(4, 10)}}});
   world.push_back({.name = "locked",
                    .address = "10.2.0.2",
                    .untimed = "bpf(): Operation not permitted",
-                   .applications = {{.name = "blind", .origin = wire::ORIGIN_OFF_THE_SHELF}}});
+                   .applications = {{.name = "blind", .origin = wire::ORIGIN_OFF_THE_SHELF, .released = At(13, 12)}}});
   world.push_back({.name = "courier",
                    .address = "10.2.0.3",
                    .cut = {{At(12, 6), At(12, 18)}},
@@ -187,6 +188,32 @@ TEST(VantageTest, TheArrivalClockIsWhereUsersWait) {
 TEST(InFlightTest, IsNotObservedYetSoNothingObeysALaw) {
   EXPECT_EQ(Brief(Of("RSP-005", "nginx")), "no_source");
   EXPECT_THAT(Of("RSP-005", "nginx").reason, HasSubstr("requests in flight are not observed"));
+}
+
+Finding ReleasesTimed(int day) {
+  return FindingOf(TimedWorld().OfDay(day), "IMP-101", 0, "Example Ltd");
+}
+
+TEST(ReleaseTest, NewVersionsThatAreTimedFromTheirFirstDayAreSatisfied) {
+  EXPECT_EQ(Brief(ReleasesTimed(2)), "not_applicable") << "none was seen";
+  EXPECT_THAT(Brief(ReleasesTimed(5)), testing::StartsWith("undecided until 2026-01-08"));
+  // Nginx and api at once; attic was released after its only requests of the day, so it was timed a day later. The
+  // release of what nobody uses does not count.
+  EXPECT_EQ(Brief(ReleasesTimed(7)), "satisfied 3/3") << "of envoy it is not known yet";
+}
+
+TEST(ReleaseTest, ANewVersionWithoutTimesForADayMisses) {
+  EXPECT_EQ(Brief(ReleasesTimed(8)), "not_satisfied 3/4") << "envoy's connections are multiplexed";
+  EXPECT_EQ(Brief(ReleasesTimed(kLastDay)), "not_satisfied 3/5") << "and blind's host takes no times";
+}
+
+TEST(ReleaseTest, TheDocumentedSqlGivesTheNumbersOfTheExplanation) {
+  const auto rows = RunSql(TimedWorld().path(), SqlBelow("IMP-101").at(0), TimedWorld().clock().Now());
+  EXPECT_EQ(rows.at(0).at("timed"), "3");
+  EXPECT_EQ(rows.at(0).at("used"), "5");
+  const auto seen = RunSql(TimedWorld().path(), SqlBelow("IMP-101").at(1), TimedWorld().clock().Now());
+  EXPECT_EQ(seen.size(), 6u);
+  EXPECT_EQ(By("key", seen).at("default/nginx").at("change"), "1.9 to 2.0");
 }
 
 // The numbers of an explanation, by the key of the application.

@@ -63,9 +63,10 @@ struct ApplicationScript {
   Spans used = {};
   // Requests that are answered and timed in each step of a minute in which it is used.
   int requests = 0;
-  Spans untimed = {};     // minutes in which they are answered, but have no times
-  bool constant = false;  // each takes 5 ms, to the nanosecond
-  bool unparsed = false;  // its connections are multiplexed: no request of it is told from the next
+  Spans untimed = {};       // minutes in which they are answered, but have no times
+  bool constant = false;    // each takes 5 ms, to the nanosecond
+  int released = kForever;  // a new version comes in this minute
+  bool unparsed = false;    // its connections are multiplexed: no request of it is told from the next
 };
 
 // The machine is off; the next boot proves it.

@@ -1,0 +1,78 @@
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cli/json_read.h"
+#include "cli/render.h"
+#include "cli/table.h"
+#include "nlohmann/json.hpp"
+
+#include "common/human.h"
+
+namespace ppmm {
+namespace {
+
+using Json = nlohmann::json;
+
+// "1.22.0 to 1.22.1"; a build without a version by its digest.
+std::string ChangeOf(const Json& row) {
+  const auto named = [&row](absl::string_view version, absl::string_view digest) {
+    const std::string text = TextAt(row, version);
+    constexpr std::size_t kDigits = 12;
+    return !text.empty() ? text : absl::StrCat("build ", TextAt(row, digest).substr(0, kDigits));
+  };
+  const std::string before = TextAt(row, "previous_version") + TextAt(row, "previous_code_digest");
+  return absl::StrCat(before.empty() ? "" : absl::StrCat(named("previous_version", "previous_code_digest"), " to "),
+                      named("version", "code_digest"));
+}
+
+// "12 ms to 15 ms"; "-" where a side has no number, or too few requests to mean something.
+std::string BeforeAfter(const Json& row, absl::string_view key, std::string (*human)(double)) {
+  const std::optional<double> before = NumberAt(MemberAt(row, "before"), key);
+  const std::optional<double> after = NumberAt(MemberAt(row, "after"), key);
+  return !TrueAt(row, "enough_requests") || !before.has_value() || !after.has_value()
+             ? "-"
+             : absl::StrCat(human(*before), " to ", human(*after));
+}
+
+}  // namespace
+
+std::string RenderReleases(const Json& releases, absl::string_view only, const Screen& screen) {
+  Table table({{"when"},
+               {"application", false, true},
+               {"change", false, true},
+               {"requests", true},
+               {"response time"},
+               {"errors", false, false, true},
+               {"cpu a request", false, false, true}});
+  bool too_few = false;
+  for (const Json& row : ArrayAt(releases, "releases")) {
+    const std::vector<std::string> names = NamesAt(row, {"application", "key"});
+    if (!only.empty() && std::find(names.begin(), names.end(), only) == names.end()) {
+      continue;
+    }
+    too_few |= !TrueAt(row, "enough_requests");
+    const std::optional<absl::Time> at = TimeAt(row, "at");
+    table.AddRow({at.has_value() ? DateTimeText(screen, *at) : "-", TextAt(row, "application"), ChangeOf(row),
+                  absl::StrCat(HumanNumber(NumberAt(MemberAt(row, "before"), "requests").value_or(0)), " to ",
+                               HumanNumber(NumberAt(MemberAt(row, "after"), "requests").value_or(0))),
+                  BeforeAfter(row, "mean_response_seconds", HumanSeconds),
+                  BeforeAfter(row, "error_ratio", HumanPercent),
+                  BeforeAfter(row, "cpu_seconds_per_request", HumanSeconds)});
+  }
+  if (table.empty()) {
+    return absl::StrCat("No new version", only.empty() ? "" : absl::StrCat(" of ", only),
+                        " was seen in the last 28 days.\n");
+  }
+  std::string out = table.Render(screen);
+  absl::StrAppend(&out, "The hour before the new version to the hour after it; means over all instances.",
+                  too_few ? " -: fewer than 59 requests in one of them." : "", "\n");
+  if (const std::optional<double> left_out = NumberAt(releases, "left_out"); left_out.value_or(0) > 0) {
+    absl::StrAppend(&out, HumanCount(static_cast<std::int64_t>(*left_out), "older release"), " left out.\n");
+  }
+  return out;
+}
+
+}  // namespace ppmm

@@ -109,7 +109,7 @@ std::string NoTimes(const HostState* host, bool requests_counted, bool without_t
   if (without_turns) {
     return "its requests are pipelined or multiplexed, so none can be told from the next";
   }
-  return requests_counted ? "no request was answered in the last minute" : "no request was seen on its TCP ports";
+  return requests_counted ? "no request was answered in the last minute" : "no request was seen on its sockets";
 }
 
 // What a host has.

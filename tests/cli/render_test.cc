@@ -262,9 +262,9 @@ TEST(Render, AnUnknownNumberIsADashNeverZero) {
   const std::string text = RenderApplications(
       Json::parse(R"({"applications":[{"key":"default/a","name":"a","group":"default","origin":"unknown",
                       "throughput_per_second":null,"cpu_cores":null,"instances":1,
-                      "response_time":{"reason":"no request was seen on its TCP ports"}}]})"),
+                      "response_time":{"reason":"no request was seen on its sockets"}}]})"),
       "", false, ScreenOf(80));
-  EXPECT_THAT(text, HasSubstr("-: no request was seen on its TCP ports"));
+  EXPECT_THAT(text, HasSubstr("-: no request was seen on its sockets"));
   EXPECT_THAT(text, Not(HasSubstr(" 0")));
 }
 

@@ -162,7 +162,7 @@ TEST_F(ApiTest, AResponseTimeThatIsNotMeasuredIsNullWithAReason) {
   const Json body = GetJson("/api/v1/applications");
   const Json& time = Find(body["applications"], "key", "default/nginx")["response_time"];
   EXPECT_EQ(time["source"], "none");
-  EXPECT_EQ(time["reason"], "no request was seen on its TCP ports");
+  EXPECT_EQ(time["reason"], "no request was seen on its sockets");
   for (const char* const key : {"count", "mean_seconds", "p50_seconds", "p99_seconds", "p999_seconds", "max_seconds"}) {
     EXPECT_TRUE(time[key].is_null()) << key;
   }

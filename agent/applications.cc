@@ -149,12 +149,8 @@ void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
         process.last = sample;  // a baseline
       }
     }
-    const Usage usage = Increments(process, sample);
-    if (process.instance == kPending) {
-      process.pending.Add(usage);
-    } else {
-      instances_[process.instance].usage.Add(usage);
-    }
+    ended_children_.Take(sample, sample.start_ns < first_scan_boot_ns_);
+    Charge(process, Increments(process, sample));
     process.last = sample;
     process.seen_at_step = step_;
   }
@@ -168,6 +164,15 @@ void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
     }
     processes_.erase(it++);
   }
+  ended_children_.EndLook([&](std::int32_t pid, std::uint64_t us) {
+    Usage usage;
+    usage.cpu_us = us;
+    Charge(processes_[pid], usage);
+  });
+}
+
+void ApplicationsSource::Charge(Process& process, const Usage& usage) {
+  (process.instance == kPending ? process.pending : instances_[process.instance].usage).Add(usage);
 }
 
 void ApplicationsSource::IdentifySettled(absl::Time now, Recorder& recorder) {

@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 
 #include "agent/cgroup_stats.h"
+#include "agent/ended_children.h"
 #include "agent/instance_code.h"
 #include "agent/process_sample.h"
 #include "agent/socket_sample.h"
@@ -153,6 +154,7 @@ class ApplicationsSource : public Source {
 
   void TakeProcesses(absl::Time now, Recorder& recorder);
   Usage Increments(const Process& process, const ProcessSample& sample) const;
+  void Charge(Process& process, const Usage& usage);
   void IdentifySettled(absl::Time now, Recorder& recorder);
   void IdentifyProcess(Process& process, absl::Time now, Recorder& recorder);
   InstanceIndex InstanceFor(const ApplicationsInputs::Identified& identified, absl::Time started, absl::Time now,
@@ -177,6 +179,7 @@ class ApplicationsSource : public Source {
   std::vector<ProcessSample> scan_;
   bool scanned_ = false;                                  // in this step
   absl::flat_hash_map<std::int32_t, Process> processes_;  // by pid
+  EndedChildren ended_children_;
   std::vector<Instance> instances_;
   absl::flat_hash_map<std::string, InstanceIndex> instance_by_key_;
   std::vector<InstanceIndex> free_instances_;

@@ -66,7 +66,7 @@ absl::Status ParseProcessStat(absl::string_view text, ProcessSample* sample) {
   int field = 3;
   for (absl::string_view word : absl::StrSplit(text.substr(close + 1), ' ', absl::SkipEmpty())) {
     const bool wanted = field == 4 || field == 9 || field == 10 || field == 12 || field == 14 || field == 15 ||
-                        field == 20 || field == 22;
+                        field == 16 || field == 17 || field == 20 || field == 22;
     if (wanted && !absl::SimpleAtoi(word, &numbers[field])) {
       return absl::InvalidArgumentError(absl::StrCat("stat: field ", field, " is not a number"));
     }
@@ -83,6 +83,7 @@ absl::Status ParseProcessStat(absl::string_view text, ProcessSample* sample) {
   sample->major_faults = numbers[12];
   sample->user_ns = numbers[14] * kTickNs;
   sample->system_ns = numbers[15] * kTickNs;
+  sample->children_ns = (numbers[16] + numbers[17]) * kTickNs;
   sample->threads = static_cast<std::uint32_t>(numbers[20]);
   sample->start_ns = static_cast<std::int64_t>(numbers[22] * kTickNs);
   return absl::OkStatus();

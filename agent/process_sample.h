@@ -22,6 +22,8 @@ struct ProcessSample {
   // milliseconds, because the kernel splits an exact sum in the proportion of sampled ticks.
   std::uint64_t user_ns = 0;
   std::uint64_t system_ns = 0;
+  // Of its children that ended and that it waited for, and of theirs.
+  std::uint64_t children_ns = 0;
   // Waiting for a CPU while runnable, sum over living threads: falls when a thread ends.
   std::uint64_t run_delay_ns = 0;
   std::uint64_t minor_faults = 0;

@@ -38,6 +38,7 @@ ProcessSample ToSample(const ppmm_task_record& record, std::uint64_t page_bytes)
   sample.ppid = static_cast<std::int32_t>(record.ppid);
   sample.start_ns = static_cast<std::int64_t>(record.start_boottime_ns / kTickNs * kTickNs);
   SplitCpuTime(record, &sample);
+  sample.children_ns = record.children_ns;
   sample.run_delay_ns = record.run_delay_ns;
   sample.minor_faults = record.minor_faults;
   sample.major_faults = record.major_faults;

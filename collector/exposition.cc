@@ -312,7 +312,7 @@ constexpr CounterFamily kCounterFamilies[] = {
      "Bytes sent and received over TCP."},
     {"ppmm_instance_network_transmit_bytes_total", "ppmm_application_network_bytes_total", "transmit", ""},
     {"ppmm_instance_cpu_seconds_total", "ppmm_application_cpu_seconds_total", "",
-     "CPU time of all processes, ended ones included."},
+     "CPU time of all processes, and of their children that ended unseen."},
 };
 constexpr absl::string_view kInstancePrefix = "ppmm_instance_";
 

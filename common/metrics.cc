@@ -274,7 +274,7 @@ const Metric kMetrics[] = {
      "a side that speaks unasked).",
      "first bytes of responses"},
     {"ppmm_instance_cpu_seconds_total", kCounter, kInstance, -6, "seconds", Resource::kCpu, kUtilization, kNoLabels, 0,
-     "CPU time of all processes, ended ones included.", "iter/task or /proc/PID/stat"},
+     "CPU time of all processes, and of their children that ended unseen.", "iter/task or /proc/PID/stat"},
     {"ppmm_instance_cpu_throttled_periods_total", kCounter, kInstance, 0, "", Resource::kCpu, kSaturation, kNoLabels,
      10, "Periods in which the control group was throttled.", "cgroup cpu.stat"},
     {"ppmm_instance_cpu_throttled_seconds_total", kCounter, kInstance, -6, "seconds", Resource::kCpu, kSaturation,

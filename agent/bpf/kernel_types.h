@@ -141,6 +141,8 @@ struct signal_struct {
 	struct list_head thread_head;
 	__u64 utime; /* of threads that ended, as all the sums below */
 	__u64 stime;
+	__u64 cutime; /* of children that ended and were waited for */
+	__u64 cstime;
 	unsigned long min_flt;
 	unsigned long maj_flt;
 	struct task_io_accounting ioac;

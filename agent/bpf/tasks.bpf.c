@@ -92,6 +92,7 @@ int dump_tasks(struct bpf_iter__task *ctx)
 	r.user_tick_ns = signal->utime;
 	r.system_tick_ns = signal->stime;
 	r.runtime_ns = signal->sum_sched_runtime;
+	r.children_ns = signal->cutime + signal->cstime;
 	r.minor_faults = signal->min_flt;
 	r.major_faults = signal->maj_flt;
 	r.read_bytes = signal->ioac.read_bytes;

@@ -15,6 +15,7 @@ struct ppmm_task_record {
 	__u64 user_tick_ns;
 	__u64 system_tick_ns;
 	__u64 runtime_ns;   /* exact */
+	__u64 children_ns;  /* of children that it waited for, and theirs */
 	__u64 run_delay_ns; /* living threads only: the kernel keeps no sum of the ended */
 	__u64 minor_faults;
 	__u64 major_faults;

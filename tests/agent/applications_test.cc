@@ -168,6 +168,19 @@ TEST_F(ApplicationsTest, CountsShortLivedProcessesToOther) {
   EXPECT_EQ(identifications_, 0);
 }
 
+TEST_F(ApplicationsTest, ChargesTheCpuOfChildrenThatNobodySawToTheirParent) {
+  AddProcess(10, "cgi").children_ns = 1'000'000;
+  Step();
+  Process(10).children_ns += 6'000'000;
+  AddProcess(11, "cgi", /*old=*/false).children_ns = 2'000'000;
+  EXPECT_EQ(Step().at("cgi cpu_seconds_total"), 6000);
+  std::int64_t total = 0;
+  for (int i = 0; i < 6; ++i) {
+    total += Step().at("cgi cpu_seconds_total");
+  }
+  EXPECT_EQ(total, 2000) << "once it is identified";
+}
+
 TEST_F(ApplicationsTest, IdentifiesAListenerAtOnceAndCountsItsConnections) {
   Step();
   AddProcess(40, "redis", /*old=*/false);

@@ -20,7 +20,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr char kStatTail[] =
-    " S 41 42 42 0 -1 4194560 1234 5 7 0 250 31 0 0 20 0 1 0 98765 10000000 300 18446744073709551615 1 1 0 0";
+    " S 41 42 42 0 -1 4194560 1234 5 7 0 250 31 40 2 20 0 1 0 98765 10000000 300 18446744073709551615 1 1 0 0";
 constexpr char kStatus[] =
     "Name:\tx\nUmask:\t0022\nUid:\t1001\t0\t0\t0\nRssAnon:\t     100 kB\nRssFile:\t      20 kB\nRssShmem:\t       3 "
     "kB\n";
@@ -86,6 +86,7 @@ TEST(ProcTaskScanner, ReadsEveryFieldOfAProcess) {
   EXPECT_EQ(sample.start_ns, 987650000000);
   EXPECT_EQ(sample.user_ns, 2500000000u);
   EXPECT_EQ(sample.system_ns, 310000000u);
+  EXPECT_EQ(sample.children_ns, 420000000u);
   EXPECT_EQ(sample.run_delay_ns, 222u);
   EXPECT_EQ(sample.minor_faults, 1234u);
   EXPECT_EQ(sample.major_faults, 7u);

@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "agent/ended_children.h"
 #include "agent/proc_task_scanner.h"
 #include "tests/bpf/child_process.h"
 
@@ -63,6 +64,7 @@ class TaskScannerTest : public ::testing::Test {
   }
 
   std::unique_ptr<TaskScanner> scanner_;
+  EndedChildren ended_children_;
 };
 
 TEST_F(TaskScannerTest, SeesEveryProcessOnceAndInOrder) {
@@ -126,6 +128,35 @@ TEST_F(TaskScannerTest, GivesTheCpuTimeThatGetrusageGives) {
   const ProcessSample sample = Scan(child.pid());
   const double expected = static_cast<double>(CpuNs(*truth));
   EXPECT_NEAR(static_cast<double>(sample.user_ns + sample.system_ns), expected, expected * 0.1 + 20e6);
+  munmap(truth, sizeof(rusage));
+}
+
+TEST_F(TaskScannerTest, FindsTheCpuTimeOfChildrenThatEndedBetweenTwoLooks) {
+  auto* truth =
+      static_cast<rusage*>(mmap(nullptr, sizeof(rusage), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  std::uint64_t charged_us = 0;
+  const auto look = [&](bool baseline, pid_t pid) {
+    std::vector<ProcessSample> samples;
+    ASSERT_TRUE(scanner_->Scan(&samples).ok());
+    for (const ProcessSample& sample : samples) {
+      ended_children_.Take(sample, baseline);
+    }
+    ended_children_.EndLook([&](std::int32_t charged, std::uint64_t us) { charged_us += charged == pid ? us : 0; });
+  };
+  look(true, 0);
+  const ChildProcess child([truth] {
+    for (int i = 0; i < 20; ++i) {
+      const pid_t pid = fork();
+      if (pid == 0) {
+        Burn(10 * kMs);
+        _exit(0);
+      }
+      waitpid(pid, nullptr, 0);
+    }
+    getrusage(RUSAGE_CHILDREN, truth);
+  });
+  look(false, child.pid());
+  EXPECT_NEAR(static_cast<double>(charged_us) * 1e3, static_cast<double>(CpuNs(*truth)), 1e6);
   munmap(truth, sizeof(rusage));
 }
 

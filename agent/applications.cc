@@ -137,9 +137,7 @@ void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
     auto [found, fresh] = processes_.try_emplace(sample.pid);
     Process& process = found->second;
     if (!fresh && process.last.start_ns != sample.start_ns) {  // the number was given to another process
-      if (process.instance == kPending) {
-        instances_[Other(now, recorder)].usage.Add(process.pending);
-      }
+      ChargeEnded(process, now, recorder);
       process = Process{};
       fresh = true;
     }
@@ -159,9 +157,7 @@ void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
       ++it;
       continue;
     }
-    if (it->second.instance == kPending) {
-      instances_[Other(now, recorder)].usage.Add(it->second.pending);
-    }
+    ChargeEnded(it->second, now, recorder);
     processes_.erase(it++);
   }
   ended_children_.EndLook([&](std::int32_t pid, std::uint64_t us) {
@@ -173,6 +169,18 @@ void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
 
 void ApplicationsSource::Charge(Process& process, const Usage& usage) {
   (process.instance == kPending ? process.pending : instances_[process.instance].usage).Add(usage);
+}
+
+void ApplicationsSource::ChargeEnded(const Process& process, absl::Time now, Recorder& recorder) {
+  if (process.instance != kPending) {
+    return;
+  }
+  const auto parent = processes_.find(process.last.ppid);
+  // A fork that ran nothing else does the work of its parent.
+  const bool fork = parent != processes_.end() && parent->second.instance != kPending && process.last.exe_inode != 0 &&
+                    parent->second.last.exe_inode == process.last.exe_inode &&
+                    parent->second.last.exe_device == process.last.exe_device;
+  instances_[fork ? parent->second.instance : Other(now, recorder)].usage.Add(process.pending);
 }
 
 void ApplicationsSource::IdentifySettled(absl::Time now, Recorder& recorder) {

@@ -155,6 +155,7 @@ class ApplicationsSource : public Source {
   void TakeProcesses(absl::Time now, Recorder& recorder);
   Usage Increments(const Process& process, const ProcessSample& sample) const;
   void Charge(Process& process, const Usage& usage);
+  void ChargeEnded(const Process& process, absl::Time now, Recorder& recorder);
   void IdentifySettled(absl::Time now, Recorder& recorder);
   void IdentifyProcess(Process& process, absl::Time now, Recorder& recorder);
   InstanceIndex InstanceFor(const ApplicationsInputs::Identified& identified, absl::Time started, absl::Time now,

@@ -168,6 +168,22 @@ TEST_F(ApplicationsTest, CountsShortLivedProcessesToOther) {
   EXPECT_EQ(identifications_, 0);
 }
 
+TEST_F(ApplicationsTest, AForkThatEndsBeforeItIsIdentifiedBelongsToItsParent) {
+  AddProcess(10, "cgi").exe_inode = 77;
+  Step();
+  AddProcess(11, "cgi", /*old=*/false).user_ns = 4'000'000;
+  Process(11).ppid = 10;
+  Process(11).exe_inode = 77;
+  AddProcess(12, "convert", /*old=*/false).user_ns = 3'000'000;
+  Process(12).ppid = 10;
+  Process(12).exe_inode = 78;
+  Step();
+  processes_.resize(1);
+  const auto values = Step();
+  EXPECT_EQ(values.at("cgi cpu_seconds_total"), 4000);
+  EXPECT_EQ(values.at("~other cpu_seconds_total"), 3000);
+}
+
 TEST_F(ApplicationsTest, ChargesTheCpuOfChildrenThatNobodySawToTheirParent) {
   AddProcess(10, "cgi").children_ns = 1'000'000;
   Step();

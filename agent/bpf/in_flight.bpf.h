@@ -31,7 +31,8 @@ __u64 latest_look_ns = 0;
 /*
  * Whether a request was received and not answered, from what the socket itself knows, so that it shows what our hooks
  * missed. Received and sent are compared by ticks of the kernel. Within the same tick, an acknowledgement that is still
- * owed, or was sent because it was late, shows that no answer took it along.
+ * owed, or was sent because it was late, shows that no answer took it along; but not after the client said that nothing
+ * follows, since that is to be acknowledged too.
  */
 static __always_inline bool owes_an_answer(const struct sock *sk, struct tcp_sock *tcp)
 {
@@ -43,6 +44,8 @@ static __always_inline bool owes_an_answer(const struct sock *sk, struct tcp_soc
 		return tcp->bytes_received > 0;
 	if (received_after)
 		return received_after > 0;
+	if (sk->sk_shutdown & RCV_SHUTDOWN)
+		return false;
 	return (tcp->inet_conn.icsk_ack.pending & 1) || !tcp->inet_conn.icsk_ack.pingpong;
 }
 

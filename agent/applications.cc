@@ -361,7 +361,7 @@ void ApplicationsSource::TakeListeners(absl::Time now, Recorder& recorder) {
     if (instance != nullptr) {
       instance->has_sockets = true;
       instance->turns.Add(listener.turns.Since(totals.turns), listener.tells_errors, std::exchange(totals.times, {}),
-                          std::exchange(totals.aged_ns, 0));
+                          std::exchange(totals.aged_ns, 0), listener.in_flight_known);
       totals.turns = listener.turns;
       instance->accepted += Rise(listener.accepted_total, totals.accepted);
       instance->received += Rise(listener.bytes_in_total, totals.received);

@@ -13,9 +13,9 @@ std::string FormatAddress(const IpAddress& address) {
 
 namespace {
 constexpr std::uint64_t TurnTotals::*kTurnTotals[] = {
-    &TurnTotals::begun,     &TurnTotals::answered,     &TurnTotals::unanswered,
-    &TurnTotals::set_aside, &TurnTotals::errors,       &TurnTotals::pipelined,
-    &TurnTotals::streams,   &TurnTotals::in_flight_ns, &TurnTotals::owed_ns};
+    &TurnTotals::begun,   &TurnTotals::answered,  &TurnTotals::unanswered, &TurnTotals::set_aside,
+    &TurnTotals::errors,  &TurnTotals::pipelined, &TurnTotals::streams,    &TurnTotals::in_flight_ns,
+    &TurnTotals::owed_ns, &TurnTotals::hooked_ns};
 }  // namespace
 
 TurnTotals TurnTotals::Since(const TurnTotals& before) const {

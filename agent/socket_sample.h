@@ -46,11 +46,14 @@ struct TurnTotals {
   // Connections that were found to be pipelined; to be multiplexed or upgraded. They have no turns from there on.
   std::uint64_t pipelined = 0;
   std::uint64_t streams = 0;
-  // Requests in flight times how long, as a timer of the kernel saw it at instants (SocketScanner::looked_ns()). 0 of
-  // Unix sockets: a request begins to count there when it is answered, since no hook tells of a connection's end.
+  // Requests in flight times how long, as a timer of the kernel saw it at instants (SocketScanner::looked_ns()). Stands
+  // still while it cannot be compared with times; so always of Unix sockets: a request begins to count there when it is
+  // answered, since no hook tells of a connection's end.
   std::uint64_t in_flight_ns = 0;
   // The same, as the sockets themselves showed it at each poll: received and not answered.
   std::uint64_t owed_ns = 0;
+  // The same at the same polls, as our hooks showed it.
+  std::uint64_t hooked_ns = 0;
 
   // What came since `before`; totals of a scanner never fall.
   TurnTotals Since(const TurnTotals& before) const;
@@ -92,6 +95,8 @@ struct ListenerSample {
   // response times that ended, and the ages of what is open. By Little's law it is what in_flight_ns and owed_ns rise
   // by.
   std::int64_t aged_ns = 0;
+  // Whether a timer looks at what is in flight, and what it sees can be compared with aged_ns.
+  bool in_flight_known = false;
   // True: connections that came and went between two polls are missing in the totals.
   bool estimated = false;
 };

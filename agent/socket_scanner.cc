@@ -145,7 +145,8 @@ void ToSample(const ppmm_slot& slot, std::uint64_t poll_number, ListenerSample* 
                    .pipelined = Load(slot.pipelined),
                    .streams = Load(slot.streams),
                    .in_flight_ns = Load(slot.in_flight_ns),
-                   .owed_ns = Load(slot.owed_ns)};
+                   .owed_ns = Load(slot.owed_ns),
+                   .hooked_ns = Load(slot.hooked_ns)};
   const std::uint32_t protocol = Load(slot.protocol);
   sample->tells_errors = ppmm_protocol_tells_errors(protocol) != 0;
   sample->estimated = false;
@@ -205,6 +206,7 @@ struct SocketScanner::Impl {
     std::memset(&slot, 0, sizeof(slot));
     observed_before[number] = 0;
     ages[number] = {};
+    uncompared[number] = {};
     if (group != 0 && bpf_map_update_elem(bpf_map__fd(skeleton->maps.free_groups), nullptr, &group, BPF_ANY) != 0) {
       return BpfStatus(errno, "BPF sockets: give a group of histograms back");
     }
@@ -254,14 +256,41 @@ struct SocketScanner::Impl {
     return aged;
   }
 
+  // Times in the common histogram, and requests that are counted when they are answered, say nothing of what is in
+  // flight; nor does a timer that never looked.
+  void LeaveOutWhatCannotBeCompared(std::uint32_t number, bool looked, ListenerSample* sample) {
+    Uncompared& slot = uncompared[number];
+    sample->in_flight_known = looked && sample->protocol == SocketProtocol::kTcp &&
+                              (sample->turns.answered == 0 || Load(slots[number].group) != 0);
+    for (std::size_t i = 0; i < kSeen.size(); ++i) {
+      std::uint64_t& total = sample->turns.*kSeen[i];
+      if (!sample->in_flight_known) {
+        slot.left_out[i] += total - slot.last[i];
+      }
+      slot.last[i] = total;
+      total -= slot.left_out[i];
+    }
+    if (!sample->in_flight_known) {
+      sample->aged_ns = 0;
+    }
+  }
+
   struct Ages {
     std::uint64_t open = 0;
     std::uint64_t untimed = 0;
+  };
+  static constexpr std::array<std::uint64_t TurnTotals::*, 3> kSeen = {&TurnTotals::in_flight_ns, &TurnTotals::owed_ns,
+                                                                       &TurnTotals::hooked_ns};
+  // Of these totals of a slot.
+  struct Uncompared {
+    std::array<std::uint64_t, kSeen.size()> last = {};
+    std::array<std::uint64_t, kSeen.size()> left_out = {};
   };
 
   sockets_bpf* skeleton = nullptr;
   ppmm_slot* slots = nullptr;
   std::array<Ages, PPMM_SLOTS> ages = {};
+  std::array<Uncompared, PPMM_SLOTS> uncompared = {};
   std::uint64_t polled_ns = 0;
   std::array<std::uint64_t, PPMM_SLOTS> observed_before = {};
   std::uint32_t groups_used = 1;  // the highest ever, and one
@@ -366,6 +395,7 @@ absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
   impl_->polled_ns = now;
   const absl::Status status = impl_->Run(impl_->skeleton->links.poll);
   impl_->skeleton->bss->since_poll_ns = 0;
+  const bool looked = Load(impl_->skeleton->bss->looked_ns) > 0;
   const std::uint32_t highest = std::min<std::uint32_t>(Load(impl_->skeleton->bss->highest_slot), PPMM_SLOTS - 1);
   for (std::uint32_t number = 1; status.ok() && number <= highest; ++number) {
     if (Load(impl_->slots[number].cookie) == 0) {
@@ -379,12 +409,7 @@ absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
     ToSample(impl_->slots[number], poll_number, &(*out)[filled]);
     RETURN_IF_ERROR(impl_->TakeTimes(number, &mapped, &(*out)[filled].times));
     (*out)[filled].aged_ns = impl_->Aged(number, poll_number, (*out)[filled].times.total);
-    // Times in the common histogram, and requests that are counted when they are answered, cannot be checked.
-    if ((sample.turns.answered > 0 && impl_->slots[number].group == 0) || sample.protocol == SocketProtocol::kUnix) {
-      (*out)[filled].turns.in_flight_ns = 0;
-      (*out)[filled].turns.owed_ns = 0;
-      (*out)[filled].aged_ns = 0;
-    }
+    impl_->LeaveOutWhatCannotBeCompared(number, looked, &(*out)[filled]);
     ++filled;
     if (!sample.listening && sample.open_connections == 0) {
       RETURN_IF_ERROR(impl_->Free(number));

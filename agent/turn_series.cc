@@ -7,12 +7,24 @@
 #include "common/metrics.h"
 
 namespace ppmm {
+namespace {
 
-void TurnSeries::Add(const TurnTotals& turns, bool tells_errors, const ResponseTimes& times, std::int64_t aged_ns) {
+// Takes the whole microseconds away; none while less than nothing is there.
+std::uint64_t TakeMicroseconds(std::int64_t* ns) {
+  const std::int64_t us = std::max<std::int64_t>(0, *ns / 1000);
+  *ns -= us * 1000;
+  return static_cast<std::uint64_t>(us);
+}
+
+}  // namespace
+
+void TurnSeries::Add(const TurnTotals& turns, bool tells_errors, const ResponseTimes& times, std::int64_t aged_ns,
+                     bool in_flight_known) {
   turns_.Add(turns);
   times_.Merge(times);
   tells_errors_ |= tells_errors;
   aged_ns_ += aged_ns;
+  in_flight_known_ |= in_flight_known;
 }
 
 void TurnSeries::Record(EntityHandle entity, Recorder& recorder) {
@@ -47,11 +59,28 @@ void TurnSeries::Record(EntityHandle entity, Recorder& recorder) {
   recorder.Histogram(kinds_[1], times_.wait);
   recorder.Histogram(kinds_[2], times_.service);
   recorder.Histogram(kinds_[3], times_.full);
+  RecordInFlight(entity, recorder);
   by_timer_.Add(static_cast<std::int64_t>(turns_.in_flight_ns), aged_ns_);
   by_sockets_.Add(static_cast<std::int64_t>(turns_.owed_ns), aged_ns_);
   turns_ = {};
   times_ = {};
   aged_ns_ = 0;
+}
+
+void TurnSeries::RecordInFlight(EntityHandle entity, Recorder& recorder) {
+  if (!in_flight_known_) {
+    return;
+  }
+  if (in_flight_time_ == 0) {
+    in_flight_time_ = recorder.AddSeries(entity, MetricNamed("ppmm_instance_requests_in_flight_seconds_total"));
+    elapsed_ = recorder.AddSeries(entity, MetricNamed("ppmm_instance_requests_elapsed_seconds_total"));
+  }
+  // The timer sees what our hooks counted, but often; the sockets show at each step what they missed.
+  in_flight_rest_ns_ += static_cast<std::int64_t>(turns_.in_flight_ns) + static_cast<std::int64_t>(turns_.owed_ns) -
+                        static_cast<std::int64_t>(turns_.hooked_ns);
+  elapsed_rest_ns_ += aged_ns_;
+  recorder.Increment(in_flight_time_, TakeMicroseconds(&in_flight_rest_ns_));
+  recorder.Increment(elapsed_, TakeMicroseconds(&elapsed_rest_ns_));
 }
 
 void TurnSeries::RecordLaw(EntityHandle entity, Recorder& recorder) {

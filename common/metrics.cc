@@ -316,8 +316,18 @@ const Metric kMetrics[] = {
      "computed"},
     {"ppmm_instance_read_bytes_total", kCounter, kInstance, 0, "bytes", Resource::kDisk, kUtilization, kNoLabels, 0,
      "Bytes read from storage.", "iter/task or /proc/PID/io"},
+    {"ppmm_instance_requests_elapsed_seconds_total", kCounter, kInstance, -6, "seconds", Resource::kNone, kOther,
+     kNoLabels, 0,
+     "By how much the requests of ppmm_instance_requests_in_flight_seconds_total grew older, by their response times: "
+     "those that were answered, those that ended without an answer, and those that wait for one.",
+     "hooks where data arrive and where the application writes"},
     {"ppmm_instance_requests_in_flight", kGauge, kInstance, 0, "", Resource::kNone, kSaturation, kNoLabels, 0,
      "Requests that arrived and are not answered yet.", "hooks where data arrive and where the application writes"},
+    {"ppmm_instance_requests_in_flight_seconds_total", kCounter, kInstance, -6, "seconds", Resource::kNone, kOther,
+     kNoLabels, 0,
+     "Requests in flight times how long: as a timer of the kernel saw them about 100 times a second, corrected by what "
+     "the sockets themselves show each second. Its rate is the mean number in flight. Not of Unix sockets.",
+     "in-kernel timer, socket storage by iter/bpf_sk_storage_map"},
     {"ppmm_instance_requests_total", kCounter, kInstance, 0, "", Resource::kNone, kThroughput, kNoLabels, 0,
      "Requests answered.", "hooks where data arrive and where the application writes"},
     {"ppmm_instance_requests_unanswered_total", kCounter, kInstance, 0, "", Resource::kNone, kErrors, kNoLabels, 0,

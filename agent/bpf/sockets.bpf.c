@@ -304,8 +304,10 @@ static __always_inline void see_requests(struct sock *sk, const struct note *not
 		slot->aged = poll_number;
 		slot->open_ns = 0;
 	}
-	if (note->turn.arrived_ns)
+	if (note->turn.arrived_ns) {
 		slot->open_ns += bpf_ktime_get_ns() - note->turn.arrived_ns;
+		slot->hooked_ns += since_poll_ns;
+	}
 	if (owes_an_answer(sk, tcp))
 		slot->owed_ns += since_poll_ns;
 }

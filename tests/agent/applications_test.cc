@@ -287,6 +287,34 @@ TEST_F(ApplicationsTest, RequestsInFlightThatDisagreeWithTheirTimesAreToldAsAFau
   EXPECT_EQ(told, 1);
 }
 
+TEST_F(ApplicationsTest, TimeInFlightIsToldByTheTimerAndByResponseTimesWhereATimerLooks) {
+  Step();
+  AddProcess(40, "redis", /*old=*/false);
+  ListenerSample listener;
+  listener.id = 1;
+  listener.owner_pid = 40;
+  listeners_.push_back(listener);
+  listeners_[0].turns.begun = listeners_[0].turns.answered = 4;
+  listeners_[0].times.total.Add(1'000'000, 4);
+  EXPECT_FALSE(Step().contains("redis requests_in_flight_seconds_total")) << "no timer looked";
+
+  listeners_[0].in_flight_known = true;
+  listeners_[0].turns.in_flight_ns = 3'000'600;
+  listeners_[0].turns.owed_ns = 1'500'000;
+  listeners_[0].turns.hooked_ns = 1'000'000;
+  listeners_[0].aged_ns = 4'000'400;
+  auto values = Step();
+  EXPECT_EQ(values.at("redis requests_in_flight_seconds_total"), 3500);
+  EXPECT_EQ(values.at("redis requests_elapsed_seconds_total"), 4000);
+  listeners_[0].turns.in_flight_ns += 400;
+  listeners_[0].aged_ns = -1'000'000;
+  values = Step();
+  EXPECT_EQ(values.at("redis requests_in_flight_seconds_total"), 1) << "what was left";
+  EXPECT_EQ(values.at("redis requests_elapsed_seconds_total"), 0) << "a counter does not fall";
+  listeners_[0].aged_ns = 1'500'000;
+  EXPECT_EQ(Step().at("redis requests_elapsed_seconds_total"), 500) << "but takes back what was told too early";
+}
+
 TEST_F(ApplicationsTest, TimesOfAListenerWhoseOwnerIsNotKnownYetWaitForIt) {
   Step();
   ListenerSample listener;

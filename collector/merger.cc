@@ -31,7 +31,7 @@ std::int64_t ApplicationMinuteRow::*PooledColumn(const Metric* metric) {
     const Metric* metric;
     std::int64_t ApplicationMinuteRow::*member;
   };
-  static const std::array<Column, 8> kColumns = {{
+  static const std::array<Column, 10> kColumns = {{
       {&MetricNamed("ppmm_instance_requests_total"), &ApplicationMinuteRow::requests},
       {&MetricNamed("ppmm_instance_errors_total"), &ApplicationMinuteRow::errors},
       {&MetricNamed("ppmm_instance_response_time_seconds"), &ApplicationMinuteRow::timed},  // of kind total only
@@ -40,6 +40,8 @@ std::int64_t ApplicationMinuteRow::*PooledColumn(const Metric* metric) {
       {&MetricNamed("ppmm_instance_network_receive_bytes_total"), &ApplicationMinuteRow::traffic},
       {&MetricNamed("ppmm_instance_network_transmit_bytes_total"), &ApplicationMinuteRow::traffic},
       {&MetricNamed("ppmm_instance_cpu_seconds_total"), &ApplicationMinuteRow::cpu_us},  // its scale is 10^-6
+      {&MetricNamed("ppmm_instance_requests_in_flight_seconds_total"), &ApplicationMinuteRow::in_flight_us},
+      {&MetricNamed("ppmm_instance_requests_elapsed_seconds_total"), &ApplicationMinuteRow::elapsed_us},
   }};
   for (const Column& column : kColumns) {
     if (column.metric == metric) {

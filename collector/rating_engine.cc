@@ -201,6 +201,7 @@ absl::Status RatingEngine::SetScopes(Facts& facts) {
   since(Source::kForecasts) = scopes.started_s;
   since(Source::kDayCounts) = scopes.counted_since_s;
   since(Source::kResponseTimes) = scopes.timed_since_s;
+  since(Source::kInFlight) = scopes.timed_since_s;
   since(Source::kReleases) = scopes.timed_since_s;
   since(Source::kWatchdog) = scopes.watchdog_since_s;
   return absl::OkStatus();

@@ -437,13 +437,23 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> BuildDay(const DayScopes& scopes, St
   ASSIGN_OR_RETURN(const std::vector<ApplicationMinuteRow> minutes,
                    reader.ApplicationMinutes(0, begin, begin + kMinutesPerDay));
   std::map<ApplicationId, ConstantTimes> constant;
+  std::map<ApplicationId, LittleIntervals> little;
   for (const ApplicationMinuteRow& row : minutes) {
     const auto application = facts.find({ScopeKind::kApplication, row.application});
     if (application != facts.end()) {
       AddMinute(row, timeable[row.application], application->second);
       constant[row.application].Add(row);
       application->second.synthetic = constant[row.application].AreSynthetic() ? 1 : 0;
+      LittleRest rest;
+      if (extras.rests != nullptr) {
+        const auto known = extras.rests->find(row.application);
+        rest = known == extras.rests->end() ? rest : known->second;
+      }
+      little.try_emplace(row.application, rest).first->second.Add(row.requests, row.in_flight_us, row.elapsed_us);
     }
+  }
+  for (const auto& [id, intervals] : little) {
+    intervals.SetFacts(facts.at({ScopeKind::kApplication, id}));
   }
   ASSIGN_OR_RETURN(const std::vector<PeerDayRow> peers, reader.PeersOf(day));
   for (const auto& [id, connections] : ServedOthers(peers, scopes.addresses)) {

@@ -12,6 +12,7 @@
 
 #include "collector/facts/bits.h"
 #include "collector/facts/day_facts.h"
+#include "collector/facts/little_intervals.h"
 #include "collector/facts/served_others.h"
 #include "collector/forecast/day_forecasts.h"
 #include "collector/state.h"
@@ -64,8 +65,11 @@ struct RunningCpu {
   std::map<HostKey, std::int64_t> cpu_us;
 };
 
+using LittleRests = std::map<ApplicationId, LittleRest>;
+
 // What a day is counted with, besides its rows. Null: without.
 struct DayExtras {
+  const LittleRests* rests = nullptr;             // of the day before
   RunningCpu* running = nullptr;                  // of a day that is not over
   std::map<HostKey, HostValues>* used = nullptr;  // set to what the resources of each host used; not with `running`
   bool reopened = false;                          // it was sealed before (reopened.h)

@@ -119,9 +119,14 @@ struct DayFacts {
   std::int64_t percentile_enough_24h = 0;
   std::int64_t percentile_intervals_7d = 0;
   std::int64_t percentile_enough_7d = 0;
-  std::int64_t little_intervals = 0;      // intervals of RSP-005 that ended this day
-  std::int64_t little_within = 0;         // of these, N = X * R within 25 %
-  std::int64_t little_half_off = 0;       // of these, off by a factor of 2 or more
+  std::int64_t in_flight_minutes = 0;  // requests in flight were seen apart from their times
+  // Intervals of RSP-005 that ended this day, and what the last one that did not carries into the next (request-time;
+  // little_intervals.h).
+  std::int64_t little_intervals = 0;
+  std::int64_t little_within = 0;    // of these, N = X * R within 25 %
+  std::int64_t little_half_off = 0;  // of these, off by a factor of 2 or more
+  std::int64_t little_rest_in_flight_us = 0;
+  std::int64_t little_rest_elapsed_us = 0;
   std::int64_t synthetic = 0;             // yes: constant or impossible response times
   std::int64_t served_others = 0;         // connections from other applications or hosts
   std::int64_t origin = 0;                // in force at the end of the day; ppmm.wire.Origin

@@ -105,6 +105,45 @@ absl::Status SetPercentiles(StoreReader& reader, Day day, Day as_of, Day since, 
   return absl::OkStatus();
 }
 
+// Sets the intervals of RSP-005 of the days after a day, as far as what it carries into them changed.
+absl::Status SetLaterIntervals(StoreReader& reader, Day day, Day as_of, DayRows& out) {
+  if (day >= as_of) {
+    return absl::OkStatus();
+  }
+  const std::map<ScopeId, DayFacts> of_day = out.facts[day];
+  for (const auto& [scope, facts] : of_day) {
+    if (scope.kind != ScopeKind::kApplication) {
+      continue;
+    }
+    ASSIGN_OR_RETURN(const std::optional<DayFacts> written, reader.GetFactDay(day, scope));
+    LittleRest before = written.has_value() ? LittleRestOf(*written) : LittleRest();
+    LittleRest after = LittleRestOf(facts);
+    for (Day of = day + 1; of <= as_of && before != after; ++of) {
+      std::optional<DayFacts> later;
+      if (const auto known = out.facts[of].find(scope); known != out.facts[of].end()) {
+        later = known->second;
+      } else {
+        ASSIGN_OR_RETURN(later, reader.GetFactDay(of, scope));
+      }
+      if (!later.has_value()) {
+        break;
+      }
+      LittleIntervals intervals(after);
+      const std::int64_t begin = std::int64_t{of} * kMinutesPerDay;
+      ASSIGN_OR_RETURN(const std::vector<ApplicationMinuteRow> minutes,
+                       reader.ApplicationMinutes(scope.number, begin, begin + kMinutesPerDay));
+      for (const ApplicationMinuteRow& minute : minutes) {
+        intervals.Add(minute.requests, minute.in_flight_us, minute.elapsed_us);
+      }
+      before = LittleRestOf(*later);
+      intervals.SetFacts(*later);
+      after = LittleRestOf(*later);
+      out.facts[of][scope] = *later;
+    }
+  }
+  return absl::OkStatus();
+}
+
 // Whether an application served others by its facts around a day.
 absl::StatusOr<bool> ServesOthers(StoreReader& reader, ScopeId application, Day day,
                                   const std::map<ScopeId, DayFacts>& newest) {
@@ -151,12 +190,27 @@ absl::StatusOr<std::map<ScopeId, DayFacts>> DayKeeper::Current(Day day, absl::Ti
   const DayScopes scopes = CopyScopes();
   const bool reopened = IsReopened(day);
   ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> reader, store_->OpenReader());
+  if (rests_of_ != day) {
+    ASSIGN_OR_RETURN(rests_, RestsOf(*reader, day - 1));
+    rests_of_ = day;
+  }
   using DayMap = std::map<ScopeId, DayFacts>;
   ASSIGN_OR_RETURN(DayMap facts, BuildDay(scopes, *reader, day, absl::ToUnixSeconds(now) / 60, attributes_,
-                                          {.running = &running_, .reopened = reopened}));
+                                          {.rests = &rests_, .running = &running_, .reopened = reopened}));
   RETURN_IF_ERROR(SetRunningPercentiles(*reader, day, now, facts));
   RETURN_IF_ERROR(SetReleases(*reader, day, absl::ToUnixSeconds(now) / 60, facts, facts[kOrganizationScope]).status());
   return facts;
+}
+
+absl::StatusOr<LittleRests> DayKeeper::RestsOf(StoreReader& reader, Day day) {
+  LittleRests rests;
+  RETURN_IF_ERROR(reader.ScanFactDays(day, day + 1, [&rests](Day, ScopeId scope, const DayFacts& facts) {
+    if (const LittleRest rest = LittleRestOf(facts); rest != LittleRest()) {
+      rests[scope.number] = rest;
+    }
+    return absl::OkStatus();
+  }));
+  return rests;
 }
 
 absl::StatusOr<bool> DayKeeper::SetReleases(StoreReader& reader, Day day, std::int64_t until_minute,
@@ -265,8 +319,9 @@ absl::Status DayKeeper::Write(Day day) {
   }
   const auto rows = std::make_shared<DayRows>();
   std::map<HostKey, HostValues> used;
+  ASSIGN_OR_RETURN(const LittleRests rests, RestsOf(*reader, day - 1));
   ASSIGN_OR_RETURN(rows->facts[day], BuildDay(scopes, *reader, day, std::int64_t{day + 1} * kMinutesPerDay, attributes_,
-                                              {.used = &used, .reopened = reopened}));
+                                              {.rests = &rests, .used = &used, .reopened = reopened}));
   // Two windows: warnings that are judged now began within the last one, and each looks at the day before.
   ASSIGN_OR_RETURN(std::vector<ForecastRow> kept, reader->Forecasts(day - 2 * kForecastWindowDays, as_of + 1));
   rows->forecasts = ForecastDay(day, used, kept);
@@ -276,6 +331,7 @@ absl::Status DayKeeper::Write(Day day) {
   }
   RETURN_IF_ERROR(KeepWhatIsSealed(day, rows->facts[day]));
   RETURN_IF_ERROR(SetPercentiles(*reader, day, as_of, TimedSince(), *rows));
+  RETURN_IF_ERROR(SetLaterIntervals(*reader, day, as_of, *rows));
   for (Day of = std::max(day - kReleaseDays, 0); of <= std::min(as_of, day); ++of) {
     const auto known = rows->facts[of].find(kOrganizationScope);
     std::optional<DayFacts> organization;
@@ -293,6 +349,7 @@ absl::Status DayKeeper::Write(Day day) {
     }
   }
   contexts_of_ = 0;  // made of days before, one of which is written now
+  rests_of_ = 0;
   kept.erase(std::remove_if(kept.begin(), kept.end(),
                             [&](const ForecastRow& row) { return row.day == day && by_host->contains(row.host); }),
              kept.end());

@@ -45,10 +45,15 @@ class DayKeeper {
   // Sets the intervals of RSP-002 of a day that is not over.
   absl::Status SetRunningPercentiles(StoreReader& reader, Day day, absl::Time now, std::map<ScopeId, DayFacts>& facts);
 
+  // What the intervals of RSP-005 carried out of the day.
+  static absl::StatusOr<LittleRests> RestsOf(StoreReader& reader, Day day);
+
   RunningCpu running_;
   // Of the applications on `contexts_of_`; kept while no day before it is written again.
   std::map<std::uint32_t, PercentileContext> contexts_;
   Day contexts_of_ = 0;
+  LittleRests rests_;  // of the day before `rests_of_`; kept as long
+  Day rests_of_ = 0;
 
   State* const state_;
   Store* const store_;

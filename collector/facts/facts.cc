@@ -95,6 +95,7 @@ constexpr SumRow kSumRows[] = {
     {Sum::kPercentileEnough24h, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_enough_24h; }},
     {Sum::kPercentileIntervals7d, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_intervals_7d; }},
     {Sum::kPercentileEnough7d, kOfApplication, k28, [](const DayFacts& f) { return f.percentile_enough_7d; }},
+    {Sum::kInFlightMinutes, kOfApplication, k28, [](const DayFacts& f) { return f.in_flight_minutes; }},
     {Sum::kLittleIntervals, kOfApplication, k28, [](const DayFacts& f) { return f.little_intervals; }},
     {Sum::kLittleWithin, kOfApplication, k28, [](const DayFacts& f) { return f.little_within; }},
     {Sum::kLittleHalfOff, kOfApplication, k28, [](const DayFacts& f) { return f.little_half_off; }},

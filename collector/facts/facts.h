@@ -70,6 +70,7 @@ enum class Sum : std::uint8_t {
   kPercentileEnough24h,
   kPercentileIntervals7d,
   kPercentileEnough7d,
+  kInFlightMinutes,
   kLittleIntervals,
   kLittleWithin,
   kLittleHalfOff,

@@ -259,12 +259,7 @@ class Evaluation {
         return days == 0 && Get(Sum::kTimeableMinutes) == 0 ? NoTraffic() : Value(days);
       }
       case catalogue::EVALUATOR_LITTLE:
-        if (!Has(Source::kInFlight)) {
-          return Missing("requests in flight are not observed apart from their times yet");
-        }
-        return Get(Sum::kLittleIntervals) < kLittleIntervals
-                   ? Without(State::kNotApplicable, "fewer than 30 intervals with enough requests in flight")
-                   : Value(Get(Sum::kLittleWithin), Get(Sum::kLittleIntervals));
+        return LittlesLaw();
       case catalogue::EVALUATOR_NOT_SYNTHETIC:
         return Value(Get(Sum::kSyntheticDays));
       default: {  // EVALUATOR_NAMED
@@ -283,6 +278,21 @@ class Evaluation {
     return now_ < begun_ + absl::Hours(24) * criterion_.decidable_after_days
                ? Without(State::kUndecided, "no traffic yet")
                : Without(State::kNotApplicable, "no traffic in this window");
+  }
+
+  Measured LittlesLaw() {
+    if (!Has(Source::kInFlight) || (Get(Sum::kInFlightMinutes) == 0 && Get(Sum::kTimedRequests) > 0)) {
+      return NoSource(begun_,
+                      "its requests in flight are not observed: its agents are older than that or have no timer, or "
+                      "only Unix sockets are used");
+    }
+    const std::int64_t intervals = Get(Sum::kLittleIntervals);
+    if (intervals >= kLittleIntervals) {
+      return Value(Get(Sum::kLittleWithin), intervals);
+    }
+    return now_ < begun_ + absl::Hours(24) * criterion_.decidable_after_days
+               ? Without(State::kUndecided, "fewer than 30 intervals with enough requests in flight yet")
+               : Without(State::kNotApplicable, "fewer than 30 intervals with enough requests in flight");
   }
 
   Measured TimedMinutes() const {
@@ -590,6 +600,7 @@ constexpr Need kNeeds[] = {
     {catalogue::EVALUATOR_USER_VANTAGE, Sum::kTimedRequests},
     {catalogue::EVALUATOR_USER_VANTAGE, Sum::kSyntheticDays},
     {catalogue::EVALUATOR_RESPONSE_RULE_PROVEN, Sum::kResponseRuleProvenDays},
+    {catalogue::EVALUATOR_LITTLE, Sum::kInFlightMinutes},
     {catalogue::EVALUATOR_LITTLE, Sum::kLittleIntervals},
     {catalogue::EVALUATOR_LITTLE, Sum::kLittleWithin},
     {catalogue::EVALUATOR_LITTLE, Sum::kLittleHalfOff},
@@ -670,6 +681,9 @@ std::string InWords(const Criterion& criterion, const Measured& measured) {
       return absl::StrCat(ShareInWords(measured.numerator, measured.denominator), " of intervals of ",
                           measured.interval_hours == 168 ? "7 d" : absl::StrCat(measured.interval_hours, " h"),
                           " hold 59 samples (", measured.numerator, " of ", measured.denominator, ")");
+    case catalogue::EVALUATOR_LITTLE:
+      return absl::StrCat("N = X R within 25 % in ", ShareInWords(measured.numerator, measured.denominator),
+                          " of intervals (", measured.numerator, " of ", measured.denominator, ")");
     case catalogue::EVALUATOR_USER_VANTAGE:
       return absl::StrCat("on the arrival clock, or nearer to the user, on ", measured.numerator, " of ",
                           criterion.window_days, " days");

@@ -210,8 +210,10 @@ struct ApplicationMinuteRow {
   std::int64_t errors = 0;
   std::int64_t timed = 0;        // requests with a response time
   std::int64_t independent = 0;  // connections, counted by sockets
-  std::int64_t in_flight_sum = 0;
-  std::int64_t in_flight_count = 0;
+  // Request-time of the same requests, those of Unix sockets left out: as a timer saw them in flight, and as their
+  // times say. Both 0: not observed. The columns are in_flight_sum and in_flight_count.
+  std::int64_t in_flight_us = 0;
+  std::int64_t elapsed_us = 0;
   std::int64_t response_sum = 0;  // nanoseconds
   std::int64_t traffic = 0;       // bytes, counted by sockets
   std::int64_t cpu_us = 0;

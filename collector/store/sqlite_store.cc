@@ -522,7 +522,7 @@ class SqliteStore : public Reads<Store> {
                "response_sum = old.response_sum + excluded.response_sum, traffic = old.traffic + excluded.traffic, "
                "cpu_us = old.cpu_us + excluded.cpu_us, unparsed = old.unparsed + excluded.unparsed",
                RowId(row.minute, row.application), row.requests, row.errors, row.timed, row.independent,
-               row.in_flight_sum, row.in_flight_count, row.response_sum, row.traffic, row.cpu_us, row.unparsed);
+               row.in_flight_us, row.elapsed_us, row.response_sum, row.traffic, row.cpu_us, row.unparsed);
   }
   absl::Status Put(const TotalRow& row) override {
     return Run(*connection_,

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -107,6 +108,10 @@ WorldAgent::WorldAgent(const HostScript* script, int machine, int number)
       AddLine(entity, "ppmm_instance_errors_total", {}, &application);
       AddLine(entity, "ppmm_instance_response_time_seconds", {"total"}, &application);
       AddLine(entity, "ppmm_instance_response_time_seconds", {"wait"}, &application);
+      if (application.seen_percent >= 0) {
+        AddLine(entity, "ppmm_instance_requests_elapsed_seconds_total", {}, &application);
+        AddLine(entity, "ppmm_instance_requests_in_flight_seconds_total", {}, &application);
+      }
     }
     if (application.unparsed) {
       AddLine(entity, "ppmm_instance_connections_without_times_total", {"streams"}, &application);
@@ -250,6 +255,13 @@ std::int64_t WorldAgent::ValueOf(const Line& line, int minute, int step) const {
   }
   if (name == "ppmm_instance_errors_total") {
     return RequestsOf(line, minute) / 4;
+  }
+  if (name == "ppmm_instance_requests_elapsed_seconds_total" ||
+      name == "ppmm_instance_requests_in_flight_seconds_total") {
+    const ApplicationScript& application = *line.application;
+    const auto elapsed_us = static_cast<std::int64_t>(TimesOf(line, minute, step).sum_ns() / 1000);
+    const int seen = In(application.misseen, minute) ? application.misseen_percent : application.seen_percent;
+    return absl::StrContains(name, "elapsed") ? elapsed_us : elapsed_us * seen / 100;
   }
   if (name == "ppmm_instance_connections_without_times_total") {
     return 1;

@@ -63,6 +63,10 @@ struct ApplicationScript {
   Spans used = {};
   // Requests that are answered and timed in each step of a minute in which it is used.
   int requests = 0;
+  // What a timer sees of the time that they are in flight, as a share of what their times say; below 0: no timer looks.
+  int seen_percent = 100;
+  int misseen_percent = 100;  // the same in the minutes `misseen`
+  Spans misseen = {};
   Spans untimed = {};       // minutes in which they are answered, but have no times
   bool constant = false;    // each takes 5 ms, to the nanosecond
   int released = kForever;  // a new version comes in this minute

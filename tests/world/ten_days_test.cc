@@ -27,7 +27,11 @@ constexpr int kDays = 10;
 OrganizationScript CalmOrganization() {
   return {{.name = "web1",
            .address = "10.1.0.1",
-           .applications = {{.name = "shop"}, {.name = "nginx", .origin = wire::ORIGIN_OFF_THE_SHELF}}},
+           .applications = {{.name = "shop"},
+                            {.name = "nginx",
+                             .origin = wire::ORIGIN_OFF_THE_SHELF,
+                             .used = Daily(0, kDays, 0, 1439),  // so that intervals do not end with the day
+                             .requests = 12}}},
           {.name = "db1",
            .address = "10.1.0.2",
            .applications = {{.name = "postgresql", .origin = wire::ORIGIN_OFF_THE_SHELF}}}};

@@ -253,6 +253,8 @@ class TimedDayTest : public DayTest {
     total_ = agent_.AddSeries(nginx_, "ppmm_instance_response_time_seconds", {"total"});
     wait_ = agent_.AddSeries(nginx_, "ppmm_instance_response_time_seconds", {"wait"});
     pipelined_ = agent_.AddSeries(nginx_, "ppmm_instance_connections_without_times_total", {"pipelined"});
+    in_flight_ = agent_.AddSeries(nginx_, "ppmm_instance_requests_in_flight_seconds_total");
+    elapsed_ = agent_.AddSeries(nginx_, "ppmm_instance_requests_elapsed_seconds_total");
     rig_.Push(stream_, agent_.Dictionary(rig_.clock().Now()));
   }
   struct Requests {
@@ -260,6 +262,8 @@ class TimedDayTest : public DayTest {
     std::uint64_t timed = 10;
     bool constant = false;
     std::int64_t connections = 1;
+    std::int64_t in_flight_us = 0;
+    std::int64_t elapsed_us = 0;
   };
   void Answer(int from, int to, const Requests& requests) {
     for (int minute = from; minute < to; ++minute) {
@@ -271,6 +275,8 @@ class TimedDayTest : public DayTest {
         samples.push_back({connections_, step, requests.connections});
         samples.push_back({requests_, step, static_cast<std::int64_t>(requests.a_step)});
         samples.push_back({pipelined_, step, 1});
+        samples.push_back({in_flight_, step, requests.in_flight_us});
+        samples.push_back({elapsed_, step, requests.elapsed_us});
         sketches.push_back({total_, step, times});
         sketches.push_back({wait_, step, times});
       }
@@ -282,7 +288,7 @@ class TimedDayTest : public DayTest {
   }
   DayFacts Nginx(std::int64_t until_minute) { return Build(until_minute).at({ScopeKind::kApplication, 1}); }
 
-  std::uint32_t requests_ = 0, total_ = 0, wait_ = 0, pipelined_ = 0;
+  std::uint32_t requests_ = 0, total_ = 0, wait_ = 0, pipelined_ = 0, in_flight_ = 0, elapsed_ = 0;
 };
 
 TEST_F(TimedDayTest, CountsRequestsAndTheirTimes) {
@@ -348,6 +354,45 @@ TEST_F(TimedDayTest, ALateDayChangesTheIntervalsOfTheDaysAfterIt) {
   EXPECT_EQ(week_of(kDay), 1) << "60";
   EXPECT_EQ(week_of(kDay + 1), 1);
   EXPECT_EQ(week_of(kDay + 2), 1) << "66";
+  rig_.writer().Stop();
+}
+
+TEST_F(TimedDayTest, IntervalsOfLittlesLawAreMadeOfPooledMinutes) {
+  Answer(0, 10, {.in_flight_us = 110'000, .elapsed_us = 100'000});   // two minutes are an interval
+  Answer(10, 13, {.in_flight_us = 400'000, .elapsed_us = 200'000});  // one minute is
+  Answer(13, 20, {.a_step = 9, .in_flight_us = 400'000, .elapsed_us = 200'000});
+  Answer(20, 22, {});
+  const DayFacts nginx = Nginx(21);
+  EXPECT_EQ(nginx.in_flight_minutes, 20);
+  EXPECT_EQ(nginx.little_intervals, 8);
+  EXPECT_EQ(nginx.little_within, 5);
+  EXPECT_EQ(nginx.little_half_off, 3);
+  EXPECT_EQ(nginx.little_rest_elapsed_us, 0);
+}
+
+TEST_F(TimedDayTest, ALateDayShiftsTheIntervalsOfLittlesLawOfTheDaysAfterIt) {
+  DayKeeper keeper(&rig_.state(), &rig_.store(), &rig_.writer());
+  rig_.writer().Start();
+  const auto run = [&] { return Run(keeper, absl::FromUnixSeconds(kRigStart + 3 * 86400)).value(); };
+  const auto intervals = [this] {
+    std::vector<std::int64_t> days;
+    for (const Day day : {kDay, kDay + 1, kDay + 2}) {
+      days.push_back(rig_.store().GetFactDay(day, {ScopeKind::kApplication, 1}).value()->little_intervals);
+    }
+    return days;
+  };
+  const Requests half{.in_flight_us = 100'000, .elapsed_us = 100'000};
+  for (const int day : {0, 1, 2, 3}) {
+    Answer(day * 1440, day * 1440 + 1, half);
+  }
+  EXPECT_THAT(run(), ElementsAre(kDay, kDay + 1, kDay + 2));
+  EXPECT_THAT(intervals(), ElementsAre(0, 1, 0));
+  agent_.set_live(false);
+  Answer(5, 6, half);
+  EXPECT_THAT(run(), ElementsAre(kDay));
+  EXPECT_THAT(intervals(), ElementsAre(1, 0, 1));
+  const auto today = keeper.Current(kDay + 3, absl::FromUnixSeconds(kRigStart + 3 * 86400 + 120)).value();
+  EXPECT_EQ(today.at({ScopeKind::kApplication, 1}).little_intervals, 0) << "nothing is left of the third day";
   rig_.writer().Stop();
 }
 

@@ -599,10 +599,24 @@ TEST(ResponseTimeTest, MustObeyLittlesLaw) {
   EXPECT_EQ(Found(world, little, App(2)),
             "contradicted: response times differ from the requests in flight by a factor of 2");
   EXPECT_EQ(Found(world, little, App(3)), "not applicable: fewer than 30 intervals with enough requests in flight");
+  EXPECT_EQ(InWords(little, Evaluate(little, world.facts, App(1), world.End())),
+            "N = X R within 25 % in 90 % of intervals (90 of 100)");
   EXPECT_EQ(Found(world, synthetic, App(1)), "decided 0/1");
   EXPECT_THAT(Found(world, Of("RSP-001", catalogue::EVALUATOR_TIMED), App(4)), testing::StartsWith("contradicted"));
   EXPECT_EQ(Found(world, synthetic, App(4)),
             "contradicted: its response times are the same to the nanosecond: nobody measured them");
+}
+
+TEST(ResponseTimeTest, WithoutRequestsInFlightNoLawIsJudged) {
+  const Criterion& little = Of("RSP-005", catalogue::EVALUATOR_LITTLE);
+  World world;
+  world.LiveUntil(10, [](ScopeId id, DayFacts& facts) {
+    facts.little_intervals = facts.little_within = 0;
+    facts.in_flight_minutes = id == App(1) ? 0 : 1;
+  });
+  EXPECT_THAT(Found(world, little, App(1)),
+              testing::StartsWith("no source since day 1: its requests in flight are not observed"));
+  EXPECT_EQ(Found(world, little, App(2)), "not applicable: fewer than 30 intervals with enough requests in flight");
 }
 
 TEST(ResponseTimeTest, KnowsBatchQuietAndUnnamedApplications) {

@@ -119,6 +119,7 @@ class World {
     day.throughput_moved = day.rule_proven = day.response_rule_proven = 1;
     day.requests = day.timed_requests = day.named_requests = 100'000;
     day.percentile_intervals_1h = day.percentile_enough_1h = 24;
+    day.in_flight_minutes = 1440;
     day.little_intervals = day.little_within = 100;
     day.vantages = kArrivalBit;
     return day;

@@ -1,16 +1,22 @@
 // Little's law as a check of our own hooks: the requests in flight that the sockets show, beside the times that the
-// hooks measured. Faults are made by pausing the hooks for single events.
+// hooks measured, and what of it reaches the rows of the collector. Faults are made by pausing the hooks for single
+// events.
 #include <netinet/tcp.h>
 
+#include <array>
 #include <chrono>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include "agent/littles_law.h"
+#include "agent/recorder.h"
+#include "agent/turn_series.h"
+#include "tests/testing/collector_rig.h"
 #include "tests/testing/tcp_sockets.h"
 #include "tests/testing/turn_observer.h"
 
@@ -26,6 +32,7 @@ enum class Fault { kNone, kDroppedResponses, kHiddenRequests };
 struct Laws {
   LittlesLaw timer;
   LittlesLaw sockets;
+  double in_row = 0;  // N over X R in the pooled minute of the collector
 };
 
 std::string Describe(const LittlesLaw& law) {
@@ -44,6 +51,65 @@ Laws LawsOf(const TurnObserver& observer) {
     }
   }
   return laws;
+}
+
+// The rises of these two series in a step, by their names.
+std::int64_t RiseOf(const Recorder& recorder, absl::string_view metric) {
+  for (const Recorder::Reading& reading : recorder.OpenStep()) {
+    if (reading.metric->name == metric) {
+      return reading.value;
+    }
+  }
+  return 0;
+}
+
+// N over X R in the pooled minute that a collector makes of what crosses the wire.
+double RowOf(const TurnObserver& observer) {
+  constexpr std::array<const char*, 2> kMetrics = {"ppmm_instance_requests_in_flight_seconds_total",
+                                                   "ppmm_instance_requests_elapsed_seconds_total"};
+  constexpr std::int64_t kStepNs = 200'000'000;
+  Recorder recorder;
+  wire::Instance instance;
+  instance.set_name("server");
+  const EntityHandle entity = recorder.AddInstance(instance, absl::UnixEpoch());
+  CollectorRig rig;
+  BatchBuilder agent(1);
+  const std::uint32_t server = agent.AddInstance("server");
+  std::vector<std::uint32_t> series;
+  for (const char* const metric : kMetrics) {
+    series.push_back(agent.AddSeries(server, metric));
+  }
+  const StreamId stream = rig.Connect(agent).first;
+  TurnSeries turns;
+  TurnObserver::Moment before = observer.moments().front();
+  std::int64_t second = 0;
+  for (const TurnObserver::Moment& moment : observer.moments()) {
+    if (moment.at_ns - before.at_ns < kStepNs || second == 60) {
+      continue;
+    }
+    TurnTotals rise;
+    rise.begun = 1;
+    rise.in_flight_ns = moment.in_flight_ns - before.in_flight_ns;
+    rise.owed_ns = moment.owed_ns - before.owed_ns;
+    rise.hooked_ns = moment.hooked_ns - before.hooked_ns;
+    turns.Add(rise, false, {}, moment.aged_ns - before.aged_ns, true);
+    recorder.BeginBatch(kRigStart + second, {1, 1});
+    recorder.BeginStep(0);
+    turns.Record(entity, recorder);
+    std::vector<DecodedSample> samples;
+    for (std::size_t i = 0; i < kMetrics.size(); ++i) {
+      samples.push_back({series[i], 0, RiseOf(recorder, kMetrics[i])});
+    }
+    recorder.BuildBatch(1);
+    rig.Push(stream, agent.Batch(kRigStart + second++, 1, std::move(samples)));
+    before = moment;
+  }
+  rig.Commit();
+  const auto rows = rig.store().ApplicationMinutes(0, kRigStart / 60, kRigStart / 60 + 1);
+  EXPECT_TRUE(rows.ok() && rows->size() == 1 && rows->front().elapsed_us > 0) << rows.status();
+  return rows.ok() && rows->size() == 1
+             ? static_cast<double>(rows->front().in_flight_us) / static_cast<double>(rows->front().elapsed_us)
+             : 0;
 }
 
 // One connection after the other asks, one each tick, and is answered `service` ticks later, so that about as many
@@ -74,29 +140,34 @@ Laws LawsWith(Fault fault, std::size_t service) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   observer.Stop();
-  const Laws laws = LawsOf(observer);
+  Laws laws = LawsOf(observer);
+  laws.in_row = RowOf(observer);
   ::testing::Test::RecordProperty("sockets", Describe(laws.sockets));
+  ::testing::Test::RecordProperty("row", std::to_string(laws.in_row));
   return laws;
 }
 
 TEST(PhysicsCheckTest, HooksThatSeeEverythingAgreeWithTheSockets) {
-  const auto [timer, sockets] = LawsWith(Fault::kNone, 5);
+  const auto [timer, sockets, in_row] = LawsWith(Fault::kNone, 5);
   EXPECT_TRUE(timer.known());
   EXPECT_TRUE(sockets.known());
   EXPECT_FALSE(timer.disagrees()) << Describe(timer);
   EXPECT_FALSE(sockets.disagrees()) << Describe(sockets);
+  EXPECT_NEAR(in_row, 1, 0.1);
 }
 
 TEST(PhysicsCheckTest, ATenthOfTheResponsesDroppedIsNoticed) {
   const Laws laws = LawsWith(Fault::kDroppedResponses, 3);
   EXPECT_TRUE(laws.sockets.disagrees()) << Describe(laws.sockets);
   EXPECT_LT(laws.sockets.deviation(), 0) << "requests seem to last";
+  EXPECT_LT(laws.in_row, 0.93) << "30 are in flight where 37 are measured";
 }
 
 TEST(PhysicsCheckTest, ATenthOfTheRequestsHiddenIsNoticed) {
   const Laws laws = LawsWith(Fault::kHiddenRequests, 7);
   EXPECT_TRUE(laws.sockets.disagrees()) << Describe(laws.sockets);
   EXPECT_GT(laws.sockets.deviation(), 0) << "less is measured than is seen";
+  EXPECT_GT(laws.in_row, 1.05) << "70 are in flight where 63 are measured";
 }
 
 }  // namespace

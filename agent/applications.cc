@@ -84,6 +84,7 @@ absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
     instance.queue = instance.queue_limit = 0;
     instance.has_listener = false;
   }
+  TakeCalls(now, recorder);  // before what ended since the last scan is forgotten
   if (scanned_) {
     TakeProcesses(now, recorder);
   }
@@ -452,6 +453,36 @@ void ApplicationsSource::TakePeers(Recorder& recorder) {
   }
 }
 
+void ApplicationsSource::TakeCalls(absl::Time now, Recorder& recorder) {
+  // Returns whether it is known whose they are. `is_old`: a scan has seen the process, or it is gone.
+  const auto add = [&](const CallSample& calls, bool is_old) {
+    const auto process = processes_.find(calls.owner_pid);
+    if (process == processes_.end() ? !is_old : process->second.instance == kPending) {
+      return false;
+    }
+    instances_[process == processes_.end() ? Other(now, recorder) : process->second.instance].calls.Add(calls);
+    return true;
+  };
+  std::erase_if(waiting_calls_, [&](const CallSample& calls) { return add(calls, true); });
+  if (inputs_.take_calls == nullptr || !inputs_.take_calls(&calls_).ok()) {
+    return;
+  }
+  for (CallSample& calls : calls_) {
+    if (add(calls, false)) {
+      continue;
+    }
+    const auto same = std::find_if(waiting_calls_.begin(), waiting_calls_.end(), [&](const CallSample& waiting) {
+      return waiting.owner_pid == calls.owner_pid && waiting.port == calls.port &&
+             waiting.remote_address == calls.remote_address;
+    });
+    if (same == waiting_calls_.end()) {
+      waiting_calls_.push_back(std::move(calls));
+    } else {
+      same->Add(calls);
+    }
+  }
+}
+
 void ApplicationsSource::TakeLosses(Recorder& recorder) {
   if (inputs_.socket_losses == nullptr) {
     return;
@@ -638,6 +669,7 @@ void ApplicationsSource::Record(absl::Time now, Recorder& recorder) {
         }
       }
     }
+    instance.calls.Record(instance.entity, recorder);
     if (slow && series.open_fds != 0 && instance.processes > 0) {
       recorder.Gauge(series.open_fds, Signed(dear[index].open_files));
       recorder.Gauge(series.fd_utilization, static_cast<std::int64_t>(dear[index].fd_utilization * 10000));

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "agent/call_series.h"
 #include "agent/cgroup_stats.h"
 #include "agent/ended_children.h"
 #include "agent/instance_code.h"
@@ -35,6 +36,7 @@ struct ApplicationsInputs {
   std::function<absl::Status()> seed_sockets;  // finds sockets that are older than the scanner
   std::function<absl::Status(std::vector<ListenerSample>*)> poll_listeners;
   std::function<absl::Status(std::vector<PeerSample>*)> read_peers;
+  std::function<absl::Status(std::vector<CallSample>*)> take_calls;  // may be missing
   std::function<std::vector<std::pair<absl::string_view, std::uint64_t>>()>
       socket_losses;  // bound, total; may be missing
   bool takes_response_times = false;
@@ -137,6 +139,7 @@ class ApplicationsSource : public Source {
     std::int64_t established = 0;
     std::uint64_t queue = 0, queue_limit = 0;
     TurnSeries turns;
+    CallSeries calls;
     bool has_listener = false;
     bool has_sockets = false;
   };
@@ -164,6 +167,7 @@ class ApplicationsSource : public Source {
   void SettleCode(absl::Time now, Recorder& recorder);
   void TakeListeners(absl::Time now, Recorder& recorder);
   void TakePeers(Recorder& recorder);
+  void TakeCalls(absl::Time now, Recorder& recorder);
   void TakeLosses(Recorder& recorder);
   Instance* InstanceOf(std::int32_t pid);
   void ReadDearOnes(absl::Time now);
@@ -189,6 +193,8 @@ class ApplicationsSource : public Source {
   absl::flat_hash_map<std::uint64_t, ListenerTotals> listener_totals_;  // by socket
   std::vector<PeerSample> peers_;
   absl::flat_hash_map<std::string, PeerTotals> peer_totals_;
+  std::vector<CallSample> calls_;
+  std::vector<CallSample> waiting_calls_;  // of processes that are not identified yet
   absl::Status socket_status_;
   std::uint64_t instances_refused_ = 0;
   std::size_t rotation_ = 0;  // where the dear readings go on

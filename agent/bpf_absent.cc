@@ -47,6 +47,10 @@ absl::Status SocketScanner::Poll(std::vector<ListenerSample>*) {
   return BuiltWithoutBpf();
 }
 
+absl::Status SocketScanner::TakeCalls(std::vector<CallSample>*) {
+  return BuiltWithoutBpf();
+}
+
 absl::Status SocketScanner::ReadPeers(std::vector<PeerSample>*) {
   return BuiltWithoutBpf();
 }

@@ -122,4 +122,26 @@ struct PeerSample {
   bool estimated = false;
 };
 
+// Calls of one process to one remote service, as the client's socket saw them (agent/bpf/call.h), since the last
+// sample. Of one process and service there may be several.
+struct CallSample {
+  std::int32_t owner_pid = 0;  // who called connect()
+  std::uint32_t net_ns = 0;
+  IpAddress remote_address;
+  std::uint16_t port = 0;
+  Sketch times;                  // first byte of the request written to first byte of the answer ready to be read
+  std::uint64_t unanswered = 0;  // their connection ended before
+  // Connections that were found to be pipelined; to be multiplexed or upgraded. They have no calls from there on.
+  std::uint64_t pipelined = 0;
+  std::uint64_t streams = 0;
+
+  // More of the same.
+  void Add(const CallSample& more) {
+    times.Merge(more.times);
+    unanswered += more.unanswered;
+    pipelined += more.pipelined;
+    streams += more.streams;
+  }
+};
+
 }  // namespace ppmm

@@ -31,7 +31,9 @@ constexpr std::uint64_t kPeerIdleNs = 600'000'000'000;
 constexpr std::uint32_t kPeersPerCall = 512;
 constexpr std::size_t kSlotArrayBytes = sizeof(ppmm_slot) * PPMM_SLOTS;
 constexpr std::size_t kGroupHistograms = std::size_t{PPMM_TURN_KINDS} * PPMM_SHARDS;
-constexpr std::size_t kGroupBytes = sizeof(ppmm_histogram) * kGroupHistograms;
+constexpr std::size_t kCalleeArrayBytes = sizeof(ppmm_callee) * PPMM_CALLEES;
+// A callee without connections is kept for so many polls, for the next one.
+constexpr std::uint32_t kIdlePolls = 10;
 // Index in Prometheus' numbers of a histogram's first bucket.
 constexpr std::int32_t kFirstBucketIndex = PPMM_FIRST_BUCKET - PPMM_SKETCH_LOCAL_OFFSET;
 
@@ -63,13 +65,14 @@ void Take(ppmm_histogram* shared, Sketch* out) {
   out->AddSum(__atomic_exchange_n(&shared->sum_ns, 0, __ATOMIC_RELAXED));
 }
 
-// The histograms of groups [0, groups), mapped while they are emptied: mapped for good, all 7.5 MiB would be resident
+// The histograms of groups [0, groups), mapped while they are emptied: mapped for good, all 9.5 MiB would be resident
 // memory of the agent, since the kernel fills in each page of such a mapping when it is made.
 class MappedHistograms {
  public:
-  MappedHistograms(int map, std::uint32_t groups)
+  MappedHistograms(int map, std::uint32_t groups, std::size_t group_size = kGroupHistograms)
       : groups_(groups),
-        bytes_(groups * kGroupBytes),
+        group_size_(group_size),
+        bytes_(groups * group_size * sizeof(ppmm_histogram)),
         address_(mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0)) {}
   ~MappedHistograms() {
     if (ok()) {
@@ -82,11 +85,12 @@ class MappedHistograms {
   bool ok() const { return address_ != MAP_FAILED; }
   std::uint32_t groups() const { return groups_; }
   ppmm_histogram* Group(std::uint32_t number) const {
-    return static_cast<ppmm_histogram*>(address_) + number * kGroupHistograms;
+    return static_cast<ppmm_histogram*>(address_) + number * group_size_;
   }
 
  private:
   std::uint32_t groups_;
+  std::size_t group_size_;
   std::size_t bytes_;
   void* address_;
 };
@@ -174,6 +178,9 @@ struct SocketScanner::Impl {
   ~Impl() {
     if (slots != nullptr) {
       munmap(slots, kSlotArrayBytes);
+    }
+    if (callees != nullptr) {
+      munmap(callees, kCalleeArrayBytes);
     }
     for (bpf_link* link : capture_links) {
       bpf_link__destroy(link);
@@ -275,6 +282,41 @@ struct SocketScanner::Impl {
     }
   }
 
+  // Lets a callee be taken again if no connection counts there.
+  bool Release(ppmm_callee& callee) {
+    __s64 none = 0;
+    return __atomic_compare_exchange_n(&callee.connections, &none, PPMM_CALLEE_FREE, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
+  }
+
+  // Empties a callee into `sample`; whether there was something.
+  bool TakeCallee(std::uint32_t number, std::optional<MappedHistograms>* mapped, std::uint32_t used,
+                  CallSample* sample) {
+    ppmm_callee& callee = callees[number];
+    const auto take = [](auto& count) { return __atomic_exchange_n(&count, 0, __ATOMIC_ACQUIRE); };
+    const std::uint64_t answered = take(callee.answered);
+    sample->unanswered = take(callee.unanswered);
+    sample->pipelined = take(callee.pipelined);
+    sample->streams = take(callee.streams);
+    if (answered + sample->unanswered + sample->pipelined + sample->streams == 0) {
+      return false;
+    }
+    sample->owner_pid = static_cast<std::int32_t>(callee.key.owner_tgid);
+    sample->net_ns = callee.key.net_ns;
+    sample->remote_address = ToAddress(callee.key.address);
+    sample->port = callee.key.port;
+    sample->times.Clear();
+    if (answered > 0) {
+      if (!mapped->has_value()) {
+        mapped->emplace(bpf_map__fd(skeleton->maps.call_times), used, 1);
+      }
+      if ((*mapped)->ok()) {
+        Take((*mapped)->Group(number), &sample->times);
+      }
+    }
+    return true;
+  }
+
   struct Ages {
     std::uint64_t open = 0;
     std::uint64_t untimed = 0;
@@ -289,6 +331,8 @@ struct SocketScanner::Impl {
 
   sockets_bpf* skeleton = nullptr;
   ppmm_slot* slots = nullptr;
+  ppmm_callee* callees = nullptr;
+  std::array<std::uint32_t, PPMM_CALLEES> idle_polls = {};
   std::array<Ages, PPMM_SLOTS> ages = {};
   std::array<Uncompared, PPMM_SLOTS> uncompared = {};
   std::uint64_t polled_ns = 0;
@@ -353,6 +397,19 @@ absl::StatusOr<std::unique_ptr<SocketScanner>> SocketScanner::Create(HookChoice 
   for (std::uint32_t number = PPMM_GROUPS - 1; number > 0; --number) {
     if (bpf_map_update_elem(bpf_map__fd(impl->skeleton->maps.free_groups), nullptr, &number, BPF_ANY) != 0) {
       return BpfStatus(errno, "BPF sockets: fill the stack of groups");
+    }
+  }
+
+  void* callees = mmap(nullptr, kCalleeArrayBytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                       bpf_map__fd(impl->skeleton->maps.callees), 0);
+  if (callees == MAP_FAILED) {
+    return BpfStatus(errno, "BPF sockets: map the callees");
+  }
+  impl->callees = static_cast<ppmm_callee*>(callees);
+  for (std::uint32_t number = PPMM_CALLEES - 1; number > 0; --number) {
+    impl->callees[number].connections = PPMM_CALLEE_FREE;
+    if (bpf_map_update_elem(bpf_map__fd(impl->skeleton->maps.free_callees), nullptr, &number, BPF_ANY) != 0) {
+      return BpfStatus(errno, "BPF sockets: fill the stack of callees");
     }
   }
 
@@ -454,6 +511,38 @@ absl::Status SocketScanner::ReadPeers(std::vector<PeerSample>* out) {
   return absl::OkStatus();
 }
 
+absl::Status SocketScanner::TakeCalls(std::vector<CallSample>* out) {
+  std::optional<MappedHistograms> mapped;
+  std::size_t filled = 0;
+  const std::uint32_t used = std::min<std::uint32_t>(Load(impl_->skeleton->bss->highest_callee) + 1, PPMM_CALLEES);
+  for (std::uint32_t number = 1; number < used; ++number) {
+    ppmm_callee& callee = impl_->callees[number];
+    const std::int64_t connections = Load(callee.connections);
+    if (connections < 0) {
+      continue;
+    }
+    std::uint32_t& idle = impl_->idle_polls[number];
+    idle = connections > 0 ? 0 : idle + 1;
+    const bool released = idle > kIdlePolls && impl_->Release(callee);  // before it is emptied for the last time
+    if (filled == out->size()) {
+      out->emplace_back();
+    }
+    if (impl_->TakeCallee(number, &mapped, used, &(*out)[filled])) {
+      ++filled;
+      idle = 0;
+    }
+    if (released) {
+      idle = 0;
+      if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton->maps.free_callees), nullptr, &number, BPF_ANY) != 0) {
+        return BpfStatus(errno, "BPF sockets: give a callee back");
+      }
+    }
+  }
+  out->resize(filled);
+  return mapped.has_value() && !mapped->ok() ? BpfStatus(errno, "BPF sockets: map the times of calls")
+                                             : absl::OkStatus();
+}
+
 SocketScanner::Losses SocketScanner::losses() const {
   const auto& counted = impl_->skeleton->bss->losses;
   Losses losses;
@@ -462,6 +551,7 @@ SocketScanner::Losses SocketScanner::losses() const {
   losses.connections = Load(counted.connections);
   losses.storage = Load(counted.storage);
   losses.groups = Load(counted.groups);
+  losses.callees = Load(counted.callees);
   return losses;
 }
 

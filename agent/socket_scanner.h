@@ -2,7 +2,7 @@
 // in the kernel: opened and closed connections when it happens, bytes at each poll. Counts are exact; no event reaches
 // user space. One thread only; owns the loaded programs.
 //
-//   Create, Seed;  each second Poll;  each 30 s Seed;  each minute ReadPeers
+//   Create, Seed;  each second Poll, TakeCalls;  each 30 s Seed;  each minute ReadPeers
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,7 @@ class SocketScanner {
     std::uint64_t connections = 0;  // accepted before the first Seed() from a socket not known yet
     std::uint64_t storage = 0;      // the kernel had no memory for a socket
     std::uint64_t groups = 0;       // answers of listeners beyond 239 with answers: their times are not told apart
+    std::uint64_t callees = 0;      // calls beyond 511 pairs of a process and a remote service: they are not counted
   };
 
   // Loads and attaches the programs.
@@ -51,6 +52,11 @@ class SocketScanner {
   //
   // Errors: as Seed.
   absl::Status ReadPeers(std::vector<PeerSample>* out);
+
+  // Replaces `out` by the calls that were answered, or ended, since the last time.
+  //
+  // Errors: as Seed.
+  absl::Status TakeCalls(std::vector<CallSample>* out);
 
   Losses losses() const;
 

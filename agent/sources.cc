@@ -106,13 +106,11 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
     inputs.seed_sockets = [sockets] { return sockets->Seed(); };
     inputs.poll_listeners = [sockets](std::vector<ListenerSample>* out) { return sockets->Poll(out); };
     inputs.read_peers = [sockets](std::vector<PeerSample>* out) { return sockets->ReadPeers(out); };
+    inputs.take_calls = [sockets](std::vector<CallSample>* out) { return sockets->TakeCalls(out); };
     inputs.socket_losses = [sockets]() -> std::vector<std::pair<absl::string_view, std::uint64_t>> {
       const SocketScanner::Losses losses = sockets->losses();
-      return {{"listeners", losses.listeners},
-              {"peers", losses.peers},
-              {"histograms", losses.groups},
-              {"storage", losses.storage},
-              {"connections", losses.connections}};
+      return {{"listeners", losses.listeners}, {"peers", losses.peers},     {"histograms", losses.groups},
+              {"calls", losses.callees},       {"storage", losses.storage}, {"connections", losses.connections}};
     };
     inputs.takes_response_times = sockets->hooks().complete();
     inputs.response_times_limits = sockets->hooks().limits;

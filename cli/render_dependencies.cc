@@ -26,6 +26,11 @@ std::string Endpoint(const Json& remote) {
       port.has_value() && *port >= 0 && *port <= kMaxPort ? absl::StrCat(static_cast<int>(*port)) : "-");
 }
 
+std::string OrDash(const Json& json, absl::string_view member, std::string (*words)(double)) {
+  const std::optional<double> number = NumberAt(json, member);
+  return number.has_value() ? words(*number) : "-";
+}
+
 }  // namespace
 
 std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
@@ -35,18 +40,25 @@ std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
                {"on host", false, true},
                {"at", false, true},
                {"connections", true},
-               {"bytes", true, false, true}});
+               {"bytes", true, false, true},
+               {"calls/s", true},
+               {"p50", true},
+               {"p90", true, false, true},
+               {"p99", true}});
   for (const Json& row : ArrayAt(dependencies, "dependencies")) {
     const Json& remote = MemberAt(row, "remote");
     const std::string remote_host = TextAt(remote, "host");
     const std::string application = TextAt(row, "application");
     const std::optional<double> connections = NumberAt(row, "connections");
     const std::optional<double> bytes = NumberAt(row, "bytes");
+    const Json& time = MemberAt(row, "call_time");
     table.AddRow({application.empty() ? "~other" : application, DashFor(TextAt(row, "host")),
                   DashFor(TextAt(remote, "application")),
                   remote_host.empty() ? Cell("no agent", Tone::kWarning) : Cell(remote_host), Endpoint(remote),
                   connections.has_value() ? HumanNumber(*connections) : "-",
-                  bytes.has_value() ? HumanBytes(*bytes) : "-"});
+                  bytes.has_value() ? HumanBytes(*bytes) : "-", OrDash(row, "calls_per_second", HumanNumber),
+                  OrDash(time, "p50_seconds", HumanSeconds), OrDash(time, "p90_seconds", HumanSeconds),
+                  OrDash(time, "p99_seconds", HumanSeconds)});
   }
   const std::string days = HumanNumber(NumberAt(dependencies, "days").value_or(0));
   if (table.empty()) {
@@ -54,7 +66,9 @@ std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
   }
   const double left_out = NumberAt(dependencies, "left_out").value_or(0);
   return absl::StrCat(table.Render(screen), "Of the last ", days,
-                      " days, by connections. no agent: no monitored host has this address alone.\n",
+                      " days, by connections. no agent: no monitored host has this address alone.\n"
+                      "Calls and their times are of the last minute, as the caller waits for the first byte of an "
+                      "answer.\n",
                       left_out > 0 ? absl::StrCat(HumanNumber(left_out), " more are left out.\n") : "");
 }
 

@@ -43,12 +43,14 @@ Json SecondsOrNull(const std::optional<absl::Duration>& duration) {
 
 // A response, wait or service time that nobody measured.
 // A time of requests: numbers where there are any, else why not.
-Json TimeOfRequests(const Sketch& times, absl::string_view reason) {
+Json TimeOfRequests(const Sketch& times, absl::string_view reason, absl::string_view vantage = "server") {
   const bool measured = times.count() > 0;
   const auto quantile = [&](double q) { return OrNull(times.QuantileSeconds(q)); };
   return {{"source", measured ? "kernel" : "none"},
-          {"vantage", measured ? Json("server") : Json(nullptr)},
-          {"clock", measured ? "arrival" : "none"},
+          {"vantage", measured ? Json(std::string(vantage)) : Json(nullptr)},
+          {"clock", !measured             ? "none"
+                    : vantage == "server" ? "arrival"
+                                          : "write"},
           {"quality", measured ? Json("exact") : Json(nullptr)},
           {"reason", measured ? Json(nullptr) : Json(std::string(reason))},
           {"count", measured ? Json(times.count()) : Json(nullptr)},
@@ -297,7 +299,12 @@ std::string DependenciesJson(const Dependencies& dependencies) {
                       {"host", TextOrNull(row.remote_host)},
                       {"application", TextOrNull(row.remote_application)}}},
                     {"connections", row.connections},
-                    {"bytes", row.bytes}});
+                    {"bytes", row.bytes},
+                    {"call_time", TimeOfRequests(row.call_time, row.call_time_reason, "client")},
+                    {"calls_per_second", row.call_time.count() > 0 ? Json(static_cast<double>(row.call_time.count()) /
+                                                                          absl::ToDoubleSeconds(kResponseTimesWindow))
+                                                                   : Json(nullptr)},
+                    {"unanswered_per_second", OrNull(row.unanswered)}});
   }
   return Dump({{"dependencies", std::move(rows)},
                {"days", kDependencyDays},

@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+#include "collector/application_view.h"
 #include "collector/facts/served_others.h"
 #include "collector/view_reads.h"
 #include "common/addresses.h"
@@ -76,9 +81,62 @@ std::string HostLabelOf(const Tables& tables, HostKey key) {
   return host == nullptr ? std::string() : host->row.label;
 }
 
+// What the caller's sockets tell of its calls of one service.
+struct CallTimes {
+  Sketch times;
+  std::optional<double> unanswered;
+  bool without_times = false;
+};
+// By application, host, address and port.
+using CallTimesByService = std::map<std::tuple<ApplicationId, HostKey, std::string, std::string>, CallTimes>;
+
+// Of the series of one instance.
+void AddCallTimes(const Tables& tables, const EntityState& entity, absl::Time now, CallTimesByService* out) {
+  const HostState* const host = FindHost(tables, entity.row.host);
+  for (const SeriesId id : entity.series) {
+    const SeriesState* const series = tables.Series(id);
+    if (host == nullptr || series == nullptr || !absl::StartsWith(series->metric->name, "ppmm_instance_call")) {
+      continue;
+    }
+    const std::vector<absl::string_view> labels = series->LabelValues();
+    const auto application = tables.applications.find(entity.instance.application);
+    const bool is_unnamed = application != tables.applications.end() && application->second.row.name == "~other";
+    CallTimes& calls = (*out)[{is_unnamed ? kNoApplication : entity.instance.application, entity.row.host,
+                               std::string(labels[0]), std::string(labels[1])}];
+    if (series->histogram != nullptr) {
+      const std::int64_t end = host->row.newest_step / SketchRing::kSliceSeconds + 1;
+      calls.times.Merge(series->histogram->ring.Merged(
+          end - absl::ToInt64Seconds(kResponseTimesWindow) / SketchRing::kSliceSeconds, end));
+    } else if (series->metric->name == "ppmm_instance_calls_unanswered_total") {
+      calls.unanswered = calls.unanswered.value_or(0) +
+                         RatePerSecond(*series, host->row.newest_step, kResponseTimesWindow).value_or(0);
+    } else {
+      calls.without_times |= IsFresh(series->last_step, now);
+    }
+  }
+}
+
+std::string NoCallTimes(const Tables& tables, HostKey host, const CallTimes* calls) {
+  if (calls != nullptr && calls->without_times) {
+    return "its calls are pipelined or multiplexed, so none can be told from the next";
+  }
+  if (calls != nullptr) {
+    return "no call was answered in the last minute";
+  }
+  const HostState* const state = FindHost(tables, host);
+  const auto source = state == nullptr ? decltype(state->sources.end()){} : state->sources.find("response_times");
+  return state != nullptr && source != state->sources.end() && source->second.state != wire::SourceState::OK
+             ? source->second.reason
+             : "no call was seen since it was first heard of, or not told apart from other services";
+}
+
 }  // namespace
 
-Dependencies DependenciesOf(const Tables& tables, const std::vector<PeerDayRow>& peers) {
+Dependencies DependenciesOf(const Tables& tables, const std::vector<PeerDayRow>& peers, absl::Time now) {
+  CallTimesByService times;
+  for (const auto& [id, entity] : tables.entities) {
+    AddCallTimes(tables, *entity, now, &times);
+  }
   struct Calls {
     std::uint64_t connections = 0;
     std::uint64_t bytes = 0;
@@ -98,6 +156,8 @@ Dependencies DependenciesOf(const Tables& tables, const std::vector<PeerDayRow>&
   for (const auto& [call, sum] : calls) {
     const auto& [application, host, address, port] = call;
     const HostKey remote = places.HostOf(host, address);
+    const auto found = times.find({application, host, address, absl::StrCat(port)});
+    const CallTimes* const measured = found == times.end() ? nullptr : &found->second;
     out.rows.push_back({.application = LabelOf(tables, application),
                         .host = HostLabelOf(tables, host),
                         .address = address,
@@ -105,7 +165,10 @@ Dependencies DependenciesOf(const Tables& tables, const std::vector<PeerDayRow>&
                         .remote_host = HostLabelOf(tables, remote),
                         .remote_application = LabelOf(tables, places.ApplicationOf(remote, port)),
                         .connections = sum.connections,
-                        .bytes = sum.bytes});
+                        .bytes = sum.bytes,
+                        .call_time = measured == nullptr ? Sketch() : measured->times,
+                        .unanswered = measured == nullptr ? std::nullopt : measured->unanswered,
+                        .call_time_reason = NoCallTimes(tables, host, measured)});
   }
   std::stable_sort(out.rows.begin(), out.rows.end(),
                    [](const Dependency& a, const Dependency& b) { return a.connections > b.connections; });
@@ -124,7 +187,7 @@ absl::StatusOr<Dependencies> ReadDependencies(State& state, StoreReader& reader,
     std::move(rows.begin(), rows.end(), std::back_inserter(peers));
   }
   ReaderLock lock(&state.mutex());
-  return DependenciesOf(state.tables(), peers);
+  return DependenciesOf(state.tables(), peers, now);
 }
 
 }  // namespace ppmm

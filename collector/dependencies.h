@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "collector/state.h"
 #include "collector/store/rows.h"
 #include "collector/store/store.h"
+#include "common/sketch.h"
 
 namespace ppmm {
 
@@ -26,6 +28,11 @@ struct Dependency {
   std::string remote_application;  // label; empty: nothing that is known listens there, or several do
   std::uint64_t connections = 0;
   std::uint64_t bytes = 0;  // both ways
+  // Of the last minute, at the caller's sockets: first byte of the request written to first byte of the answer ready to
+  // be read.
+  Sketch call_time;
+  std::optional<double> unanswered;  // calls a second whose connection ended before an answer; nothing: none ever
+  std::string call_time_reason;      // why `call_time` is empty, if it is
 };
 
 struct Dependencies {
@@ -37,11 +44,11 @@ struct Dependencies {
 inline constexpr int kDependencyDays = 7;
 inline constexpr std::size_t kMaxDependencies = 1000;
 
-// The calls of these rows. Loopback and a host's own addresses are the host itself; an address that several hosts have
-// belongs to none of them, since it cannot be told which was called.
+// The calls of these rows, their times as of `now`. Loopback and a host's own addresses are the host itself; an address
+// that several hosts have belongs to none of them, since it cannot be told which was called.
 //
 // Shape: `peers` of one or several days. Call it under the state's reader lock.
-Dependencies DependenciesOf(const Tables& tables, const std::vector<PeerDayRow>& peers);
+Dependencies DependenciesOf(const Tables& tables, const std::vector<PeerDayRow>& peers, absl::Time now);
 
 // The calls of the last kDependencyDays days, today included.
 //

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -315,6 +316,9 @@ constexpr CounterFamily kCounterFamilies[] = {
      "CPU time of all processes, and of their children that ended unseen."},
 };
 constexpr absl::string_view kInstancePrefix = "ppmm_instance_";
+// Of the remote services that an application calls, those called most are exposed each by itself.
+constexpr std::size_t kExposedRemotes = 20;
+constexpr absl::string_view kOtherRemotes = "~other\x1f\x1f";
 
 class StateCollectable : public prometheus::Collectable {
  public:
@@ -343,7 +347,31 @@ class StateCollectable : public prometheus::Collectable {
       Sketch sketch;
     };
     std::vector<Histogram> histograms;
+    std::vector<Histogram> calls;  // by remote service
   };
+
+  // Those that are called less are told together, as those that the agents do not tell apart.
+  static void BoundCalls(Application* application) {
+    std::vector<Application::Histogram>& calls = application->calls;
+    std::stable_sort(calls.begin(), calls.end(), [](const Application::Histogram& a, const Application::Histogram& b) {
+      return a.sketch.count() > b.sketch.count();
+    });
+    std::optional<Application::Histogram> others;
+    for (std::size_t i = 0, exposed = 0; i < calls.size(); ++i) {
+      if (calls[i].labels != kOtherRemotes && exposed++ < kExposedRemotes) {
+        application->histograms.push_back(std::move(calls[i]));
+      } else if (others.has_value()) {
+        others->sketch.Merge(calls[i].sketch);
+      } else {
+        others = std::move(calls[i]);
+        others->labels = std::string(kOtherRemotes);
+      }
+    }
+    if (others.has_value()) {
+      application->histograms.push_back(*std::move(others));
+    }
+    calls.clear();
+  }
 
   Application Copy(const Tables& tables, const ApplicationState& application) const {
     Application copy;
@@ -388,7 +416,8 @@ class StateCollectable : public prometheus::Collectable {
         continue;
       }
       if (metric->kind == MetricKind::kHistogram) {
-        copy.histograms.push_back({metric, key.second, pooled.sketch});
+        (metric->name == "ppmm_instance_call_time_seconds" ? copy.calls : copy.histograms)
+            .push_back({metric, key.second, pooled.sketch});
         continue;
       }
       for (const CounterFamily& family : kCounterFamilies) {
@@ -425,6 +454,7 @@ class StateCollectable : public prometheus::Collectable {
         }
         one = Copy(state_.tables(), found->second);
       }
+      BoundCalls(&one);
       if (one.alive) {
         info.Add({{"application", one.label},
                   {"name", EscapeForDisplay(one.name)},

@@ -19,6 +19,8 @@ constexpr std::array<absl::string_view, 1> kKindLabels = {"kind"};
 constexpr std::array<absl::string_view, 1> kSeenByLabels = {"seen_by"};
 constexpr std::array<absl::string_view, 1> kBoundLabels = {"bound"};
 constexpr std::array<absl::string_view, 1> kReasonLabels = {"reason"};
+constexpr std::array<absl::string_view, 2> kRemoteLabels = {"address", "port"};
+constexpr std::array<absl::string_view, 3> kRemoteReasonLabels = {"address", "port", "reason"};
 constexpr std::array<absl::string_view, 3> kFilesystemLabels = {"device", "fstype", "mountpoint"};
 
 using enum MetricKind;
@@ -40,7 +42,8 @@ const Metric kMetrics[] = {
     {"ppmm_host_agent_sockets_lost_total", kCounter, kHost, 0, "", Resource::kNone, kOther, kBoundLabels, 60,
      "What was not told apart or not seen because a bound of the socket programs was reached: listeners (1,023 at "
      "once), "
-     "peers (8,192), histograms (239 listeners with answers), storage (memory of the kernel), connections (accepted "
+     "peers (8,192), histograms (239 listeners with answers), calls (511 pairs of a process and a remote service), "
+     "storage (memory of the kernel), connections (accepted "
      "before the listener was known).",
      "BPF programs"},
     {"ppmm_host_agent_spool_bytes", kGauge, kHost, 0, "bytes", Resource::kNone, kOther, kNoLabels, 10,
@@ -258,6 +261,18 @@ const Metric kMetrics[] = {
      "Limit of the accept queues.", "socket storage by iter/bpf_sk_storage_map, or sock_diag"},
     {"ppmm_instance_anonymous_memory_bytes", kGauge, kInstance, 0, "bytes", Resource::kMemory, kOther, kNoLabels, 0,
      "Resident anonymous memory.", "iter/task or /proc/PID/status"},
+    {"ppmm_instance_call_connections_without_times_total", kCounter, kInstance, 0, "", Resource::kNone, kOther,
+     kRemoteReasonLabels, 0,
+     "Connections to a remote service whose calls are not timed from there on: pipelined, or streams (multiplexed, "
+     "upgraded, subscribed).",
+     "first bytes of requests, hooks where the application writes and where data arrive"},
+    {"ppmm_instance_call_time_seconds", kHistogram, kInstance, -9, "seconds", Resource::kNone, kOther, kRemoteLabels, 0,
+     "Time of calls of a remote service, at the client's socket: first byte of the request written to first byte of "
+     "the answer ready to be read. Of an instance 32 remote services are told apart; the others are `~other`.",
+     "hooks where the application writes and where data arrive"},
+    {"ppmm_instance_calls_unanswered_total", kCounter, kInstance, 0, "", Resource::kNone, kOther, kRemoteLabels, 0,
+     "Calls of a remote service whose connection ended before an answer.",
+     "hooks where the application writes and where data arrive"},
     {"ppmm_instance_cgroup_memory_bytes", kGauge, kInstance, 0, "bytes", Resource::kMemory, kOther, kNoLabels, 10,
      "Memory charged to the control group.", "cgroup memory.current or memory.usage_in_bytes"},
     {"ppmm_instance_cgroup_memory_limit_bytes", kGauge, kInstance, 0, "bytes", Resource::kMemory, kOther, kNoLabels, 10,

@@ -72,15 +72,19 @@ __attribute__((noinline)) __u32 bucket_of(__u64 ns)
 	return local < PPMM_BUCKETS ? local : PPMM_BUCKETS - 1;
 }
 
+static __always_inline void add_to(struct ppmm_histogram *h, __u64 ns)
+{
+	__sync_fetch_and_add(&h->sum_ns, ns);
+	__sync_fetch_and_add(&h->buckets[bucket_of(ns) & (PPMM_BUCKETS - 1)], 1);
+	__sync_fetch_and_add(&h->count, 1); /* last: who sees it finds the bucket filled */
+}
+
 static __always_inline void observe(__u32 group, enum ppmm_turn_kind kind, __u64 ns)
 {
 	__u32 shard = bpf_get_smp_processor_id() & (PPMM_SHARDS - 1);
 	__u32 key = (group * PPMM_TURN_KINDS + kind) * PPMM_SHARDS + shard;
 	struct ppmm_histogram *h = bpf_map_lookup_elem(&histograms, &key);
 
-	if (!h)
-		return;
-	__sync_fetch_and_add(&h->sum_ns, ns);
-	__sync_fetch_and_add(&h->buckets[bucket_of(ns) & (PPMM_BUCKETS - 1)], 1);
-	__sync_fetch_and_add(&h->count, 1); /* last: who sees it finds the bucket filled */
+	if (h)
+		add_to(h, ns);
 }

@@ -35,11 +35,14 @@ struct note {
 			__u32 unused;
 		};
 	};
-	__u32 slot;
+	__u32 slot; /* of a connection that went out: its callee */
 	__u32 owner_tgid;
 	__u32 role;
 	__u32 local_port; /* of an accepted connection: the socket itself loses it before it tells that it is closed */
-	struct ppmm_turn turn;
+	union {
+		struct ppmm_turn turn;
+		struct ppmm_call call; /* of a connection that went out */
+	};
 };
 
 struct {
@@ -173,30 +176,32 @@ static __always_inline struct ppmm_slot *take_slot(struct note *note, struct soc
 	return slot;
 }
 
-static __always_inline struct ppmm_peer *peer_of(const struct sock *sk, const struct note *note)
+static __always_inline void describe_peer(const struct sock *sk, const struct note *note, struct ppmm_peer_key *key)
 {
-	struct ppmm_peer_key key = {};
-	struct ppmm_peer *peer;
-
-	copy_address(sk, true, key.address);
-	key.net_ns = net_ns_of(sk);
+	copy_address(sk, true, key->address);
+	key->net_ns = net_ns_of(sk);
 	if (note->role == ROLE_OUTBOUND) {
-		key.direction = PPMM_OUTBOUND;
-		key.port = bpf_ntohs(sk->__sk_common.skc_dport);
-		key.owner_tgid = note->owner_tgid;
+		key->direction = PPMM_OUTBOUND;
+		key->port = bpf_ntohs(sk->__sk_common.skc_dport);
+		key->owner_tgid = note->owner_tgid;
 	} else {
 		struct ppmm_slot *slot = slot_at(note->slot);
 
-		key.direction = PPMM_INBOUND;
-		key.port = note->local_port;
-		key.owner_tgid = slot && note->slot ? slot->owner_tgid : note->owner_tgid;
+		key->direction = PPMM_INBOUND;
+		key->port = note->local_port;
+		key->owner_tgid = slot && note->slot ? slot->owner_tgid : note->owner_tgid;
 	}
-	peer = bpf_map_lookup_elem(&peers, &key);
+}
+
+static __always_inline struct ppmm_peer *peer_at(const struct ppmm_peer_key *key)
+{
+	struct ppmm_peer *peer = bpf_map_lookup_elem(&peers, key);
+
 	if (!peer) {
 		struct ppmm_peer empty = {};
 
-		bpf_map_update_elem(&peers, &key, &empty, BPF_NOEXIST);
-		peer = bpf_map_lookup_elem(&peers, &key);
+		bpf_map_update_elem(&peers, key, &empty, BPF_NOEXIST);
+		peer = bpf_map_lookup_elem(&peers, key);
 	}
 	if (!peer) {
 		__sync_fetch_and_add(&losses.peers, 1);
@@ -204,6 +209,14 @@ static __always_inline struct ppmm_peer *peer_of(const struct sock *sk, const st
 	}
 	peer->used_ns = bpf_ktime_get_boot_ns();
 	return peer;
+}
+
+static __always_inline struct ppmm_peer *peer_of(const struct sock *sk, const struct note *note)
+{
+	struct ppmm_peer_key key = {};
+
+	describe_peer(sk, note, &key);
+	return peer_at(&key);
 }
 
 struct traffic {

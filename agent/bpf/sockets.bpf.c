@@ -7,8 +7,9 @@
  *   on_state   each change of state: new listeners, opened and closed connections; exact counts
  *   seed       all open files, at start and now and then: sockets older than we, owners of listeners
  *   poll       all sockets with a note, each second: bytes, accept queues
- * and one each, of several, that takes the times of the turns of an accepted connection (turn.h):
- *   arrival_*  data lie ready: the request arrives; of Unix sockets (unix.bpf.h) also the answer
+ * and one each, of several, that takes the times of the turns of an accepted connection (turn.h), and of the calls of
+ * one that went out (call.h):
+ *   arrival_*  data lie ready: the request arrives, or the answer to a call; of Unix sockets (unix.bpf.h) both
  *   read_*     the application takes bytes
  *   write_*    the application writes
  */
@@ -111,6 +112,8 @@ static __always_inline void socket_closed(struct sock *sk, struct note *note, in
 			__sync_fetch_and_add(&peer->failed, 1);
 	} else if (note->role == ROLE_OUTBOUND || note->role == ROLE_ACCEPTED) {
 		account(sk, note);
+		if (note->role == ROLE_OUTBOUND)
+			end_calls(sk, note);
 		slot = slot_at(note->slot);
 		if (slot && note->role == ROLE_ACCEPTED) {
 			struct ppmm_turn_event event = {};
@@ -151,6 +154,7 @@ int BPF_PROG(on_state, const struct sock *socket, const int old_state, const int
 			take_slot(note, sk, tgid);
 		} else {
 			note->slot = 0;
+			__builtin_memset(&note->call, 0, sizeof(note->call));
 			note->role = ROLE_OUTBOUND;
 			note->owner_tgid = tgid;
 		}

@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 
+#include "call.h"
 #include "turn.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
 	/* 240 groups of 4 kinds in 2 shards are 7.5 MiB. */
 	PPMM_GROUPS = 240, /* group 0 takes what finds no free one */
 	PPMM_SHARDS = 2,   /* a power of two */
+	PPMM_CALLEES = 512, /* number 0 is none; histograms of calls are 2 MiB */
 	PPMM_BUCKETS = 1024,
 	PPMM_FIRST_BUCKET = 224,    /* number of the first bucket, in the numbers of common/sketch_table.h */
 	PPMM_FIRST_BUCKET_NS = 128, /* about its upper bound: what is shorter is in it, too */
@@ -97,6 +99,25 @@ struct ppmm_peer {
 	__u64 counted; /* number of the count that `open` belongs to */
 	__u32 open;
 	__u32 srtt_us;
+	__u32 callee; /* where its calls count; it may be another one's by now */
+	__u32 unused;
+};
+
+#define PPMM_CALLEE_FREE (-(1LL << 40)) /* added to `connections` of what is free */
+
+/*
+ * A remote service that a process calls. The kernel side takes a free number from the stack at the first call of a
+ * connection; user space empties it, and gives the number back when no connection counts there. Counts are since user
+ * space last took them away.
+ */
+struct ppmm_callee {
+	struct ppmm_peer_key key;
+	__u32 unused;
+	__s64 connections; /* that count here; below 0: it is free */
+	__u64 answered;
+	__u64 unanswered;
+	__u64 pipelined; /* connections that got the label */
+	__u64 streams;
 };
 
 /* What each bound cost. */
@@ -106,4 +127,5 @@ struct ppmm_socket_losses {
 	__u64 connections; /* accepted from a socket we did not know */
 	__u64 storage;	   /* no memory for a socket's note */
 	__u64 groups;	   /* no free group of histograms */
+	__u64 callees;	   /* no free callee for a call */
 };

@@ -2,8 +2,10 @@
 /* Turns (turn.h) of the connections that a TCP listener accepted: what the hooks of the three points call. */
 #pragma once
 
+#include "calls.bpf.h"
 #include "histogram.bpf.h"
 #include "notes.bpf.h"
+#include "written_bytes.bpf.h"
 
 /* The group of histograms of a listener: its own, given with its first answer, or the common one. */
 static __always_inline __u32 group_of(struct ppmm_slot *slot)
@@ -58,24 +60,22 @@ static __always_inline void count_turn(const struct note *note, const struct ppm
 	__sync_fetch_and_add(&slot->observed, 1); /* last: who sees it finds the histograms filled */
 }
 
-/* The note of a connection whose turns count, and its place in the stream; null if it is none. */
-static __always_inline struct note *note_of_turns(const struct sock *socket, struct tcp_sock **tcp, int *unread)
+/* The note of a TCP connection; null if it has none. */
+static __always_inline struct note *note_of_turns(const struct sock *sk)
 {
-	struct sock *sk = (struct sock *)socket;
-	struct note *note;
-	__u8 state = sk->__sk_common.skc_state;
+	if (paused || sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_LISTEN)
+		return 0;
+	return bpf_sk_storage_get(&notes, (struct sock *)sk, 0, 0);
+}
 
-	if (paused || sk->sk_protocol != IPPROTO_TCP || state == TCP_LISTEN)
-		return 0;
-	note = bpf_sk_storage_get(&notes, sk, 0, 0);
-	if (!note || note->role != ROLE_ACCEPTED)
-		return 0;
-	*tcp = bpf_skc_to_tcp_sock(sk);
-	if (!*tcp)
-		return 0;
-	/* The end of the stream takes one number. */
-	*unread = (*tcp)->rcv_nxt - (*tcp)->copied_seq - (sk->sk_shutdown & RCV_SHUTDOWN);
-	return note;
+/* Its place in the stream; null if there is none. The end of the stream takes one number. */
+static __always_inline struct tcp_sock *place_of(const struct sock *sk, int *unread)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock((struct sock *)sk);
+
+	if (tcp)
+		*unread = tcp->rcv_nxt - tcp->copied_seq - (sk->sk_shutdown & RCV_SHUTDOWN);
+	return tcp;
 }
 
 /* A turn ended at `now` without a time. */
@@ -89,14 +89,22 @@ static __always_inline void add_untimed(const struct note *note, __u64 arrived, 
 
 static __always_inline int data_lie_ready(const struct sock *sk)
 {
+	struct note *note = note_of_turns(sk);
 	struct ppmm_turn_event event = {};
 	struct tcp_sock *tcp;
-	struct note *note;
 	int unread;
 
-	note = note_of_turns(sk, &tcp, &unread);
-	if (!note || note->turn.label)
+	if (!note)
 		return 0;
+	if (note->role == ROLE_OUTBOUND ? !note->call.begun_ns || note->call.answered_ns : note->role != ROLE_ACCEPTED || note->turn.label)
+		return 0;
+	tcp = place_of(sk, &unread);
+	if (!tcp)
+		return 0;
+	if (note->role == ROLE_OUTBOUND) {
+		ppmm_call_arrival(&note->call, bpf_ktime_get_ns(), unread);
+		return 0;
+	}
 	ppmm_turn_arrival(&note->turn, bpf_ktime_get_ns(), unread, tcp->copied_seq, &event);
 	count_turn(note, &event);
 	return 0;
@@ -104,111 +112,18 @@ static __always_inline int data_lie_ready(const struct sock *sk)
 
 static __always_inline int bytes_were_read(const struct sock *sk)
 {
+	struct note *note = note_of_turns(sk);
 	struct tcp_sock *tcp;
-	struct note *note;
 	int unread;
 
-	note = note_of_turns(sk, &tcp, &unread);
-	if (note && note->turn.arrived_ns && !note->turn.read_ns)
+	if (note && note->role == ROLE_OUTBOUND)
+		return note->call.answered_ns ? answer_is_read(sk, note) : 0;
+	if (!note || note->role != ROLE_ACCEPTED || !note->turn.arrived_ns || note->turn.read_ns)
+		return 0;
+	tcp = place_of(sk, &unread);
+	if (tcp)
 		ppmm_turn_read(&note->turn, bpf_ktime_get_ns(), tcp->copied_seq);
 	return 0;
-}
-
-/* Memory of the process that writes, with the bytes that are written. */
-struct piece {
-	const void *base;
-	__u64 length;
-};
-
-/* At most `most` of its bytes; the number. Lengths are of 64 bits, since Linux 6.1 forgets the bounds of copies of
- * others. */
-static __always_inline __u64 read_piece(const struct piece *piece, __u64 offset, void *out, __u64 most)
-{
-	__u64 length = piece->length - offset;
-
-	if (length > most)
-		length = most;
-	asm volatile("" : "+r"(length));
-	if (!length || length > most || bpf_probe_read_user(out, length, piece->base + offset))
-		return 0;
-	return length;
-}
-
-static __always_inline struct piece piece_of(const struct iovec *vector, __u64 offset, __u64 limit)
-{
-	struct piece piece = {};
-	__u64 length = BPF_CORE_READ(vector, iov_len) - offset;
-
-	if (length > limit)
-		length = limit;
-	piece.base = BPF_CORE_READ(vector, iov_base) + offset;
-	piece.length = length;
-	return piece;
-}
-
-struct redis_reply {
-	struct piece piece;
-	struct ppmm_redis_walk walk;
-};
-
-static long walk_redis(__u32 index, void *context)
-{
-	struct redis_reply *reply = context;
-	struct ppmm_first head = {};
-	__u64 offset = reply->walk.offset;
-
-	if (offset >= reply->piece.length || !read_piece(&reply->piece, offset, head.bytes, PPMM_REDIS_HEAD)) {
-		reply->walk.offset = 0;
-		return 1;
-	}
-	return !ppmm_redis_step(&reply->walk, &head);
-}
-
-/* Where a reply of Redis ends that has elements; 0 if that is too far away. */
-static __always_inline __u32 end_of_redis_reply(struct piece piece)
-{
-	struct redis_reply reply = {.piece = piece, .walk = {.left = 1}};
-
-	bpf_loop(PPMM_REDIS_STEPS, walk_redis, &reply, 0);
-	return reply.walk.left ? 0 : reply.walk.offset;
-}
-
-/* What the write begins with; nothing if that is not in memory of the process, or not in memory at all. */
-static __always_inline void read_first(const struct msghdr *msg, __u8 protocol, struct ppmm_first *first)
-{
-	const struct iov_iter *iter = &msg->msg_iter;
-	const struct iovec *vector;
-	struct piece piece = {};
-	__u64 length, offset;
-	__u8 type;
-
-	type = BPF_CORE_READ(iter, iter_type);
-	offset = BPF_CORE_READ(iter, iov_offset);
-	length = BPF_CORE_READ(iter, count);
-	first->size = length > 0xffffffff ? 0xffffffff : length;
-	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
-	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
-		piece.base = BPF_CORE_READ(iter, ubuf) + offset;
-		piece.length = first->size;
-	} else if (type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
-		if (bpf_core_field_exists(iter->__iov))
-			vector = BPF_CORE_READ(iter, __iov);
-		else
-			vector = BPF_CORE_READ((const struct iov_iter___6_3 *)iter, iov);
-		piece = piece_of(vector, offset, first->size);
-	}
-	if (!piece.base)
-		return;
-	first->length = read_piece(&piece, 0, first->bytes, PPMM_FIRST_BYTES);
-	if (!first->length)
-		return;
-	if (protocol == PPMM_PROTOCOL_POSTGRES && piece.length == first->size && piece.length >= PPMM_LAST_BYTES) {
-		bpf_probe_read_user(first->last, PPMM_LAST_BYTES, piece.base + (piece.length - PPMM_LAST_BYTES));
-	} else if (first->size > PPMM_REDIS_HEAD &&
-		   (first->bytes[0] == '*' || first->bytes[0] == '%' || first->bytes[0] == '~') &&
-		   (protocol == PPMM_PROTOCOL_REDIS || protocol == PPMM_PROTOCOL_UNKNOWN)) {
-		first->redis_end = end_of_redis_reply(piece);
-	}
 }
 
 /* `late`: they were already sent. */
@@ -216,14 +131,20 @@ static __always_inline int bytes_are_written(const struct sock *sk, const struct
 {
 	struct ppmm_first first = {.late = late};
 	struct ppmm_turn_event event = {};
+	struct note *note = note_of_turns(sk);
 	__u64 now, arrived;
 	struct tcp_sock *tcp;
-	struct note *note;
 	int unread;
 
-	note = note_of_turns(sk, &tcp, &unread);
-	if (!note || note->turn.label)
+	if (!note)
 		return 0;
+	if (note->role == ROLE_OUTBOUND ? late || note->call.label : note->role != ROLE_ACCEPTED || note->turn.label)
+		return 0;
+	tcp = place_of(sk, &unread);
+	if (!tcp)
+		return 0;
+	if (note->role == ROLE_OUTBOUND)
+		return call_is_written((struct sock *)sk, msg, note, unread);
 	/* Most further writes of an answer need no look. */
 	if (msg && (note->turn.arrived_ns || !note->turn.ended || ppmm_protocol_tells_answers(note->turn.protocol)))
 		read_first(msg, note->turn.protocol, &first);

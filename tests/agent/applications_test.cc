@@ -44,6 +44,10 @@ class ApplicationsTest : public ::testing::Test {
       *out = peers_;
       return absl::OkStatus();
     };
+    inputs.take_calls = [this](std::vector<CallSample>* out) {
+      *out = std::exchange(calls_, {});
+      return absl::OkStatus();
+    };
     inputs.identify = [this](std::int32_t pid) -> absl::StatusOr<ApplicationsInputs::Identified> {
       ++identifications_;
       cpu_time_ += identify_cost_;
@@ -104,6 +108,18 @@ class ApplicationsTest : public ::testing::Test {
     const auto found = frames_.sketches().find({"ppmm_instance_response_time_seconds{" + kind + "}", now_});
     return found == frames_.sketches().end() ? Sketch() : found->second;
   }
+  void Call(std::int32_t pid, std::uint16_t port, std::uint64_t times) {
+    CallSample& calls = calls_.emplace_back();
+    calls.owner_pid = pid;
+    calls.remote_address = *IpAddress::Parse("10.0.0.5");
+    calls.port = port;
+    calls.times.Add(1'000'000, times);
+  }
+  // Calls that the last step sent.
+  std::uint64_t CallsTo(const std::string& remote) {
+    const auto found = frames_.sketches().find({"ppmm_instance_call_time_seconds{" + remote + "}", now_});
+    return found == frames_.sketches().end() ? 0 : found->second.count();
+  }
   std::map<std::string, std::int64_t> StepTo(std::int64_t second_of_minute) {
     std::map<std::string, std::int64_t> values;
     do {
@@ -116,6 +132,7 @@ class ApplicationsTest : public ::testing::Test {
   std::vector<ProcessSample> processes_;
   std::vector<ListenerSample> listeners_;
   std::vector<PeerSample> peers_;
+  std::vector<CallSample> calls_;
   std::map<std::int32_t, ApplicationsInputs::Identified> identities_;
   absl::Status scan_status_;
   absl::Status socket_status_;
@@ -222,6 +239,51 @@ TEST_F(ApplicationsTest, IdentifiesAListenerAtOnceAndCountsItsConnections) {
   frames_.TakeDictionary(dictionary);
   ASSERT_EQ(frames_.last_dictionary().listeners_size(), 1);
   EXPECT_EQ(frames_.last_dictionary().listeners(0).port(), 6379u);
+}
+
+TEST_F(ApplicationsTest, CallsBelongToTheApplicationThatMakesThem) {
+  AddProcess(40, "checkout");
+  Step();
+  StepTo(30);
+  Call(40, 5432, 3);
+  Call(40, 5432, 1);
+  Call(40, 6379, 2);
+  calls_.back().unanswered = 7;
+  calls_.back().pipelined = 1;
+  const auto values = Step();
+  EXPECT_EQ(CallsTo("10.0.0.5,5432"), 4u);
+  EXPECT_EQ(CallsTo("10.0.0.5,6379"), 2u);
+  EXPECT_EQ(values.at("checkout calls_unanswered_total"), 7);
+  EXPECT_EQ(values.at("checkout call_connections_without_times_total"), 1);
+  Step();
+  EXPECT_EQ(CallsTo("10.0.0.5,5432"), 0u);
+}
+
+TEST_F(ApplicationsTest, CallsOfProcessesThatEndedUnidentifiedAreOfOther) {
+  StepTo(30);
+  AddProcess(41, "short", /*old=*/false);
+  Call(41, 80, 2);  // before a scan saw it
+  Step();
+  EXPECT_EQ(CallsTo("10.0.0.5,80"), 0u) << "it waits";
+  Call(41, 80, 3);
+  Step();
+  processes_.clear();
+  Step();  // it may have called since the step before
+  Step();
+  EXPECT_EQ(CallsTo("10.0.0.5,80"), 5u);
+  EXPECT_EQ(identifications_, 0);
+}
+
+TEST_F(ApplicationsTest, OfManyServicesTheFirstAreToldApart) {
+  AddProcess(40, "crawler");
+  StepTo(30);
+  for (std::uint16_t port = 1; port <= 40; ++port) {
+    Call(40, port, 1);
+  }
+  Step();
+  EXPECT_EQ(CallsTo("10.0.0.5,32"), 1u);
+  EXPECT_EQ(CallsTo("10.0.0.5,33"), 0u);
+  EXPECT_EQ(CallsTo("~other,"), 8u);
 }
 
 TEST_F(ApplicationsTest, RequestsAndTheirTimesBelongToTheApplicationThatListens) {

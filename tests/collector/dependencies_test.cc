@@ -1,6 +1,8 @@
 #include "collector/dependencies.h"
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -59,7 +61,14 @@ class DependenciesTest : public ::testing::Test {
     for (BatchBuilder* agent : {&web_, &db_}) {
       const std::uint32_t cpu = agent->AddSeries(1, "ppmm_host_cpu_seconds_total", {"0", "user"});
       const StreamId stream = rig_.Connect(*agent).first;
-      rig_.Push(stream, agent->Batch(at, 1, {{cpu, 0, 1}}, agent == &web_ ? calls_ : wire::Batch()));
+      DecodedBatch batch = agent->Batch(at, 1, {{cpu, 0, 1}}, agent == &web_ ? calls_ : wire::Batch());
+      if (agent == &web_ && connections_without_times_ != 0) {
+        batch.samples.push_back({connections_without_times_, 0, 1});
+      }
+      if (agent == &web_) {
+        batch.sketches = sketches_;
+      }
+      rig_.Push(stream, std::move(batch));
       rig_.Commit();
     }
     absl::StatusOr<Dependencies> read =
@@ -79,6 +88,8 @@ class DependenciesTest : public ::testing::Test {
   CollectorRig rig_;
   BatchBuilder web_, db_;
   wire::Batch calls_;
+  std::vector<DecodedSketch> sketches_;
+  std::uint32_t connections_without_times_ = 0;  // a series
   std::uint32_t nginx_ = 0;
   std::uint32_t checkout_ = 0;
 };
@@ -146,6 +157,30 @@ TEST_F(DependenciesTest, CallsAreKeptForAWeek) {
   EXPECT_EQ(rows_after(kDependencyDays), 0U);
 }
 
+TEST_F(DependenciesTest, TheTimesOfCallsStandBesideTheirService) {
+  Call(nginx_, "127.0.0.1", 8080, 30);
+  Call(checkout_, "10.0.0.2", 5432, 20);
+  const std::string metric = "ppmm_instance_call_time_seconds";
+  const std::uint32_t series = web_.AddSeries(checkout_, metric, {"10.0.0.2", "5432"});
+  sketches_.push_back({series, 0, Sketch()});
+  sketches_.back().sketch.Add(5'000'000, 600);
+  const Dependencies dependencies = Read();
+  ASSERT_EQ(dependencies.rows.size(), 2U);
+  EXPECT_EQ(dependencies.rows[0].call_time.count(), 0U);
+  EXPECT_NE(dependencies.rows[0].call_time_reason, "");
+  EXPECT_EQ(dependencies.rows[1].call_time.count(), 600U);
+  EXPECT_NEAR(dependencies.rows[1].call_time.QuantileSeconds(0.9).value_or(0), 0.005, 0.0001);
+  EXPECT_EQ(dependencies.rows[1].unanswered, std::nullopt);
+}
+
+TEST_F(DependenciesTest, CallsThatCannotBeToldApartSaySo) {
+  Call(checkout_, "10.0.0.2", 6379, 1);
+  const std::uint32_t series = web_.AddSeries(checkout_, "ppmm_instance_call_connections_without_times_total",
+                                              {"10.0.0.2", "6379", "pipelined"});
+  connections_without_times_ = series;
+  EXPECT_THAT(Read().rows.at(0).call_time_reason, ::testing::HasSubstr("pipelined"));
+}
+
 TEST_F(DependenciesTest, MoreThanAreShownAreCounted) {
   std::vector<PeerDayRow> peers;
   for (std::uint32_t port = 0; port < kMaxDependencies + 3; ++port) {
@@ -155,7 +190,7 @@ TEST_F(DependenciesTest, MoreThanAreShownAreCounted) {
     row.port = port;
     row.connections = port;
   }
-  const Dependencies dependencies = DependenciesOf(Tables(), peers);
+  const Dependencies dependencies = DependenciesOf(Tables(), peers, absl::FromUnixSeconds(kRigStart));
   EXPECT_EQ(dependencies.rows.size(), kMaxDependencies);
   EXPECT_EQ(dependencies.rows.front().port, kMaxDependencies + 2);
   EXPECT_EQ(dependencies.left_out, 3U);

@@ -134,6 +134,28 @@ TEST(Exposition, SeriesLeaveBothPagesFiveMinutesAfterTheirNewestStep) {
   EXPECT_THAT(*text, Not(HasSubstr("ppmm_application_")));
 }
 
+TEST(Exposition, OfManyServicesThatAreCalledThoseCalledMostAreExposed) {
+  ViewWorld world;
+  {
+    WriterLock lock(&world.state().mutex());
+    Tables& tables = world.state().mutable_tables();
+    const EntityId caller = tables.applications.begin()->second.instances.front();
+    for (std::uint64_t port = 1; port <= 25; ++port) {
+      SeriesState& series =
+          ViewWorld::AddSeries(tables, caller, "ppmm_instance_call_time_seconds", {"10.0.0.7", absl::StrCat(port)}, 0);
+      series.pooled->sketch.Add(1'000'000, 100 + port);
+    }
+    ViewWorld::AddSeries(tables, caller, "ppmm_instance_call_time_seconds", {"~other", ""}, 0)
+        .pooled->sketch.Add(1'000'000, 1000);
+  }
+  const absl::StatusOr<std::string> text = RenderMetrics(world.state(), ViewWorld::Self(), nullptr, world.now());
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, HasSubstr("address=\"10.0.0.7\",port=\"6\"} 106\n"));
+  EXPECT_THAT(*text, Not(HasSubstr("address=\"10.0.0.7\",port=\"5\"")));
+  EXPECT_THAT(*text, HasSubstr(absl::StrCat("address=\"~other\",port=\"\"} ", 1000 + 101 + 102 + 103 + 104 + 105)));
+  EXPECT_THAT(FamiliesMissingIn("operations.md", *text), IsEmpty());
+}
+
 TEST(Exposition, AHostileNameStaysWithinItsLabel) {
   ViewWorld world;
   EXPECT_THAT(ReadStream(HostMetricsStream(world.state(), world.now())),

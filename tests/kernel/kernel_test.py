@@ -25,7 +25,7 @@ MODULES = ("inet_diag", "tcp_diag", "unix_diag")  # the agent's way without BPF 
 BUILD = pathlib.Path(os.environ["PPMM_BUILD"])
 KERNELS = BUILD / "kernels"
 HERE = pathlib.Path(__file__).resolve().parent
-TESTS = ("task_scanner", "socket_scanner", "response_times", "server_styles", "unix_turns")
+TESTS = ("task_scanner", "socket_scanner", "response_times", "calls", "server_styles", "unix_turns")
 PROGRAMS = [BUILD / f"tests/bpf/{test}_test" for test in TESTS]
 PROGRAMS.append(BUILD / "agent/ppmm-agent")
 
@@ -145,7 +145,8 @@ def judge(output):
     """What is wrong, a line each."""
     parts = parts_of(output)
     wrong = []
-    for name in ("no_modules", "tasks", "sockets", "responses", "styles", "unix_turns", "listening", "bpf", "no_bpf", "denied"):
+    for name in ("no_modules", "tasks", "sockets", "responses", "calls", "styles", "unix_turns", "listening", "bpf",
+                 "no_bpf", "denied"):
         if name not in parts:
             wrong.append(f"{name}: did not end")
         elif parts[name][0] != 0:

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What an application writes begins with, from the memory of its process before it is sent. */
+#pragma once
+
+#include "kernel_types.h"
+#include "protocol.h"
+
+/* Memory of the process that writes, with the bytes that are written. */
+struct piece {
+	const void *base;
+	__u64 length;
+};
+
+/* At most `most` of its bytes; the number. Lengths are of 64 bits, since Linux 6.1 forgets the bounds of copies of
+ * others. */
+static __always_inline __u64 read_piece(const struct piece *piece, __u64 offset, void *out, __u64 most)
+{
+	__u64 length = piece->length - offset;
+
+	if (length > most)
+		length = most;
+	asm volatile("" : "+r"(length));
+	if (!length || length > most || bpf_probe_read_user(out, length, piece->base + offset))
+		return 0;
+	return length;
+}
+
+static __always_inline struct piece piece_of(const struct iovec *vector, __u64 offset, __u64 limit)
+{
+	struct piece piece = {};
+	__u64 length = BPF_CORE_READ(vector, iov_len) - offset;
+
+	if (length > limit)
+		length = limit;
+	piece.base = BPF_CORE_READ(vector, iov_base) + offset;
+	piece.length = length;
+	return piece;
+}
+
+struct redis_reply {
+	struct piece piece;
+	struct ppmm_redis_walk walk;
+};
+
+static long walk_redis(__u32 index, void *context)
+{
+	struct redis_reply *reply = context;
+	struct ppmm_first head = {};
+	__u64 offset = reply->walk.offset;
+
+	if (offset >= reply->piece.length || !read_piece(&reply->piece, offset, head.bytes, PPMM_REDIS_HEAD)) {
+		reply->walk.offset = 0;
+		return 1;
+	}
+	return !ppmm_redis_step(&reply->walk, &head);
+}
+
+/* Where a reply of Redis ends that has elements; 0 if that is too far away. */
+static __always_inline __u32 end_of_redis_reply(struct piece piece)
+{
+	struct redis_reply reply = {.piece = piece, .walk = {.left = 1}};
+
+	bpf_loop(PPMM_REDIS_STEPS, walk_redis, &reply, 0);
+	return reply.walk.left ? 0 : reply.walk.offset;
+}
+
+/* What the write begins with; nothing if that is not in memory of the process, or not in memory at all. */
+static __always_inline void read_first(const struct msghdr *msg, __u8 protocol, struct ppmm_first *first)
+{
+	const struct iov_iter *iter = &msg->msg_iter;
+	const struct iovec *vector;
+	struct piece piece = {};
+	__u64 length, offset;
+	__u8 type;
+
+	type = iter->iter_type;
+	offset = iter->iov_offset;
+	length = iter->count;
+	first->size = length > 0xffffffff ? 0xffffffff : length;
+	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
+	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
+		piece.base = BPF_CORE_READ(iter, ubuf) + offset;
+		piece.length = first->size;
+	} else if (type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
+		if (bpf_core_field_exists(iter->__iov))
+			vector = BPF_CORE_READ(iter, __iov);
+		else
+			vector = BPF_CORE_READ((const struct iov_iter___6_3 *)iter, iov);
+		piece = piece_of(vector, offset, first->size);
+	}
+	if (!piece.base)
+		return;
+	first->length = read_piece(&piece, 0, first->bytes, PPMM_FIRST_BYTES);
+	if (!first->length)
+		return;
+	if (protocol == PPMM_PROTOCOL_POSTGRES && piece.length == first->size && piece.length >= PPMM_LAST_BYTES) {
+		bpf_probe_read_user(first->last, PPMM_LAST_BYTES, piece.base + (piece.length - PPMM_LAST_BYTES));
+	} else if (first->size > PPMM_REDIS_HEAD &&
+		   (first->bytes[0] == '*' || first->bytes[0] == '%' || first->bytes[0] == '~') &&
+		   (protocol == PPMM_PROTOCOL_REDIS || protocol == PPMM_PROTOCOL_UNKNOWN)) {
+		first->redis_end = end_of_redis_reply(piece);
+	}
+}

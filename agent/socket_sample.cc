@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t TurnTotals::*kTurnTotals[] = {
     &TurnTotals::begun,   &TurnTotals::answered,  &TurnTotals::unanswered, &TurnTotals::set_aside,
     &TurnTotals::errors,  &TurnTotals::pipelined, &TurnTotals::streams,    &TurnTotals::in_flight_ns,
-    &TurnTotals::owed_ns, &TurnTotals::hooked_ns};
+    &TurnTotals::owed_ns, &TurnTotals::hidden_ns, &TurnTotals::kept_ns};
 }  // namespace
 
 TurnTotals TurnTotals::Since(const TurnTotals& before) const {

@@ -52,8 +52,10 @@ struct TurnTotals {
   std::uint64_t in_flight_ns = 0;
   // The same, as the sockets themselves showed it at each poll: received and not answered.
   std::uint64_t owed_ns = 0;
-  // The same at the same polls, as our hooks showed it.
-  std::uint64_t hooked_ns = 0;
+  // Of the same polls: what sockets surely owed and our hooks did not know of, and what our hooks waited for and
+  // sockets surely did not owe.
+  std::uint64_t hidden_ns = 0;
+  std::uint64_t kept_ns = 0;
 
   // What came since `before`; totals of a scanner never fall.
   TurnTotals Since(const TurnTotals& before) const;

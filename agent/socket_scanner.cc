@@ -150,7 +150,8 @@ void ToSample(const ppmm_slot& slot, std::uint64_t poll_number, ListenerSample* 
                    .streams = Load(slot.streams),
                    .in_flight_ns = Load(slot.in_flight_ns),
                    .owed_ns = Load(slot.owed_ns),
-                   .hooked_ns = Load(slot.hooked_ns)};
+                   .hidden_ns = Load(slot.hidden_ns),
+                   .kept_ns = Load(slot.kept_ns)};
   const std::uint32_t protocol = Load(slot.protocol);
   sample->tells_errors = ppmm_protocol_tells_errors(protocol) != 0;
   sample->estimated = false;
@@ -321,8 +322,8 @@ struct SocketScanner::Impl {
     std::uint64_t open = 0;
     std::uint64_t untimed = 0;
   };
-  static constexpr std::array<std::uint64_t TurnTotals::*, 3> kSeen = {&TurnTotals::in_flight_ns, &TurnTotals::owed_ns,
-                                                                       &TurnTotals::hooked_ns};
+  static constexpr std::array<std::uint64_t TurnTotals::*, 4> kSeen = {&TurnTotals::in_flight_ns, &TurnTotals::owed_ns,
+                                                                       &TurnTotals::hidden_ns, &TurnTotals::kept_ns};
   // Of these totals of a slot.
   struct Uncompared {
     std::array<std::uint64_t, kSeen.size()> last = {};

@@ -75,9 +75,9 @@ void TurnSeries::RecordInFlight(EntityHandle entity, Recorder& recorder) {
     in_flight_time_ = recorder.AddSeries(entity, MetricNamed("ppmm_instance_requests_in_flight_seconds_total"));
     elapsed_ = recorder.AddSeries(entity, MetricNamed("ppmm_instance_requests_elapsed_seconds_total"));
   }
-  // The timer sees what our hooks counted, but often; the sockets show at each step what they missed.
-  in_flight_rest_ns_ += static_cast<std::int64_t>(turns_.in_flight_ns) + static_cast<std::int64_t>(turns_.owed_ns) -
-                        static_cast<std::int64_t>(turns_.hooked_ns);
+  // The timer sees what our hooks counted, but often; the sockets show at each step what they surely missed.
+  in_flight_rest_ns_ += static_cast<std::int64_t>(turns_.in_flight_ns) + static_cast<std::int64_t>(turns_.hidden_ns) -
+                        static_cast<std::int64_t>(turns_.kept_ns);
   elapsed_rest_ns_ += aged_ns_;
   recorder.Increment(in_flight_time_, TakeMicroseconds(&in_flight_rest_ns_));
   recorder.Increment(elapsed_, TakeMicroseconds(&elapsed_rest_ns_));

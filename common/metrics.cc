@@ -341,7 +341,7 @@ const Metric kMetrics[] = {
     {"ppmm_instance_requests_in_flight_seconds_total", kCounter, kInstance, -6, "seconds", Resource::kNone, kOther,
      kNoLabels, 0,
      "Requests in flight times how long: as a timer of the kernel saw them about 100 times a second, corrected by what "
-     "the sockets themselves show each second. Its rate is the mean number in flight. Not of Unix sockets.",
+     "the sockets themselves show each second for sure. Its rate is the mean number in flight. Not of Unix sockets.",
      "in-kernel timer, socket storage by iter/bpf_sk_storage_map"},
     {"ppmm_instance_requests_total", kCounter, kInstance, 0, "", Resource::kNone, kThroughput, kNoLabels, 0,
      "Requests answered.", "hooks where data arrive and where the application writes"},

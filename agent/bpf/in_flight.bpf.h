@@ -28,25 +28,28 @@ __u8 looking = 0;
 __u64 looked_ns = 0; /* between the first look and the latest one */
 __u64 latest_look_ns = 0;
 
+enum owed { OWED_NO, OWED_YES, OWED_PERHAPS, OWED_PERHAPS_NOT };
+
 /*
  * Whether a request was received and not answered, from what the socket itself knows, so that it shows what our hooks
- * missed. Received and sent are compared by ticks of the kernel. Within the same tick, an acknowledgement that is still
- * owed, or was sent because it was late, shows that no answer took it along; but not after the client said that nothing
- * follows, since that is to be acknowledged too.
+ * missed. Received and sent are compared by ticks of the kernel. Within the same tick it is not sure: an acknowledgement
+ * that is still owed, or was sent because it was late, shows that no answer took it along; but not after the client said
+ * that nothing follows, since that is to be acknowledged too.
  */
-static __always_inline bool owes_an_answer(const struct sock *sk, struct tcp_sock *tcp)
+static __always_inline enum owed owes_an_answer(const struct sock *sk, struct tcp_sock *tcp)
 {
 	__s32 received_after = tcp->inet_conn.icsk_ack.lrcvtime - tcp->lsndtime;
 
 	if ((__s32)(tcp->rcv_nxt - tcp->copied_seq - (sk->sk_shutdown & RCV_SHUTDOWN)) > 0)
-		return true;
+		return OWED_YES;
 	if (!tcp->bytes_received || !tcp->bytes_sent)
-		return tcp->bytes_received > 0;
+		return tcp->bytes_received > 0 ? OWED_YES : OWED_NO;
 	if (received_after)
-		return received_after > 0;
+		return received_after > 0 ? OWED_YES : OWED_NO;
 	if (sk->sk_shutdown & RCV_SHUTDOWN)
-		return false;
-	return (tcp->inet_conn.icsk_ack.pending & 1) || !tcp->inet_conn.icsk_ack.pingpong;
+		return OWED_PERHAPS_NOT;
+	return (tcp->inet_conn.icsk_ack.pending & 1) || !tcp->inet_conn.icsk_ack.pingpong ? OWED_PERHAPS
+										      : OWED_PERHAPS_NOT;
 }
 
 static long look_at_slot(__u32 index, __u64 *between)

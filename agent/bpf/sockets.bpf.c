@@ -301,6 +301,8 @@ static __always_inline void see_requests(struct sock *sk, const struct note *not
 {
 	struct ppmm_slot *slot = slot_at(note->slot);
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	bool waits = note->turn.arrived_ns != 0;
+	enum owed owed;
 
 	if (!slot || !tcp || note->turn.label)
 		return;
@@ -308,12 +310,18 @@ static __always_inline void see_requests(struct sock *sk, const struct note *not
 		slot->aged = poll_number;
 		slot->open_ns = 0;
 	}
-	if (note->turn.arrived_ns) {
+	if (waits)
 		slot->open_ns += bpf_ktime_get_ns() - note->turn.arrived_ns;
-		slot->hooked_ns += since_poll_ns;
-	}
-	if (owes_an_answer(sk, tcp))
+	owed = owes_an_answer(sk, tcp);
+	if (owed == OWED_YES || owed == OWED_PERHAPS)
 		slot->owed_ns += since_poll_ns;
+	if (note->turn.protocol == PPMM_PROTOCOL_FASTCGI) /* its servers may leave the end of a request unread */
+		return;
+	/* A hook and the kernel's own note of the same event are not at once: what is older than a tick is no race. */
+	if (owed == OWED_YES && !waits && (__u32)bpf_jiffies64() - tcp->inet_conn.icsk_ack.lrcvtime > 1)
+		slot->hidden_ns += since_poll_ns;
+	else if (owed == OWED_NO && waits && (__u32)bpf_jiffies64() - tcp->lsndtime > 1)
+		slot->kept_ns += since_poll_ns;
 }
 
 SEC("iter/bpf_sk_storage_map")

@@ -51,7 +51,8 @@ struct ppmm_slot {
 	__u64 observed;	    /* grows with what goes into the histograms */
 	__u64 in_flight_ns; /* requests in flight times how long, as the looks of in_flight.bpf.h saw it */
 	__u64 owed_ns;	    /* the same, as the sockets show it at each poll */
-	__u64 hooked_ns;    /* the same, as our hooks show it then */
+	__u64 hidden_ns;    /* of the same: sockets surely owe an answer, and our hooks do not know */
+	__u64 kept_ns;	    /* our hooks wait for an answer, and sockets surely owe none */
 	__u64 untimed_ns;   /* how long those took that ended without a time */
 	__u64 open_ns;	    /* how long those take already that are not answered, at the poll `aged` */
 	__u64 aged;

@@ -362,8 +362,8 @@ TEST_F(ApplicationsTest, TimeInFlightIsToldByTheTimerAndByResponseTimesWhereATim
 
   listeners_[0].in_flight_known = true;
   listeners_[0].turns.in_flight_ns = 3'000'600;
-  listeners_[0].turns.owed_ns = 1'500'000;
-  listeners_[0].turns.hooked_ns = 1'000'000;
+  listeners_[0].turns.hidden_ns = 1'500'000;
+  listeners_[0].turns.kept_ns = 1'000'000;
   listeners_[0].aged_ns = 4'000'400;
   auto values = Step();
   EXPECT_EQ(values.at("redis requests_in_flight_seconds_total"), 3500);

@@ -54,7 +54,8 @@ class TurnObserver {
     std::uint64_t looked_ns = 0;
     std::uint64_t in_flight_ns = 0;
     std::uint64_t owed_ns = 0;
-    std::uint64_t hooked_ns = 0;
+    std::uint64_t hidden_ns = 0;
+    std::uint64_t kept_ns = 0;
     std::int64_t aged_ns = 0;
     double time_ns = 0;  // of all that were answered
   };
@@ -76,7 +77,8 @@ class TurnObserver {
                             .looked_ns = scanner_->looked_ns(),
                             .in_flight_ns = turns_.in_flight_ns,
                             .owed_ns = turns_.owed_ns,
-                            .hooked_ns = turns_.hooked_ns,
+                            .hidden_ns = turns_.hidden_ns,
+                            .kept_ns = turns_.kept_ns,
                             .aged_ns = aged_ns_ += sample.aged_ns,
                             .time_ns = static_cast<double>(times_.total.sum_ns())});
       }

@@ -332,7 +332,8 @@ ApplicationsSource::Instance* ApplicationsSource::InstanceOf(std::int32_t pid) {
 
 void ApplicationsSource::TakeListeners(absl::Time now, Recorder& recorder) {
   socket_status_ = absl::OkStatus();
-  if (step_ == 1 || absl::ToUnixSeconds(now) % 30 == 0) {
+  if (step_ == 1 || absl::ToUnixSeconds(now) % 30 == 0 || (owner_ended_ && absl::ToUnixSeconds(now) % 5 == 0)) {
+    owner_ended_ = false;
     socket_status_ = inputs_.seed_sockets();
   }
   if (socket_status_.ok()) {
@@ -359,6 +360,9 @@ void ApplicationsSource::TakeListeners(absl::Time now, Recorder& recorder) {
     totals.seen = true;
     totals.times.Merge(listener.times);
     totals.aged_ns += listener.aged_ns;
+    // Others may hold it still, as the new server that the old one handed its work to.
+    owner_ended_ |= instance == nullptr && listener.listening && totals.owned;
+    totals.owned = instance != nullptr;
     if (instance != nullptr) {
       instance->has_sockets = true;
       instance->turns.Add(listener.turns.Since(totals.turns), listener.tells_errors, std::exchange(totals.times, {}),

@@ -148,6 +148,7 @@ class ApplicationsSource : public Source {
     TurnTotals turns;
     ResponseTimes times;  // what came before it was known whose they are
     std::int64_t aged_ns = 0;
+    bool owned = false;  // at the last step, by a process that is known
     bool seen = false;
   };
   struct PeerTotals {
@@ -191,6 +192,7 @@ class ApplicationsSource : public Source {
   std::vector<ListenerSample> listeners_;
   std::vector<std::pair<SeriesHandle, std::uint64_t>> losses_;  // series and what was told, as inputs_.socket_losses
   absl::flat_hash_map<std::uint64_t, ListenerTotals> listener_totals_;  // by socket
+  bool owner_ended_ = false;                                            // of a socket that still listens
   std::vector<PeerSample> peers_;
   absl::flat_hash_map<std::string, PeerTotals> peer_totals_;
   std::vector<CallSample> calls_;

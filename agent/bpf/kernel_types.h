@@ -153,6 +153,7 @@ struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
+	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	struct list_head thread_node;
 	struct pid *thread_pid;

@@ -176,20 +176,19 @@ int BPF_PROG(on_state, const struct sock *socket, const int old_state, const int
 }
 
 /*
- * Of several processes that hold a listener the one with the lowest id is the owner: a prefork parent comes before its
- * workers. Process 1 only if nobody else holds it: it hands its sockets to services.
+ * Of several processes that hold a listener the oldest is the owner: a parent that forks, not the child that will be
+ * gone in a moment. Process 1 only if nobody else holds it: it hands its sockets to services.
  */
-static __always_inline void claim_listener(struct ppmm_slot *slot, __u32 tgid)
+static __always_inline void claim_listener(struct ppmm_slot *slot, __u32 tgid, __u64 began)
 {
-	if (slot->seeded != seed_number) {
+	if (slot->seeded != seed_number || slot->owner_tgid == 1 || (tgid != 1 && began < slot->owner_began)) {
 		slot->seeded = seed_number;
 		slot->owner_tgid = tgid;
-	} else if (slot->owner_tgid == 1 || (tgid != 1 && tgid < slot->owner_tgid)) {
-		slot->owner_tgid = tgid;
+		slot->owner_began = began;
 	}
 }
 
-static __always_inline void seed_listener(struct sock *sk, __u32 tgid, bool is_unix)
+static __always_inline void seed_listener(struct sock *sk, __u32 tgid, __u64 began, bool is_unix)
 {
 	struct ppmm_slot *slot;
 	struct note *note = bpf_sk_storage_get(&notes, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -207,7 +206,7 @@ static __always_inline void seed_listener(struct sock *sk, __u32 tgid, bool is_u
 	}
 	if (!slot)
 		return;
-	claim_listener(slot, tgid);
+	claim_listener(slot, tgid, began);
 	if (!is_unix) {
 		struct ppmm_listen_key key = {.net_ns = slot->net_ns, .port = sk->__sk_common.skc_num};
 
@@ -226,6 +225,7 @@ int seed(struct bpf_iter__task_file *ctx)
 	struct note *note;
 	struct sock *sk;
 	__u32 tgid, state;
+	__u64 began;
 
 	if (!task || !file)
 		return 0;
@@ -237,18 +237,19 @@ int seed(struct bpf_iter__task_file *ctx)
 	if (!sk)
 		return 0;
 	tgid = task->tgid;
+	began = task->group_leader->start_boottime;
 	state = sk->__sk_common.skc_state;
 
 	if (sk->__sk_common.skc_family == AF_UNIX) {
 		if (state == TCP_LISTEN)
-			seed_listener(sk, tgid, true);
+			seed_listener(sk, tgid, began, true);
 		return 0;
 	}
 	if (sk->sk_protocol != IPPROTO_TCP ||
 	    (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
 		return 0;
 	if (state == TCP_LISTEN) {
-		seed_listener(sk, tgid, false);
+		seed_listener(sk, tgid, began, false);
 		return 0;
 	}
 	if (state == TCP_CLOSE || bpf_sk_storage_get(&notes, sk, 0, 0))

@@ -59,6 +59,7 @@ struct ppmm_slot {
 	__s64 open;	    /* connections now */
 	__u64 polled;	    /* number of the poll that last saw the socket listen */
 	__u64 seeded;	    /* number of the seed that last found an owner */
+	__u64 owner_began;  /* boot clock; as that seed found it */
 	__u64 unix_name;    /* where its name lies in the kernel's memory; 0: of TCP */
 	__u32 owner_tgid;
 	__u32 net_ns;

@@ -35,7 +35,10 @@ class ApplicationsTest : public ::testing::Test {
       *out = processes_;
       return scan_status_;
     };
-    inputs.seed_sockets = [this] { return socket_status_; };
+    inputs.seed_sockets = [this] {
+      ++seeds_;
+      return socket_status_;
+    };
     inputs.poll_listeners = [this](std::vector<ListenerSample>* out) {
       *out = listeners_;
       return socket_status_;
@@ -134,6 +137,7 @@ class ApplicationsTest : public ::testing::Test {
   std::vector<PeerSample> peers_;
   std::vector<CallSample> calls_;
   std::map<std::int32_t, ApplicationsInputs::Identified> identities_;
+  int seeds_ = 0;
   absl::Status scan_status_;
   absl::Status socket_status_;
   absl::Status status_;
@@ -284,6 +288,23 @@ TEST_F(ApplicationsTest, OfManyServicesTheFirstAreToldApart) {
   EXPECT_EQ(CallsTo("10.0.0.5,32"), 1u);
   EXPECT_EQ(CallsTo("10.0.0.5,33"), 0u);
   EXPECT_EQ(CallsTo("~other,"), 8u);
+}
+
+TEST_F(ApplicationsTest, LooksForTheNextOwnerOfAListenerWithinFiveSeconds) {
+  AddProcess(40, "nginx");
+  ListenerSample listener;
+  listener.id = 1;
+  listener.owner_pid = 40;
+  listener.listening = true;
+  listeners_ = {listener};
+  StepTo(31);
+  const int seeds = seeds_;
+  processes_.clear();
+  AddProcess(41, "nginx");
+  StepTo(36);
+  EXPECT_EQ(seeds_, seeds + 1);
+  StepTo(56);
+  EXPECT_EQ(seeds_, seeds + 1) << "nobody known holds it";
 }
 
 TEST_F(ApplicationsTest, RequestsAndTheirTimesBelongToTheApplicationThatListens) {

@@ -138,7 +138,7 @@ void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
     auto [found, fresh] = processes_.try_emplace(sample.pid);
     Process& process = found->second;
     if (!fresh && process.last.start_ns != sample.start_ns) {  // the number was given to another process
-      ChargeEnded(process, now, recorder);
+      ended_[sample.pid] = {process.last.ppid, process.instance, process.pending};
       process = Process{};
       fresh = true;
     }
@@ -158,9 +158,10 @@ void ApplicationsSource::TakeProcesses(absl::Time now, Recorder& recorder) {
       ++it;
       continue;
     }
-    ChargeEnded(it->second, now, recorder);
+    ended_[it->first] = {it->second.last.ppid, it->second.instance, it->second.pending};
     processes_.erase(it++);
   }
+  ChargeEnded(now, recorder);
   ended_children_.EndLook([&](std::int32_t pid, std::uint64_t us) {
     Usage usage;
     usage.cpu_us = us;
@@ -172,16 +173,28 @@ void ApplicationsSource::Charge(Process& process, const Usage& usage) {
   (process.instance == kPending ? process.pending : instances_[process.instance].usage).Add(usage);
 }
 
-void ApplicationsSource::ChargeEnded(const Process& process, absl::Time now, Recorder& recorder) {
-  if (process.instance != kPending) {
-    return;
+// What a process used that ended without a name belongs to whoever began it, as what nobody saw does.
+void ApplicationsSource::ChargeEnded(absl::Time now, Recorder& recorder) {
+  for (const auto& [pid, process] : ended_) {
+    if (process.instance != kPending) {
+      continue;
+    }
+    std::int32_t ancestor = process.ppid;
+    auto between = ended_.find(ancestor);
+    for (std::size_t steps = 0;
+         between != ended_.end() && between->second.instance == kPending && steps < ended_.size(); ++steps) {
+      ancestor = between->second.ppid;
+      between = ended_.find(ancestor);
+    }
+    if (between != ended_.end() && between->second.instance != kPending) {
+      instances_[between->second.instance].usage.Add(process.pending);
+    } else if (const auto living = processes_.find(ancestor); between == ended_.end() && living != processes_.end()) {
+      Charge(living->second, process.pending);
+    } else {
+      instances_[Other(now, recorder)].usage.Add(process.pending);
+    }
   }
-  const auto parent = processes_.find(process.last.ppid);
-  // A fork that ran nothing else does the work of its parent.
-  const bool fork = parent != processes_.end() && parent->second.instance != kPending && process.last.exe_inode != 0 &&
-                    parent->second.last.exe_inode == process.last.exe_inode &&
-                    parent->second.last.exe_device == process.last.exe_device;
-  instances_[fork ? parent->second.instance : Other(now, recorder)].usage.Add(process.pending);
+  ended_.clear();
 }
 
 void ApplicationsSource::IdentifySettled(absl::Time now, Recorder& recorder) {

@@ -115,6 +115,11 @@ class ApplicationsSource : public Source {
     absl::Time proportional_at = absl::InfinitePast();
     absl::Duration proportional_cost;  // of the last reading
   };
+  struct EndedProcess {
+    std::int32_t ppid = 0;
+    InstanceIndex instance = kPending;
+    Usage pending;
+  };
   struct Series {
     SeriesHandle cpu = 0, run_delay = 0, processes = 0, threads = 0, resident = 0, anonymous = 0, file = 0, shared = 0,
                  proportional = 0, estimated = 0, minor_faults = 0, major_faults = 0, read_bytes = 0, written_bytes = 0,
@@ -159,7 +164,7 @@ class ApplicationsSource : public Source {
   void TakeProcesses(absl::Time now, Recorder& recorder);
   Usage Increments(const Process& process, const ProcessSample& sample) const;
   void Charge(Process& process, const Usage& usage);
-  void ChargeEnded(const Process& process, absl::Time now, Recorder& recorder);
+  void ChargeEnded(absl::Time now, Recorder& recorder);
   void IdentifySettled(absl::Time now, Recorder& recorder);
   void IdentifyProcess(Process& process, absl::Time now, Recorder& recorder);
   InstanceIndex InstanceFor(const ApplicationsInputs::Identified& identified, absl::Time started, absl::Time now,
@@ -183,8 +188,9 @@ class ApplicationsSource : public Source {
   std::uint64_t step_ = 0;
   std::int64_t first_scan_boot_ns_ = 0;  // processes that started later count from zero
   std::vector<ProcessSample> scan_;
-  bool scanned_ = false;                                  // in this step
-  absl::flat_hash_map<std::int32_t, Process> processes_;  // by pid
+  bool scanned_ = false;                                   // in this step
+  absl::flat_hash_map<std::int32_t, Process> processes_;   // by pid
+  absl::flat_hash_map<std::int32_t, EndedProcess> ended_;  // since the scan before, by pid
   EndedChildren ended_children_;
   std::vector<Instance> instances_;
   absl::flat_hash_map<std::string, InstanceIndex> instance_by_key_;

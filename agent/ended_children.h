@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
@@ -28,6 +29,7 @@ class EndedChildren {
   struct Known {
     std::int64_t start_ns = 0;
     std::int32_t ppid = 0;
+    bool adopts = false;  // became the parent of a process that another one began
     std::uint64_t look = 0;
     std::int64_t own_us = 0;
     std::int64_t children_us = 0;
@@ -39,13 +41,19 @@ class EndedChildren {
     std::int64_t seen_us = 0;  // what its parent's sum rises by, as far as it was seen
   };
 
+  // Ended as its parent did: a grandparent waited for it within the sum of the parent, or who adopted it.
+  struct Orphan {
+    std::int32_t ancestor = 0;
+    std::int64_t seen_us = 0;
+    std::uint64_t look = 0;
+  };
+
   static Ended End(const Known& known) { return {known.ppid, known.own_us + known.children_us - known.unseen_us}; }
+  void TakeOrphans();
 
   absl::flat_hash_map<std::int32_t, Known> known_;
   absl::flat_hash_map<std::int32_t, Ended> ended_;  // of this look
-  // Seen of those whose parent ended too: whether a grandparent waited for them, or init, is not to be known.
-  std::int64_t orphans_us_ = 0;
-  std::uint64_t orphans_look_ = 0;  // the last that had any
+  std::vector<Orphan> orphans_;                     // that nobody waited for yet
   std::uint64_t look_ = 1;
 };
 

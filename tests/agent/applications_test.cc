@@ -189,20 +189,36 @@ TEST_F(ApplicationsTest, CountsShortLivedProcessesToOther) {
   EXPECT_EQ(identifications_, 0);
 }
 
-TEST_F(ApplicationsTest, AForkThatEndsBeforeItIsIdentifiedBelongsToItsParent) {
-  AddProcess(10, "cgi").exe_inode = 77;
+TEST_F(ApplicationsTest, WhatEndsBeforeItIsIdentifiedBelongsToWhoBeganIt) {
+  AddProcess(10, "cgi");
   Step();
-  AddProcess(11, "cgi", /*old=*/false).user_ns = 4'000'000;
+  AddProcess(11, "sh", /*old=*/false).user_ns = 4'000'000;
   Process(11).ppid = 10;
-  Process(11).exe_inode = 77;
   AddProcess(12, "convert", /*old=*/false).user_ns = 3'000'000;
-  Process(12).ppid = 10;
-  Process(12).exe_inode = 78;
+  Process(12).ppid = 11;
+  EXPECT_EQ(Step().at("cgi cpu_seconds_total"), 0);
+  processes_.resize(2);
+  EXPECT_EQ(Step().at("cgi cpu_seconds_total"), 0) << "who began it has no name yet";
+  processes_.resize(1);
+  EXPECT_EQ(Step().at("cgi cpu_seconds_total"), 7000);
+}
+
+TEST_F(ApplicationsTest, WhatEndsTogetherWithItsParentBelongsToTheNextThatIsKnown) {
+  AddProcess(10, "cgi");
+  AddProcess(20, "cron");
+  Step();
+  AddProcess(11, "sh", /*old=*/false).user_ns = 4'000'000;
+  Process(11).ppid = 10;
+  AddProcess(12, "convert", /*old=*/false).user_ns = 3'000'000;
+  Process(12).ppid = 11;
+  AddProcess(21, "sh", /*old=*/false).user_ns = 5'000'000;
+  Process(21).ppid = 20;
   Step();
   processes_.resize(1);
-  const auto values = Step();
-  EXPECT_EQ(values.at("cgi cpu_seconds_total"), 4000);
-  EXPECT_EQ(values.at("~other cpu_seconds_total"), 3000);
+  auto values = Step();
+  EXPECT_EQ(values.at("cgi cpu_seconds_total"), 7000);
+  EXPECT_EQ(values.at("cron cpu_seconds_total"), 5000) << "it ended in the same moment";
+  EXPECT_FALSE(values.contains("~other cpu_seconds_total"));
 }
 
 TEST_F(ApplicationsTest, ChargesTheCpuOfChildrenThatNobodySawToTheirParent) {

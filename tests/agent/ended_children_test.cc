@@ -93,12 +93,20 @@ TEST_F(EndedChildrenTest, DoesNotChargeInitForAnOrphanThatWasSeen) {
   EXPECT_THAT(Look({{1, 0, 0, 1'000'000'007}, {10, 1, 0, 20}}), UnorderedElementsAre(Pair(1, 7)));
 }
 
-TEST_F(EndedChildrenTest, ForgetsAnOrphanThatNobodyWaitedFor) {
-  Look({{1, 0}, {10, 1}, {11, 10, 20}, {12, 11, 400}});
-  Look({{1, 0}, {10, 1, 0, 20}});
-  Look({{1, 0}, {10, 1, 0, 20}});
-  Look({{1, 0}, {10, 1, 0, 20}});
-  EXPECT_THAT(Look({{1, 0, 0, 30}, {10, 1, 0, 20}}), UnorderedElementsAre(Pair(1, 30)));
+TEST_F(EndedChildrenTest, DoesNotChargeWhoeverAdoptsAsInitDoes) {
+  Look({{5, 1}, {10, 5}, {11, 10, 20}, {12, 11, 900}, {13, 11}});
+  Look({{5, 1}, {10, 5, 0, 20}, {12, 5, 900}, {13, 5}});  // 11 ended, 5 adopts
+  Look({{5, 1}, {10, 5, 0, 20}, {12, 5, 900}, {13, 5}, {14, 10, 30}, {15, 14, 800}});
+  EXPECT_THAT(Look({{5, 1, 0, 801}, {10, 5, 0, 50}, {12, 5, 900}, {13, 5}}), UnorderedElementsAre(Pair(5, 1)));
+}
+
+TEST_F(EndedChildrenTest, AnOrphanThatNobodyWaitedForHidesNothingOfOthers) {
+  Look({{1, 0}, {10, 1}, {11, 10, 20}, {12, 11, 400}, {30, 1}});
+  EXPECT_THAT(Look({{1, 0}, {10, 1, 0, 20}, {30, 1, 0, 70}}), UnorderedElementsAre(Pair(30, 70)));
+  EXPECT_THAT(Look({{1, 0, 0, 30}, {10, 1, 0, 20}, {30, 1, 0, 90}}), UnorderedElementsAre(Pair(30, 20), Pair(1, 30)));
+  Look({{1, 0, 0, 30}, {10, 1, 0, 20}, {30, 1, 0, 90}});
+  EXPECT_THAT(Look({{1, 0, 0, 530}, {10, 1, 0, 20}, {30, 1, 0, 90}}), UnorderedElementsAre(Pair(1, 500)))
+      << "it is forgotten";
 }
 
 TEST_F(EndedChildrenTest, ANumberThatIsUsedAgainIsAnotherProcess) {

@@ -276,6 +276,7 @@ std::string ApplicationsJson(const ApplicationViews& views) {
                {"not_listed", TextOrNull(NotListedInWords(views))},
                {"from", TimeOf(views.from)},
                {"to", TimeOf(views.to)},
+               {"measured_seconds", views.measured ? Json(absl::ToInt64Seconds(*views.measured)) : Json()},
                {"as_of_commit", views.commit}});
 }
 

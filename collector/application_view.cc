@@ -214,14 +214,27 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
   return view;
 }
 
-// Rates of all applications over whole minutes.
-absl::StatusOr<absl::flat_hash_map<ApplicationId, Rates>> ReadMinutes(StoreReader& reader, std::int64_t from,
-                                                                      std::int64_t to) {
-  ASSIGN_OR_RETURN(const std::vector<ApplicationMinuteRow> rows, reader.ApplicationMinutes(0, from, to));
+// Rates of all applications over whole minutes: those in which anything was measured, since neither the time before the
+// collector knew an agent nor a time without it says that nothing was asked for.
+struct Minutes {
   absl::flat_hash_map<ApplicationId, Rates> rates;
-  const double seconds = static_cast<double>(to - from) * 60;
+  std::int64_t first = 0;  // that was measured; the first of all if none was
+  std::int64_t measured = 0;
+};
+
+absl::StatusOr<Minutes> ReadMinutes(StoreReader& reader, std::int64_t from, std::int64_t to) {
+  ASSIGN_OR_RETURN(const std::vector<ApplicationMinuteRow> rows, reader.ApplicationMinutes(0, from, to));
+  Minutes minutes;
+  std::vector<bool> measured(static_cast<std::size_t>(to - from));
   for (const ApplicationMinuteRow& row : rows) {
-    Rates& one = rates[row.application];
+    measured[static_cast<std::size_t>(row.minute - from)] = true;
+  }
+  const auto first = std::find(measured.begin(), measured.end(), true);
+  minutes.first = from + (first == measured.end() ? 0 : first - measured.begin());
+  minutes.measured = std::count(measured.begin(), measured.end(), true);
+  const double seconds = static_cast<double>(minutes.measured) * 60;
+  for (const ApplicationMinuteRow& row : rows) {
+    Rates& one = minutes.rates[row.application];
     AddTo(&one.connections, static_cast<double>(row.independent) / seconds);
     AddTo(&one.bytes, static_cast<double>(row.traffic) / seconds);
     AddTo(&one.cpu_cores, static_cast<double>(row.cpu_us) / 1e6 / seconds);
@@ -229,7 +242,7 @@ absl::StatusOr<absl::flat_hash_map<ApplicationId, Rates>> ReadMinutes(StoreReade
       AddTo(&one.requests, static_cast<double>(row.requests) / seconds);
     }
   }
-  return rates;
+  return minutes;
 }
 
 }  // namespace
@@ -264,15 +277,16 @@ absl::StatusOr<ApplicationViews> ReadApplications(State& state, const ReaderFact
     }
   }
   views.to = newest_step == 0 ? absl::FromUnixSeconds(absl::ToUnixSeconds(now)) : absl::FromUnixSeconds(newest_step);
-  absl::flat_hash_map<ApplicationId, Rates> of_minutes;
+  Minutes minutes;
+  views.from = views.to - window;
   if (by_minutes) {
     const std::int64_t to_minute = absl::ToUnixSeconds(std::min(now, views.to)) / 60;
-    const std::int64_t from_minute = to_minute - absl::ToInt64Minutes(window);
-    views.to = absl::FromUnixSeconds(to_minute * 60);
     ASSIGN_OR_RETURN(const std::unique_ptr<StoreReader> rows, reader());
-    ASSIGN_OR_RETURN(of_minutes, ReadMinutes(*rows, from_minute, to_minute));
+    ASSIGN_OR_RETURN(minutes, ReadMinutes(*rows, to_minute - absl::ToInt64Minutes(window), to_minute));
+    views.to = absl::FromUnixSeconds(to_minute * 60);
+    views.from = absl::FromUnixSeconds(minutes.first * 60);
+    views.measured = absl::Minutes(minutes.measured);
   }
-  views.from = views.to - window;
   for (const ApplicationId id : ids) {
     Rates rates;
     ReaderLock lock(&state.mutex());
@@ -283,7 +297,7 @@ absl::StatusOr<ApplicationViews> ReadApplications(State& state, const ReaderFact
     }
     ApplicationView view = ReadOne(tables, found->second, window, now, &rates);
     if (by_minutes) {
-      rates = of_minutes[id];
+      rates = minutes.rates[id];
     }
     SetThroughput(rates, view);
     view.cpu_cores = rates.cpu_cores;

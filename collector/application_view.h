@@ -75,9 +75,11 @@ struct ApplicationView {
 
 struct ApplicationViews {
   std::vector<ApplicationView> applications;  // by key
-  // The window. Of each host it ends with the newest step of that host, of which `to` is the newest.
+  // The window. Of each host it ends with the newest step of that host, of which `to` is the newest. One of minutes
+  // begins with the first in which anything was measured.
   absl::Time from;
   absl::Time to;
+  std::optional<absl::Duration> measured;  // minutes with anything measured, by which it divides; of windows of minutes
   std::int64_t commit = 0;
 };
 

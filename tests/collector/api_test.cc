@@ -33,13 +33,19 @@ class MinutesReader : public StoreReader {
                                                                        std::int64_t to) override {
     EXPECT_EQ(application, 0U);
     EXPECT_EQ(to - from, 5);
+    // Of the five minutes only three were measured, and nginx did something in one of these.
     ApplicationMinuteRow row;
-    row.minute = from;
     row.application = 1;
-    row.independent = 600;
-    row.traffic = 3000;
-    row.cpu_us = 150'000'000;
-    return std::vector<ApplicationMinuteRow>{row};
+    row.minute = from + 1;
+    row.independent = 360;
+    row.traffic = 1800;
+    row.cpu_us = 90'000'000;
+    ApplicationMinuteRow other;
+    other.application = 2;
+    other.minute = from + 2;
+    ApplicationMinuteRow later = other;
+    later.minute = from + 4;
+    return std::vector<ApplicationMinuteRow>{row, other, later};
   }
   absl::StatusOr<std::vector<PeerDayRow>> PeersOf(std::int64_t day) override {
     if (day != absl::ToUnixSeconds(ViewWorld().now()) / 86400) {
@@ -225,8 +231,9 @@ TEST_F(ApiTest, AWindowIsRoundedUpToWhatIsKept) {
   const Json body = GetJson("/api/v1/applications?window=61s");
   EXPECT_EQ(body["from"], "2026-01-01T00:08:49Z");
   const Json minutes = GetJson("/api/v1/applications?window=241s");
-  EXPECT_EQ(minutes["from"], "2026-01-01T00:04:00Z");
+  EXPECT_EQ(minutes["from"], "2026-01-01T00:05:00Z") << "nothing was measured before";
   EXPECT_EQ(minutes["to"], "2026-01-01T00:09:00Z");
+  EXPECT_EQ(minutes["measured_seconds"], 180);
   const Json& nginx = Find(minutes["applications"], "key", "default/nginx");
   EXPECT_EQ(nginx["throughput_per_second"], 2);
   EXPECT_EQ(nginx["cpu_cores"], 0.5);

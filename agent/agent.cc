@@ -19,6 +19,7 @@
 #include "agent/identify/identify.h"
 #include "agent/identity_file.h"
 #include "agent/instance_names.h"
+#include "agent/package_log.h"
 #include "agent/sampler.h"
 #include "agent/short_run.h"
 #include "agent/sources.h"
@@ -123,6 +124,8 @@ class Agent::Impl {
     source_options.disabled = settings_.disabled_sources;
     source_options.identifier = identifier_.get();
     source_options.instance_names = names_.get();
+    package_log_ = std::make_unique<PackageLog>(settings_.root, disk_.get());
+    source_options.package_log = package_log_.get();
     source_options.spool_stats = [this] { return spool_->Stats(); };
     Sources sources = BuildSources(source_options);
     capture_ = sources.capture;
@@ -168,6 +171,7 @@ class Agent::Impl {
       FollowHostName();
       KeepLifeNote(life_note_, boot_.boot_id, clock_->Now(), /*goodbye=*/false).IgnoreError();  // the spool says it
       names_->Save().IgnoreError();  // tried again in a minute; the spool reports the disk
+      package_log_->Keep(clock_->Now());
       MutexLock lock(&identity_mutex_);
       identity_->Keep().IgnoreError();  // as above
     }
@@ -287,6 +291,7 @@ class Agent::Impl {
   std::unique_ptr<IdentityFile> identity_ ABSL_PT_GUARDED_BY(identity_mutex_);
   std::unique_ptr<Identifier> identifier_;
   std::unique_ptr<InstanceNames> names_;
+  std::unique_ptr<PackageLog> package_log_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<BatchSink> sink_;
   std::unique_ptr<Recorder> recorder_;

@@ -102,6 +102,9 @@ absl::Status ApplicationsSource::Sample(absl::Time now, Recorder& recorder) {
     SumUp(now);
   }
   SettleCode(now, recorder);
+  if (inputs_.read_package_log != nullptr && absl::ToUnixSeconds(now) % absl::ToInt64Seconds(kPackageLogPeriod) == 0) {
+    TakeInstalled(now, recorder);
+  }
   Record(now, recorder);
   if (scanned_) {  // after a jump of the clock or a sleep, a look back at the last scan says nothing
     EndSilentInstances(now, recorder);
@@ -237,8 +240,8 @@ void ApplicationsSource::IdentifyProcess(Process& process, absl::Time now, Recor
   instance.usage.Add(process.pending);
   process.pending = Usage{};
   if (!instance.short_lived) {
-    process.part = instance.code.Add({identified->instance, identified->code, identified->code_in_file,
-                                      identified->replaced, process.last.start_ns, started},
+    process.part = instance.code.Add({identified->instance, identified->code, identified->package,
+                                      identified->code_in_file, identified->replaced, process.last.start_ns, started},
                                      now);
   }
 }
@@ -332,6 +335,52 @@ void ApplicationsSource::SettleCode(absl::Time now, Recorder& recorder) {
                                                       : absl::StrCat("version ", release->version);
     LogInfo("applications", "release of ", instance.name, ": ", what);
   }
+}
+
+void ApplicationsSource::TakeInstalled(absl::Time now, Recorder& recorder) {
+  for (PackageEvent& event : inputs_.read_package_log(now)) {
+    if (installed_.size() == kMaxInstalled) {
+      LogWarning("applications", "more than ", kMaxInstalled, " packages were installed in ten minutes; ",
+                 event.package, " and what follows are not told");
+      break;
+    }
+    installed_.push_back({std::move(event), now + kInstalled, {}});
+  }
+  if (installed_.empty()) {
+    return;
+  }
+  absl::flat_hash_map<absl::string_view, std::vector<const Instance*>> by_package;
+  for (const Instance& instance : instances_) {
+    if (instance.entity != 0 && !instance.short_lived && !instance.code.package().empty()) {
+      by_package[instance.code.package()].push_back(&instance);
+    }
+  }
+  for (Installed& installed : installed_) {
+    const PackageEvent& event = installed.event;
+    const auto found = by_package.find(event.package);
+    if (found == by_package.end()) {
+      continue;
+    }
+    for (const Instance* const instance : found->second) {
+      if (std::find(installed.told.begin(), installed.told.end(), instance->key) != installed.told.end()) {
+        continue;
+      }
+      wire::Deployment deployment;
+      deployment.set_entity(recorder.WireId(instance->entity));
+      deployment.set_package(event.package);
+      deployment.set_version(event.version);
+      deployment.set_previous_version(event.previous_version);
+      deployment.set_at_us(absl::ToUnixMicros(event.at));
+      if (recorder.AddDeployment(deployment)) {
+        installed.told.push_back(instance->key);
+        LogInfo("applications", "package ", event.package, " ", event.version, " of ", instance->name,
+                " was installed");
+      }  // else the batch has no room; the next one has
+    }
+  }
+  installed_.erase(std::remove_if(installed_.begin(), installed_.end(),
+                                  [now](const Installed& installed) { return installed.until < now; }),
+                   installed_.end());
 }
 
 // ---- sockets

@@ -22,6 +22,7 @@
 #include "agent/cgroup_stats.h"
 #include "agent/ended_children.h"
 #include "agent/instance_code.h"
+#include "agent/package_log.h"
 #include "agent/process_sample.h"
 #include "agent/socket_sample.h"
 #include "agent/source.h"
@@ -46,12 +47,15 @@ struct ApplicationsInputs {
     wire::Instance instance;  // all but short_lived
     std::string code;         // as Identity has it
     bool code_in_file = true;
+    std::string package;  // as Identity has it
     bool replaced = false;
     std::string cgroup_text;  // of /proc/PID/cgroup, where the instance has a unit or container of its own; else empty
   };
   // Errors: NotFound: the process ended.
   std::function<absl::StatusOr<Identified>(std::int32_t pid)> identify;
 
+  // What the package manager installed since the last call; may be missing.
+  std::function<std::vector<PackageEvent>(absl::Time now)> read_package_log;
   std::function<void()> rest;  // called once a minute; may be missing
 
   bool identify_at_once = false;             // all processes in one step, whatever it costs
@@ -77,6 +81,12 @@ class ApplicationsSource : public Source {
   static constexpr std::size_t kMaxInstances = 500;
   // Proportional memory may cost 60 ms of CPU a minute.
   static constexpr absl::Duration kProportionalBudget = absl::Milliseconds(1);  // a step
+
+  // What was installed is told of the instances that run it now, or within this time: they may start afterwards.
+  static constexpr absl::Duration kInstalled = absl::Minutes(10);
+  static constexpr absl::Duration kPackageLogPeriod = absl::Seconds(5);
+  // Packages that wait for an instance of theirs; the log of an upgrade of a whole system may bring more.
+  static constexpr std::size_t kMaxInstalled = 4096;
 
   explicit ApplicationsSource(ApplicationsInputs inputs);
 
@@ -156,6 +166,11 @@ class ApplicationsSource : public Source {
     bool owned = false;  // at the last step, by a process that is known
     bool seen = false;
   };
+  struct Installed {
+    PackageEvent event;
+    absl::Time until;
+    std::vector<std::string> told;  // keys of instances
+  };
   struct PeerTotals {
     std::uint64_t connections = 0, received = 0, sent = 0;
     bool seen = false;
@@ -174,6 +189,7 @@ class ApplicationsSource : public Source {
   void TakeListeners(absl::Time now, Recorder& recorder);
   void TakePeers(Recorder& recorder);
   void TakeCalls(absl::Time now, Recorder& recorder);
+  void TakeInstalled(absl::Time now, Recorder& recorder);
   void TakeLosses(Recorder& recorder);
   Instance* InstanceOf(std::int32_t pid);
   void ReadDearOnes(absl::Time now);
@@ -203,6 +219,7 @@ class ApplicationsSource : public Source {
   absl::flat_hash_map<std::string, PeerTotals> peer_totals_;
   std::vector<CallSample> calls_;
   std::vector<CallSample> waiting_calls_;  // of processes that are not identified yet
+  std::vector<Installed> installed_;
   absl::Status socket_status_;
   std::uint64_t instances_refused_ = 0;
   std::size_t rotation_ = 0;  // where the dear readings go on

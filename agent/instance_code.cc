@@ -77,6 +77,7 @@ std::size_t InstanceCode::Add(const Seen& seen, absl::Time now) {
     part.start_ns = seen.start_ns;
     part.started = seen.started;
   }
+  part.package = seen.package;
   part.in_file = seen.in_file;
   part.last_alive = now;
   return index;

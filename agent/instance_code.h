@@ -34,6 +34,7 @@ class InstanceCode {
   struct Seen {
     wire::Instance record;
     std::string code;           // what it runs, apart from its version
+    std::string package;        // that owns it; empty: none
     bool in_file = true;        // false: an interpreter whose code is in no file
     bool replaced = false;      // its file was replaced since it started: it runs what was there before
     std::int64_t start_ns = 0;  // since boot
@@ -56,10 +57,13 @@ class InstanceCode {
   bool Settle(absl::Time now, std::optional<Release>* release);
   // What the instance is, once Settle() was called with a part. Lives until the next call of Add or Settle.
   const wire::Instance& record() const { return parts_[main_].record; }
+  // The package that owns what speaks; empty: none, or Settle() was not called yet.
+  absl::string_view package() const { return main_ == kNoPart ? absl::string_view() : parts_[main_].package; }
 
  private:
   struct Part {
     std::string code;
+    std::string package;
     wire::Instance record;
     bool in_file = true;
     bool listens = false;

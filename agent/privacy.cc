@@ -233,6 +233,8 @@ absl::StatusOr<std::string> DescribePrivacy(const AgentSettings& settings, const
   options.use_bpf = settings.use_bpf;
   options.disabled = settings.disabled_sources;
   options.identifier = identifier.get();
+  PackageLog package_log(settings.root, nullptr);
+  options.package_log = &package_log;
   options.identify_at_once = true;
   options.spool_stats = [] { return SpoolStats(); };
   Sources sources = BuildSources(options);
@@ -259,7 +261,9 @@ absl::StatusOr<std::string> DescribePrivacy(const AgentSettings& settings, const
       "; to nobody else\n"
       "  never  what requests and answers say, command lines, environments, what is in files. (In the kernel the\n"
       "         first 24 bytes of an answer and the marks of its end are looked at, to tell its protocol and errors;\n"
-      "         none of them is kept.) Names and paths of programs leave, with whatever stands in a path.\n"
+      "         none of them is kept.) Names and paths of programs leave, with whatever stands in a path; and, when\n"
+      "         /var/log/dpkg.log tells that a package of a program that runs was installed, its name, versions and\n"
+      "         time.\n"
       "Below stands every field of every message of ",
       absl::ToInt64Seconds(length),
       " s of this host, read from the bytes that would be\n"

@@ -12,6 +12,7 @@ namespace ppmm {
 namespace {
 
 constexpr std::size_t kMaxPeers = 1000;
+constexpr std::size_t kMaxDeployments = 128;
 constexpr int kSeriesPerFrame = 4000;  // some 70 bytes each
 
 wire::Kind WireKind(MetricKind kind) {
@@ -130,6 +131,14 @@ void Recorder::SetListeners(std::vector<wire::Listener> listeners) {
 
 void Recorder::AddRelease(const wire::ReleaseSeen& release) {
   *batch_.add_releases() = release;
+}
+
+bool Recorder::AddDeployment(const wire::Deployment& deployment) {
+  if (static_cast<std::size_t>(batch_.deployments_size()) >= kMaxDeployments) {
+    return false;
+  }
+  *batch_.add_deployments() = deployment;
+  return true;
 }
 
 void Recorder::AddPeer(const wire::Peer& peer) {

@@ -51,6 +51,8 @@ class Recorder {
   // The listeners in force, all of them; sent when they differ from what was sent.
   void SetListeners(std::vector<wire::Listener> listeners);
   void AddRelease(const wire::ReleaseSeen& release);
+  // At most kMaxDeployments a batch. False: there is no room.
+  bool AddDeployment(const wire::Deployment& deployment);
   // At most kMaxPeers a batch; more are counted in peers_dropped().
   void AddPeer(const wire::Peer& peer);
   // The wire id of an entity, for events.

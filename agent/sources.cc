@@ -157,6 +157,7 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
     identified.instance = WireInstance(identity);
     identified.code = identity.code;
     identified.code_in_file = identity.code_in_file;
+    identified.package = identity.package;
     identified.replaced = identity.replaced;
     if (names != nullptr && !identity.code.empty()) {
       // A name stays what it was first sent as, so that history goes on. What cannot be seen has nothing to keep it by.
@@ -167,6 +168,9 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
     }
     return identified;
   };
+  if (options.package_log != nullptr) {
+    inputs.read_package_log = [log = options.package_log](absl::Time now) { return log->Read(now); };
+  }
   inputs.rest = [identifier = options.identifier] { identifier->Rest(); };
   inputs.identify_at_once = options.identify_at_once;
   return inputs;

@@ -11,6 +11,7 @@
 
 #include "agent/identify/identify.h"
 #include "agent/instance_names.h"
+#include "agent/package_log.h"
 #include "agent/source.h"
 #include "agent/spool.h"
 
@@ -22,6 +23,7 @@ struct SourceOptions {
   std::vector<std::string> disabled;        // names of sources
   bool identify_at_once = false;            // as ApplicationsInputs
   Identifier* identifier = nullptr;         // outlives the sources
+  PackageLog* package_log = nullptr;        // outlives the sources; nullptr: what is installed is not told
   InstanceNames* instance_names = nullptr;  // outlives the sources; nullptr: names are not kept
   std::function<SpoolStats()> spool_stats;  // empty: there is no spool
 };

@@ -37,25 +37,57 @@ std::string BeforeAfter(const Json& row, absl::string_view key, std::string (*hu
              : absl::StrCat(human(*before), " to ", human(*after));
 }
 
+// How it became known that the release came.
+std::string KnownBy(const Json& row, const std::optional<absl::Time>& to) {
+  const Json& deployment = MemberAt(row, "deployment");
+  if (TextAt(deployment, "source") == "package_log") {
+    return "package log";
+  }
+  if (!TextAt(deployment, "source").empty()) {
+    const std::string who = TextAt(deployment, "told_by");
+    return who.empty() ? "ppmm deployed" : absl::StrCat("ppmm deployed, ", who);
+  }
+  if (!TrueAt(row, "deployments_known")) {
+    return "-";
+  }
+  const std::optional<absl::Time> at = TimeAt(row, "at");
+  return at.has_value() && to.has_value() && *to - *at < absl::Minutes(10) ? "not announced yet" : "not announced";
+}
+
+// What the collector found when an hour, or a day, of it was over; "-": neither is.
+std::string VerdictText(const Json& row) {
+  std::string text = "-";
+  for (const Json& verdict : ArrayAt(row, "verdicts")) {
+    text = TextAt(verdict, "verdict");
+    absl::StrAppend(&text, NumberAt(verdict, "minutes").value_or(0) > 60 ? " (a day)" : " (an hour)");
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string RenderReleases(const Json& releases, absl::string_view only, const Screen& screen) {
   Table table({{"when"},
                {"application", false, true},
                {"change", false, true},
+               {"known by"},
+               {"verdict"},
                {"requests", true},
                {"response time"},
                {"errors", false, false, true},
                {"cpu a request", false, false, true}});
   bool too_few = false;
+  bool unannounced = false;
   for (const Json& row : ArrayAt(releases, "releases")) {
     const std::vector<std::string> names = NamesAt(row, {"application", "key"});
     if (!only.empty() && std::find(names.begin(), names.end(), only) == names.end()) {
       continue;
     }
     too_few |= !TrueAt(row, "enough_requests");
+    unannounced |= TrueAt(row, "deployments_known") && TextAt(MemberAt(row, "deployment"), "source").empty();
     const std::optional<absl::Time> at = TimeAt(row, "at");
     table.AddRow({at.has_value() ? DateTimeText(screen, *at) : "-", TextAt(row, "application"), ChangeOf(row),
+                  KnownBy(row, TimeAt(releases, "to")), VerdictText(row),
                   absl::StrCat(HumanNumber(NumberAt(MemberAt(row, "before"), "requests").value_or(0)), " to ",
                                HumanNumber(NumberAt(MemberAt(row, "after"), "requests").value_or(0))),
                   BeforeAfter(row, "mean_response_seconds", HumanSeconds),
@@ -69,6 +101,9 @@ std::string RenderReleases(const Json& releases, absl::string_view only, const S
   std::string out = table.Render(screen);
   absl::StrAppend(&out, "The hour before the new version to the hour after it; means over all instances.",
                   too_few ? " -: fewer than 59 requests in one of them." : "", "\n");
+  if (unannounced) {
+    out += "Not announced: no package of it was installed and nobody said `ppmm deployed` within 10 minutes.\n";
+  }
   if (const std::optional<double> left_out = NumberAt(releases, "left_out"); left_out.value_or(0) > 0) {
     absl::StrAppend(&out, HumanCount(static_cast<std::int64_t>(*left_out), "older release"), " left out.\n");
   }

@@ -418,6 +418,7 @@ std::string StatusJson(const StatusNumbers& numbers, const SelfNumbers& self, ab
         {"refused_samples", ByReason(ingest.refused_samples)},
         {"repeated_batches", ingest.repeated_batches},
         {"refused_entries", ingest.refused_entries},
+        {"refused_deployments", ingest.refused_deployments},
         {"queue_bytes", ingest.queue_bytes},
         {"queue_limit_bytes", ingest.queue_limit_bytes}}},
       {"store",

@@ -23,6 +23,7 @@
 #include "collector/inventory.h"
 #include "collector/places.h"
 #include "collector/rating_engine.h"
+#include "collector/release_judge.h"
 #include "collector/retention.h"
 #include "collector/self_numbers.h"
 #include "collector/state.h"
@@ -95,6 +96,8 @@ class Collector::Impl {
     }
     retention_ = std::make_unique<Retention>(&state_, store_.get(), writer_.get());
     writer_->AddHousekeeping([this](absl::Time store_time) { return retention_->Slice(store_time); });
+    release_judge_ = std::make_unique<ReleaseJudge>(store_.get());
+    writer_->AddHousekeeping([this](absl::Time store_time) { return release_judge_->Slice(store_time); });
     forgetter_ = std::make_unique<Forgetter>(&state_, writer_.get());
     writer_->AddHousekeeping([this](absl::Time store_time) { return forgetter_->Slice(store_time); });
     rating_ = std::make_unique<RatingEngine>(&state_, store_.get(), writer_.get(), clock_, RatingEngineOptions{});
@@ -278,6 +281,7 @@ class Collector::Impl {
     ingest.queue_limit_bytes = IngestQueue::kDefaultMaxBytes;
     ingest.repeated_batches = writer.merged.batches_repeated;
     ingest.refused_entries = writer.entries_refused;
+    ingest.refused_deployments = writer.deployments_refused;
     self.commits.count = writer.commits;
     self.commits.failed = writer.failed_commits;
     self.commits.seconds = absl::ToDoubleSeconds(writer.commit_time);
@@ -335,6 +339,7 @@ class Collector::Impl {
   std::atomic<bool> store_file_gone_{false};
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Retention> retention_;
+  std::unique_ptr<ReleaseJudge> release_judge_;
   std::unique_ptr<Forgetter> forgetter_;
   std::unique_ptr<RatingEngine> rating_;
   std::unique_ptr<DeclaredNames> names_;

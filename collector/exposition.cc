@@ -167,6 +167,10 @@ class SelfCollectable : public prometheus::Collectable {
             "Hosts, applications, instances and series refused because the store holds as many as it may.")
         .Add({}, AsDouble(in.refused_entries))
         .MoveTo(out);
+    Counter("ppmm_store_refused_deployments_total",
+            "Deployments refused because the store holds as many of their day as it may, or they cannot be right.")
+        .Add({}, AsDouble(in.refused_deployments))
+        .MoveTo(out);
     Gauge("ppmm_ingest_queue_bytes", "Bytes that wait for the writer.").Add({}, AsDouble(in.queue_bytes)).MoveTo(out);
     Gauge("ppmm_ingest_queue_limit_bytes", "Bytes above which streams are not read.")
         .Add({}, AsDouble(in.queue_limit_bytes))

@@ -9,10 +9,12 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
+#include "collector/deployments.h"
 #include "collector/restore.h"
 #include "collector/sample_counts.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "common/text.h"
 #include "proto/telemetry.pb.h"
 
 namespace ppmm {
@@ -20,6 +22,10 @@ namespace {
 
 constexpr std::int64_t kMinutesUntilTooLate = 72 * 60;
 constexpr std::int64_t kBootingMinutes = 10;
+
+std::string Clean(absl::string_view text) {
+  return EscapeForDisplay(text, kMaxDeploymentText);
+}
 
 std::int64_t MinuteOfUs(std::int64_t us) {
   return us / 60'000'000;
@@ -527,6 +533,9 @@ absl::Status Merger::TakeEvents(Tables& tables, Store& store, HostState& host, c
         store.Put(ReleaseRow{entity->row.id, release.at_us(), entity->instance.application, release.version(),
                              release.code_digest(), release.previous_version(), release.previous_code_digest()}));
   }
+  for (const wire::Deployment& deployment : message.deployments()) {
+    RETURN_IF_ERROR(TakeDeployment(tables, store, host, id_of(deployment.entity()), deployment, batch));
+  }
   for (const wire::Peer& peer : message.peers()) {
     RETURN_IF_ERROR(store.Add(PeerDayRow{batch.t0 / 86400, host.row.key, id_of(peer.entity()), peer.direction(),
                                          peer.unix_path().empty() ? peer.address() : peer.unix_path(), peer.port(),
@@ -537,6 +546,24 @@ absl::Status Merger::TakeEvents(Tables& tables, Store& store, HostState& host, c
         MarkTwice(tables, store, host, MinuteOfUs(message.clock().to_us()), MinuteOfUs(message.clock().from_us())));
   }
   return absl::OkStatus();
+}
+
+absl::Status Merger::TakeDeployment(Tables& tables, Store& store, const HostState& host, EntityId id,
+                                    const wire::Deployment& deployment, const DecodedBatch& batch) {
+  ASSIGN_OR_RETURN(const EntityState* entity, registry_.Entity(tables, store, id));
+  const auto fits = [](const std::string& text) { return text.size() <= kMaxDeploymentText && text == Clean(text); };
+  const std::int64_t told_us = batch.t0 * 1'000'000;
+  if (entity == nullptr || entity->instance.application == 0 || deployment.package().empty() ||
+      deployment.version().empty() || !fits(deployment.package()) || !fits(deployment.version()) ||
+      !fits(deployment.previous_version()) || deployment.at_us() < told_us - kDeploymentOldestUs ||
+      deployment.at_us() > told_us + kDeploymentWithinUs) {
+    ++tables.deployments_refused;
+    return absl::OkStatus();
+  }
+  return NoteDeployment({entity->instance.application, deployment.at_us(), deployment.version(), host.row.key,
+                         deployment.package(), deployment.previous_version(), "", absl::ToUnixMicros(batch.received)},
+                        tables, store)
+      .status();
 }
 
 void Merger::NoteSample(Tables& tables, EntityId id, std::int64_t minute) {

@@ -25,6 +25,10 @@
 
 namespace ppmm {
 
+namespace wire {
+class Deployment;
+}  // namespace wire
+
 // What a stream is told once the commit is durable.
 struct StreamReply {
   std::shared_ptr<StreamSink> sink;
@@ -94,6 +98,9 @@ class Merger {
   absl::StatusOr<bool> HasSeriesOf(Tables& tables, Store& store, const EpochIds& ids, const DecodedBatch& batch);
   absl::Status TakeEvents(Tables& tables, Store& store, HostState& host, const EpochIds& ids,
                           const DecodedBatch& batch);
+  // What it may not be is counted.
+  absl::Status TakeDeployment(Tables& tables, Store& store, const HostState& host, EntityId id,
+                              const wire::Deployment& deployment, const DecodedBatch& batch);
   // Closes the open minute and opens this one, earlier or later.
   absl::Status OpenMinute(const Tables& tables, Store& store, HostState& host, std::int64_t minute);
   // The row of a minute that is not open, from the file or new.

@@ -203,6 +203,7 @@ absl::Status RatingEngine::SetScopes(Facts& facts) {
   since(Source::kResponseTimes) = scopes.timed_since_s;
   since(Source::kInFlight) = scopes.timed_since_s;
   since(Source::kReleases) = scopes.timed_since_s;
+  since(Source::kDeployments) = scopes.deployments_since_s;
   since(Source::kWatchdog) = scopes.watchdog_since_s;
   return absl::OkStatus();
 }

@@ -1,12 +1,14 @@
 #include "collector/release_view.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "nlohmann/json.hpp"
 
+#include "collector/deployments.h"
 #include "collector/view_reads.h"
 #include "common/mutex.h"
 #include "common/status.h"
@@ -37,6 +39,18 @@ Json SideJson(const ReleaseSide& side) {
           {"mean_response_seconds", OptionalNumber(side.mean_seconds())},
           {"error_ratio", OptionalNumber(side.error_ratio())},
           {"cpu_seconds_per_request", OptionalNumber(side.cpu_seconds_per_request())}};
+}
+
+Json DeploymentJson(const std::optional<DeploymentRow>& row) {
+  if (!row.has_value()) {
+    return nullptr;
+  }
+  return {{"source", SourceOf(*row)},
+          {"at", UtcText(absl::FromUnixMicros(row->at_us))},
+          {"version", OptionalText(row->version)},
+          {"package", OptionalText(row->package)},
+          {"told_by", OptionalText(row->told_by)},
+          {"received_at", UtcText(absl::FromUnixMicros(row->received_us))}};
 }
 
 // Names by which people know it; false: nobody does, it is forgotten.
@@ -71,11 +85,23 @@ absl::StatusOr<ReleaseViews> ReadReleases(State& state, const ReaderFactory& rea
   for (Day day = today; day > today - kReleaseDaysShown; --day) {
     ASSIGN_OR_RETURN(std::vector<ReleaseRow> rows, store->ReleasesOf(day));
     std::vector<Release> releases = GroupReleases(std::move(rows));
-    for (auto release = releases.rbegin(); release != releases.rend(); ++release) {
+    ASSIGN_OR_RETURN(const std::vector<DeploymentRow> deployments, DeploymentsAround(*store, day));
+    const std::vector<const DeploymentRow*> announced = Announcements(releases, deployments);
+    constexpr std::int64_t kDayUs = 86'400'000'000;
+    ASSIGN_OR_RETURN(const std::vector<ReleaseVerdictRow> verdicts,
+                     store->ReleaseVerdicts(day * kDayUs, (day + 1) * kDayUs));
+    for (std::size_t i = releases.size(); i-- > 0;) {
       ReleaseView view;
-      view.release = std::move(*release);
+      view.release = std::move(releases[i]);
+      std::copy_if(verdicts.begin(), verdicts.end(), std::back_inserter(view.verdicts), [&](const auto& row) {
+        return row.application == view.release.application && row.at_us == view.release.at_us;
+      });
+      if (announced[i] != nullptr) {
+        view.deployment = *announced[i];
+      }
       {
         ReaderLock lock(&state.mutex());
+        view.deployments_known = view.release.at_us >= state.tables().deployments_since_us;
         if (!SetNames(state.tables(), view)) {
           continue;
         }
@@ -96,6 +122,12 @@ absl::StatusOr<ReleaseViews> ReadReleases(State& state, const ReaderFactory& rea
 std::string ReleasesJson(const ReleaseViews& views) {
   Json rows = Json::array();
   for (const ReleaseView& view : views.releases) {
+    Json verdicts = Json::array();
+    for (const ReleaseVerdictRow& verdict : view.verdicts) {
+      verdicts.push_back({{"minutes", verdict.minutes},
+                          {"made_at", UtcText(absl::FromUnixMicros(verdict.made_us))},
+                          {"verdict", verdict.verdict}});
+    }
     rows.push_back({{"application", view.application},
                     {"key", view.key},
                     {"at", UtcText(absl::FromUnixMicros(view.release.at_us))},
@@ -103,6 +135,9 @@ std::string ReleasesJson(const ReleaseViews& views) {
                     {"code_digest", OptionalText(view.release.code_digest)},
                     {"previous_version", OptionalText(view.release.previous_version)},
                     {"previous_code_digest", OptionalText(view.release.previous_code_digest)},
+                    {"verdicts", std::move(verdicts)},
+                    {"deployment", DeploymentJson(view.deployment)},
+                    {"deployments_known", view.deployments_known},
                     {"instances", view.release.instances.size()},
                     {"hosts", view.hosts},
                     {"first_request_at", MinuteText(view.use.first_request)},

@@ -1,6 +1,7 @@
 // What /api/v1/releases shows: the newest releases, with what changed by each. Everything is committed.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct ReleaseView {
   std::vector<std::string> hosts;  // labels, in order
   ReleaseUse use;
   ReleaseComparison comparison;
+  std::vector<ReleaseVerdictRow> verdicts;  // of the hour, then of the day
+  std::optional<DeploymentRow> deployment;  // that made it known
+  bool deployments_known = false;           // at its time
 };
 
 struct ReleaseViews {

@@ -41,26 +41,29 @@ std::vector<Release> GroupReleases(std::vector<ReleaseRow> rows_of_a_day) {
   std::sort(rows_of_a_day.begin(), rows_of_a_day.end(), [](const ReleaseRow& a, const ReleaseRow& b) {
     return std::tie(a.at_us, a.entity) < std::tie(b.at_us, b.entity);
   });
-  std::map<ApplicationId, Release> by_application;
+  std::map<std::tuple<ApplicationId, std::string, std::string>, Release> by_version;
   for (ReleaseRow& row : rows_of_a_day) {
-    const auto [at, is_first] = by_application.try_emplace(row.application);
+    // Bytes differ between machines of one version, too.
+    const bool same_version = row.version.empty() || row.version == row.previous_version;
+    const auto [at, is_first] =
+        by_version.try_emplace({row.application, row.version, same_version ? row.code_digest : ""});
     Release& release = at->second;
     if (is_first) {
       release.application = row.application;
       release.at_us = row.at_us;
+      release.version = std::move(row.version);
+      release.code_digest = std::move(row.code_digest);
       release.previous_version = std::move(row.previous_version);
       release.previous_code_digest = std::move(row.previous_code_digest);
     }
-    release.version = std::move(row.version);
-    release.code_digest = std::move(row.code_digest);
     const auto place = std::lower_bound(release.instances.begin(), release.instances.end(), row.entity);
     if (place == release.instances.end() || *place != row.entity) {
       release.instances.insert(place, row.entity);
     }
   }
   std::vector<Release> releases;
-  releases.reserve(by_application.size());
-  for (auto& [application, release] : by_application) {
+  releases.reserve(by_version.size());
+  for (auto& [key, release] : by_version) {
     releases.push_back(std::move(release));
   }
   std::stable_sort(releases.begin(), releases.end(),

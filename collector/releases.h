@@ -13,13 +13,14 @@
 
 namespace ppmm {
 
-// All changes of one application on one UTC day: a roll-out over several instances is one release.
+// A version, or a build without one, of an application that came on a UTC day: a roll-out over several instances is one
+// release.
 struct Release {
   ApplicationId application = 0;
   std::int64_t at_us = 0;  // the first instance
-  std::string version;     // the last that came
-  std::string code_digest;
-  std::string previous_version;  // before the first
+  std::string version;
+  std::string code_digest;  // of the first instance, as what follows
+  std::string previous_version;
   std::string previous_code_digest;
   std::vector<EntityId> instances;  // rising
 };

@@ -169,6 +169,7 @@ absl::StatusOr<RatedScopes> ReadScopes(State& state, StoreReader& reader, absl::
     own = CopyOwnAddresses(state.tables());
     out.counted_since_s = std::max(out.started_s, Seconds(state.tables().counted_since_us));
     out.timed_since_s = std::max(out.started_s, Seconds(state.tables().timed_since_us));
+    out.deployments_since_s = std::max(out.started_s, Seconds(state.tables().deployments_since_us));
     out.watchdog_since_s = state.tables().watchdog_since_minute * 60;
   }
   const std::int64_t today = absl::ToUnixSeconds(now) / 86400;

@@ -161,6 +161,7 @@ absl::Status Build(Store& store, Tables& tables) {
   ASSIGN_OR_RETURN(tables.facts_day, NumberInMeta(store, "facts_day"));
   ASSIGN_OR_RETURN(tables.counted_since_us, NumberInMeta(store, "counted_since_us"));
   ASSIGN_OR_RETURN(tables.timed_since_us, NumberInMeta(store, "timed_since_us"));
+  ASSIGN_OR_RETURN(tables.deployments_since_us, NumberInMeta(store, "deployments_since_us"));
   ASSIGN_OR_RETURN(tables.watchdog_since_minute, NumberInMeta(store, "watchdog_since_minute"));
   tables.watchdog = contents.watchdog;
   ASSIGN_OR_RETURN(const std::optional<std::string> touched, store.GetMeta("touched_days"));

@@ -154,9 +154,11 @@ absl::Status Writer::CommitOnce() {
   }
   const absl::Duration begin = clock_->SinceBoot();
   absl::Status status;
+  std::uint64_t deployments_refused = 0;
   {
     WriterLock lock(&state_->mutex());
     status = Transaction(std::move(live), changes);
+    deployments_refused = state_->tables().deployments_refused;
     if (!status.ok()) {
       state_->SetReadiness(Annotate(status, "cannot commit"));
       store_->Rollback();
@@ -189,6 +191,7 @@ absl::Status Writer::CommitOnce() {
     status_.last_commit = clock_->Now();
     status_.merged = merger_.counters();
     status_.entries_refused = merger_.entries_refused();
+    status_.deployments_refused = deployments_refused;
   }
   for (const Submitted& change : changes) {
     change.done(status);

@@ -47,6 +47,7 @@ struct WriterStatus {
   std::string store_time_reason;              // why, for people; empty: nothing is wrong
   std::uint64_t store_time_set_back = 0;      // times it was found ahead of the right time
   std::uint64_t entries_refused = 0;          // series and applications beyond the limits
+  std::uint64_t deployments_refused = 0;      // as Tables has it
   MergeCounters merged;
 };
 

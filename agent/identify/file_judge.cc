@@ -74,6 +74,7 @@ FileVerdict FileJudge::Judge(const HostRoot& root, absl::string_view path, absl:
 void FileJudge::JudgeByPackage(const HostRoot& root, const FileRecord& record, const Proof& proof,
                                FileVerdict& verdict) {
   verdict.packaged = true;
+  verdict.package = record.package.name;
   verdict.package_path = record.path;
   verdict.product = ProductName(record.package.source, record.package.version);
   verdict.version = record.package.version;
@@ -116,6 +117,7 @@ FileVerdict FileJudge::JudgeFresh(const HostRoot& root, absl::string_view path, 
       verdict.origin = CodeOrigin::kInHouse;
       verdict.confidence = 0.95;
       verdict.packaged = true;
+      verdict.package = record->package.name;
       verdict.package_path = record->path;
       verdict.product = ProductName(record->package.source, record->package.version);
       verdict.version = record->package.version;

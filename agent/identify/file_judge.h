@@ -21,6 +21,7 @@ struct FileVerdict {
   std::vector<OriginEvidence> evidence;
   bool readable = false;
   bool packaged = false;     // a package owns the path, or has a file of this content
+  std::string package;       // its name
   std::string package_path;  // the path under which the package has it
   std::string product;
   std::string version;

@@ -147,6 +147,10 @@ class Identifier::Impl {
     identity.product = subject.verdict.product;
     identity.version = subject.verdict.version.empty() ? subject.project.version : subject.verdict.version;
     identity.code_digest = subject.verdict.digest;
+    if (!other && !place.in_container()) {
+      identity.package =
+          subject.verdict.package.empty() && unit.record ? unit.record->package.name : subject.verdict.package;
+    }
     identity.origin = subject.verdict.origin;
     identity.confidence = subject.verdict.confidence;
     identity.evidence.insert(identity.evidence.begin(), subject.verdict.evidence.begin(),

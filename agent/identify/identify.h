@@ -44,6 +44,7 @@ struct Identity {
 
   std::string product;      // source package or module, without trailing version; empty: none known
   std::string version;      // empty: none known
+  std::string package;      // of the host, that owns what runs, or else its unit; empty: none
   std::string code_digest;  // build id, or SHA-256 of the script or jar; hex; empty: not readable
 
   CodeOrigin origin = CodeOrigin::kUnknown;  // the agent's guess; the collector decides

@@ -157,10 +157,16 @@ struct DayFacts {
   std::int64_t warnings = 0;  // of exhaustion within 30 days: answered, or a week old
   std::int64_t warnings_answered = 0;
   std::int64_t releases = 0;
-  std::int64_t releases_matched = 0;   // to a deployment within 10 minutes
-  std::int64_t releases_compared = 0;  // before and after
+  std::int64_t releases_matched = 0;   // of releases_seen, to a deployment within 10 minutes
+  std::int64_t releases_compared = 0;  // of releases_due, before and after, in time
   std::int64_t releases_used = 0;      // had a request
   std::int64_t releases_timed = 0;     // of these, timed within 24 h of the first request
+  std::int64_t releases_seen = 0;      // versions that came, since deployments are known
+  std::int64_t releases_due = 0;       // of these, whose comparison is made or overdue
+  std::int64_t releases_too_few = 0;   // of those compared, with too few samples
+  // New applications whose first week of requests ended this day, or were timed in it for the first time.
+  std::int64_t newcomers_used = 0;
+  std::int64_t newcomers_timed = 0;  // of these, timed within 7 days of the first request
   std::int64_t duplicate_identities = 0;
   std::int64_t chain_breaks = 0;  // broken signatures and hashes of the ledger
   std::int64_t statements_in_force = 0;

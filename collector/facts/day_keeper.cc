@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "collector/deployments.h"
+#include "collector/release_judge.h"
 #include "collector/releases.h"
 #include "collector/reopened.h"
 #include "common/status.h"
@@ -20,6 +22,10 @@ namespace {
 
 // Warnings of a day count while their rows are kept; what the rating sees of them are 28 days.
 constexpr Day kWarningWindow = 28;
+// A new application has this long from its first request to its first response time.
+constexpr Day kNewcomerDays = 7;
+constexpr std::int64_t kUsOfMinute = 60'000'000;
+constexpr std::int64_t kUsOfDay = 86'400'000'000;
 // An application is line-of-business for so long.
 constexpr Day kServedDays = 28;
 // Days after that of a release on which it may come out whether it was used and timed in time.
@@ -144,6 +150,50 @@ absl::Status SetLaterIntervals(StoreReader& reader, Day day, Day as_of, DayRows&
   return absl::OkStatus();
 }
 
+// What REL-002 asks of one release: whether its comparison is due or made, made in time, and had enough samples.
+struct Compared {
+  bool due = false;
+  bool in_time = false;
+  bool too_few = false;
+};
+
+absl::StatusOr<Compared> ComparedOf(StoreReader& reader, const Release& release,
+                                    const std::vector<ReleaseVerdictRow>& verdicts, std::int64_t until_minute) {
+  Compared result;
+  const std::int64_t until_us = until_minute * kUsOfMinute;
+  bool enough = false;
+  bool hour_made = false;
+  for (const ReleaseVerdictRow& row : verdicts) {
+    if (row.application != release.application || row.at_us != release.at_us || row.made_us > until_us) {
+      continue;
+    }
+    const bool is_hour = row.minutes == kHourCompared;
+    hour_made |= is_hour;
+    enough |= row.verdict != kTooFewSamples;
+    // After an hour with little traffic the first verdict is that of the day.
+    if (is_hour || !hour_made) {
+      result.due = true;
+      result.in_time = row.made_us - row.at_us <= (is_hour ? kHourVerdictWithinUs : kDayVerdictWithinUs);
+    }
+  }
+  result.too_few = result.due && !enough;
+  const std::int64_t minute = release.at_us / kUsOfMinute;
+  if (hour_made || until_us <= release.at_us + kHourVerdictWithinUs) {
+    return result;
+  }
+  std::int64_t requests = 0;
+  ASSIGN_OR_RETURN(const std::vector<ApplicationMinuteRow> hour,
+                   reader.ApplicationMinutes(release.application, minute + 1, minute + 1 + kHourCompared));
+  for (const ApplicationMinuteRow& row : hour) {
+    requests += row.requests;
+  }
+  if (requests >= kSamplesForP95) {
+    return Compared{true, false, false};  // nobody looked in time
+  }
+  result.due = result.due || until_us > release.at_us + kDayVerdictWithinUs;
+  return result;
+}
+
 // Whether an application served others by its facts around a day.
 absl::StatusOr<bool> ServesOthers(StoreReader& reader, ScopeId application, Day day,
                                   const std::map<ScopeId, DayFacts>& newest) {
@@ -216,11 +266,24 @@ absl::StatusOr<LittleRests> DayKeeper::RestsOf(StoreReader& reader, Day day) {
 absl::StatusOr<bool> DayKeeper::SetReleases(StoreReader& reader, Day day, std::int64_t until_minute,
                                             const std::map<ScopeId, DayFacts>& newest, DayFacts& organization) {
   ASSIGN_OR_RETURN(std::vector<ReleaseRow> rows, reader.ReleasesOf(day));
-  std::int64_t used = 0;
-  std::int64_t timed = 0;
-  for (const Release& release : GroupReleases(std::move(rows))) {
+  const std::vector<Release> releases = GroupReleases(std::move(rows));
+  std::vector<DeploymentRow> deployments;
+  std::vector<ReleaseVerdictRow> verdicts;
+  if (!releases.empty()) {
+    ASSIGN_OR_RETURN(deployments, DeploymentsAround(reader, day));
+    ASSIGN_OR_RETURN(verdicts, reader.ReleaseVerdicts(day * kUsOfDay, (day + 1) * kUsOfDay));
+  }
+  const std::vector<const DeploymentRow*> announced = Announcements(releases, deployments);
+  const DayFacts before = organization;
+  organization.releases_used = organization.releases_timed = 0;
+  organization.releases_seen = organization.releases_matched = 0;
+  organization.releases_due = organization.releases_compared = organization.releases_too_few = 0;
+  std::int64_t known_since_us = 0;
+  for (std::size_t i = 0; i < releases.size(); ++i) {
+    const Release& release = releases[i];
     {
       ReaderLock lock(&state_->mutex());
+      known_since_us = state_->tables().deployments_since_us;
       if (IsPlumbing(state_->tables(), release.application)) {
         continue;
       }
@@ -232,13 +295,70 @@ absl::StatusOr<bool> DayKeeper::SetReleases(StoreReader& reader, Day day, std::i
     }
     ASSIGN_OR_RETURN(const ReleaseUse use, ReadUse(reader, release, until_minute));
     const ReleaseVerdict verdict = VerdictOf(use, until_minute);
-    used += verdict.used ? 1 : 0;
-    timed += verdict.timed ? 1 : 0;
+    organization.releases_used += verdict.used ? 1 : 0;
+    organization.releases_timed += verdict.timed ? 1 : 0;
+    // Somebody may still say that he deployed it.
+    const bool waits = announced[i] == nullptr && until_minute * kUsOfMinute < release.at_us + kDeploymentWithinUs;
+    if (release.at_us >= known_since_us && !waits) {
+      ++organization.releases_seen;
+      organization.releases_matched += announced[i] != nullptr ? 1 : 0;
+    }
+    if (release.at_us >= known_since_us) {
+      ASSIGN_OR_RETURN(const Compared compared, ComparedOf(reader, release, verdicts, until_minute));
+      organization.releases_due += compared.due ? 1 : 0;
+      organization.releases_compared += compared.in_time ? 1 : 0;
+      organization.releases_too_few += compared.in_time && compared.too_few ? 1 : 0;
+    }
   }
-  const bool changed = organization.releases_used != used || organization.releases_timed != timed;
-  organization.releases_used = used;
-  organization.releases_timed = timed;
-  return changed;
+  return organization != before;
+}
+
+absl::Status DayKeeper::SetNewcomers(StoreReader& reader, Day day, const std::map<ScopeId, DayFacts>& newest,
+                                     DayFacts& organization) {
+  const Day timed_since = TimedSince();
+  std::map<ApplicationId, Day> newcomers;  // first seen
+  {
+    ReaderLock lock(&state_->mutex());
+    const Tables& tables = state_->tables();
+    for (const auto& [id, application] : tables.applications) {
+      const Day first = DayOf(absl::FromUnixMicros(application.row.first_seen_us));
+      const bool is_new = std::all_of(application.instances.begin(), application.instances.end(), [&](EntityId entity) {
+        const EntityState* const instance = tables.Entity(entity);
+        const auto host = instance == nullptr ? tables.hosts.end() : tables.hosts.find(instance->row.host);
+        return host != tables.hosts.end() && DayOf(absl::FromUnixMicros(host->second.row.first_seen_us)) != first;
+      });
+      if (first <= day && first >= day - kNewcomerDays - 1 && first >= timed_since && is_new &&
+          !IsPlumbing(tables, id)) {
+        newcomers[id] = first;
+      }
+    }
+  }
+  organization.newcomers_used = organization.newcomers_timed = 0;
+  for (const auto& [id, first] : newcomers) {
+    const ScopeId scope{ScopeKind::kApplication, id};
+    using Days = std::map<Day, DayFacts>;
+    ASSIGN_OR_RETURN(Days days, FactsOf(reader, scope, first, day - 1));
+    if (const auto now = newest.find(scope); now != newest.end()) {
+      days[day] = now->second;
+    }
+    Day used = 0;
+    Day timed = 0;
+    bool serves = false;
+    for (const auto& [of, facts] : days) {
+      used = used == 0 && facts.requests + facts.connections > 0 ? of : used;
+      timed = timed == 0 && facts.timed_requests > 0 ? of : timed;
+      serves |= facts.served_others > 0;
+    }
+    if (!serves || used == 0 || used > first + 1) {
+      continue;
+    }
+    const Day out = timed != 0 ? std::min(timed, used + kNewcomerDays) : used + kNewcomerDays;
+    if (out == day) {
+      ++organization.newcomers_used;
+      organization.newcomers_timed += timed != 0 && timed <= used + kNewcomerDays ? 1 : 0;
+    }
+  }
+  return absl::OkStatus();
 }
 
 Day DayKeeper::TimedSince() {
@@ -348,6 +468,7 @@ absl::Status DayKeeper::Write(Day day) {
       }
     }
   }
+  RETURN_IF_ERROR(SetNewcomers(*reader, day, rows->facts[day], rows->facts[day][kOrganizationScope]));
   contexts_of_ = 0;  // made of days before, one of which is written now
   rests_of_ = 0;
   kept.erase(std::remove_if(kept.begin(), kept.end(),

@@ -37,11 +37,15 @@ class DayKeeper {
   absl::Status KeepWhatIsSealed(Day day, std::map<ScopeId, DayFacts>& facts);
   DayScopes CopyScopes();
   Day TimedSince();
-  // Sets how many releases of a day were used, and timed in time, by what is known of the minutes before
-  // `until_minute`. Of line-of-business applications only: those that served others in the four weeks before, or by
-  // `newest`, facts that are not in the store yet. Returns whether that changed.
+  // Sets how many releases of a day were used, timed in time, and matched to a deployment, by what is known of the
+  // minutes before `until_minute`. Of line-of-business applications only: those that served others in the four weeks
+  // before, or by `newest`, facts that are not in the store yet. Returns whether that changed.
   absl::StatusOr<bool> SetReleases(StoreReader& reader, Day day, std::int64_t until_minute,
                                    const std::map<ScopeId, DayFacts>& newest, DayFacts& organization);
+  // Sets how many new applications were timed within a week of their first requests, or were not, as came out on this
+  // day. What ran already on the day on which its host was first seen is not new. `newest`: the facts of the day.
+  absl::Status SetNewcomers(StoreReader& reader, Day day, const std::map<ScopeId, DayFacts>& newest,
+                            DayFacts& organization);
   // Sets the intervals of RSP-002 of a day that is not over.
   absl::Status SetRunningPercentiles(StoreReader& reader, Day day, absl::Time now, std::map<ScopeId, DayFacts>& facts);
 

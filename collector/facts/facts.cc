@@ -116,6 +116,13 @@ constexpr SumRow kSumRows[] = {
     {Sum::kWarningsAnswered, kOfOrganization, k28, [](const DayFacts& f) { return f.warnings_answered; }},
     {Sum::kReleasesUsed, kOfOrganization, k90, [](const DayFacts& f) { return f.releases_used; }},
     {Sum::kReleasesTimed, kOfOrganization, k90, [](const DayFacts& f) { return f.releases_timed; }},
+    {Sum::kReleasesSeen, kOfOrganization, k28, [](const DayFacts& f) { return f.releases_seen; }},
+    {Sum::kReleasesMatched, kOfOrganization, k28, [](const DayFacts& f) { return f.releases_matched; }},
+    {Sum::kReleasesDue, kOfOrganization, k90, [](const DayFacts& f) { return f.releases_due; }},
+    {Sum::kReleasesCompared, kOfOrganization, k90, [](const DayFacts& f) { return f.releases_compared; }},
+    {Sum::kReleasesTooFew, kOfOrganization, k90, [](const DayFacts& f) { return f.releases_too_few; }},
+    {Sum::kNewcomersUsed, kOfOrganization, k90, [](const DayFacts& f) { return f.newcomers_used; }},
+    {Sum::kNewcomersTimed, kOfOrganization, k90, [](const DayFacts& f) { return f.newcomers_timed; }},
     {Sum::kDuplicateIdentities, kOfOrganization, k28, [](const DayFacts& f) { return f.duplicate_identities; }},
     {Sum::kChainBreaks, kOfOrganization, k28, [](const DayFacts& f) { return f.chain_breaks; }},
 };

@@ -92,6 +92,13 @@ enum class Sum : std::uint8_t {
   kWarningsAnswered,
   kReleasesUsed,
   kReleasesTimed,
+  kReleasesSeen,
+  kReleasesMatched,
+  kReleasesDue,
+  kReleasesCompared,
+  kReleasesTooFew,
+  kNewcomersUsed,
+  kNewcomersTimed,
   kDuplicateIdentities,
   kChainBreaks,
 };
@@ -145,8 +152,9 @@ enum class Source : std::uint8_t {
   kWatchdog,   // of the service manager that runs the collector
   kInFlight,   // requests in flight are observed apart from their times
   kNames,      // requests have names
+  kDeployments,
 };
-inline constexpr std::size_t kSources = 11;
+inline constexpr std::size_t kSources = 12;
 
 // What stands about the organization as a whole.
 struct Organization {

@@ -242,6 +242,14 @@ class Evaluation {
     return measured;
   }
 
+  Measured OfReleases(Sum well, Sum all) {
+    if (!Has(Source::kDeployments)) {
+      return Missing("deployments are not recorded");
+    }
+    return Get(all) == 0 ? Without(State::kNotApplicable, "no new version in this window")
+                         : Events(Get(well), Get(all));
+  }
+
   Measured OfResponseTimes() {
     if (!Has(Source::kResponseTimes)) {
       return NoSource(begun_, "no agent reports yet that could take response times");
@@ -518,6 +526,18 @@ class Evaluation {
         }
         return Get(Sum::kReleasesUsed) == 0 ? Without(State::kNotApplicable, "no new version in this window")
                                             : Events(Get(Sum::kReleasesTimed), Get(Sum::kReleasesUsed));
+      case catalogue::EVALUATOR_RELEASES_MATCHED:
+        return OfReleases(Sum::kReleasesMatched, Sum::kReleasesSeen);
+      case catalogue::EVALUATOR_RELEASES_COMPARED:
+        return OfReleases(Sum::kReleasesCompared, Sum::kReleasesDue);
+      case catalogue::EVALUATOR_RELEASES_TOO_FEW:
+        return OfReleases(Sum::kReleasesTooFew, Sum::kReleasesCompared);
+      case catalogue::EVALUATOR_NEWCOMERS_TIMED:
+        if (!Has(Source::kResponseTimes)) {
+          return Missing("first response times of applications are not recorded");
+        }
+        return Get(Sum::kNewcomersUsed) == 0 ? Without(State::kNotApplicable, "no new application in this window")
+                                             : Events(Get(Sum::kNewcomersTimed), Get(Sum::kNewcomersUsed));
       default:
         return Missing("not observed by this version");
     }
@@ -611,6 +631,14 @@ constexpr Need kNeeds[] = {
     {catalogue::EVALUATOR_NAMED, Sum::kTimedRequests},
     {catalogue::EVALUATOR_RELEASES_TIMED, Sum::kReleasesUsed},
     {catalogue::EVALUATOR_RELEASES_TIMED, Sum::kReleasesTimed},
+    {catalogue::EVALUATOR_RELEASES_MATCHED, Sum::kReleasesMatched},
+    {catalogue::EVALUATOR_RELEASES_MATCHED, Sum::kReleasesSeen},
+    {catalogue::EVALUATOR_RELEASES_COMPARED, Sum::kReleasesCompared},
+    {catalogue::EVALUATOR_RELEASES_COMPARED, Sum::kReleasesDue},
+    {catalogue::EVALUATOR_RELEASES_TOO_FEW, Sum::kReleasesTooFew},
+    {catalogue::EVALUATOR_RELEASES_TOO_FEW, Sum::kReleasesCompared},
+    {catalogue::EVALUATOR_NEWCOMERS_TIMED, Sum::kNewcomersTimed},
+    {catalogue::EVALUATOR_NEWCOMERS_TIMED, Sum::kNewcomersUsed},
 };
 
 }  // namespace

@@ -153,6 +153,36 @@ struct ReleaseRow {
   std::string previous_code_digest;
 };
 
+// Somebody or something said that an application was deployed.
+struct DeploymentRow {
+  ApplicationId application = 0;
+  std::int64_t at_us = 0;
+  std::string version;
+  HostKey host = 0;     // 0: of all its hosts
+  std::string package;  // whose installation the package manager logged; empty: `ppmm deployed`
+  std::string previous_version;
+  std::string told_by;  // who ran `ppmm deployed`
+  std::int64_t received_us = 0;
+};
+
+// What the comparison of a release with what ran before it found, as it was made: never changed afterwards.
+struct ReleaseVerdictRow {
+  struct Side {
+    std::int64_t requests = 0;
+    std::int64_t timed = 0;
+    std::int64_t errors = 0;
+    std::int64_t cpu_us = 0;
+    std::int64_t response_sum = 0;  // nanoseconds
+  };
+  ApplicationId application = 0;
+  std::int64_t at_us = 0;    // of the release
+  std::int64_t minutes = 0;  // compared before and after: 60 or 1440
+  std::int64_t made_us = 0;
+  std::string verdict;  // releases.h
+  Side before;
+  Side after;
+};
+
 struct ListenerRow {
   EntityId entity = 0;
   std::string address;

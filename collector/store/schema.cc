@@ -137,6 +137,22 @@ CREATE INDEX application_label ON application ((CASE "group" WHEN 'default' THEN
 ALTER TABLE application_minute ADD COLUMN unparsed BIGINT NOT NULL DEFAULT 0;
 INSERT INTO meta (key, value) SELECT 'timed_since_us', value FROM meta WHERE key = 'store_time_us';
 )sql",
+    // 8: deployments are known, of an older store from now on.
+    R"sql(
+CREATE TABLE deployment (
+  application INTEGER NOT NULL, at_us BIGINT NOT NULL, version TEXT NOT NULL, host INTEGER NOT NULL,
+  package TEXT NOT NULL, previous_version TEXT NOT NULL, told_by TEXT NOT NULL, received_us BIGINT NOT NULL,
+  PRIMARY KEY (application, at_us, version, host, package));
+CREATE INDEX deployment_at ON deployment (at_us);
+CREATE TABLE release_verdict (
+  application INTEGER NOT NULL, at_us BIGINT NOT NULL, minutes INTEGER NOT NULL, made_us BIGINT NOT NULL,
+  verdict TEXT NOT NULL, before_requests BIGINT NOT NULL, before_timed BIGINT NOT NULL,
+  before_errors BIGINT NOT NULL, before_cpu_us BIGINT NOT NULL, before_response_sum BIGINT NOT NULL,
+  after_requests BIGINT NOT NULL, after_timed BIGINT NOT NULL, after_errors BIGINT NOT NULL,
+  after_cpu_us BIGINT NOT NULL, after_response_sum BIGINT NOT NULL, PRIMARY KEY (application, at_us, minutes));
+CREATE INDEX release_verdict_at ON release_verdict (at_us);
+INSERT INTO meta (key, value) SELECT 'deployments_since_us', value FROM meta WHERE key = 'store_time_us';
+)sql",
 };
 
 // 0: not made yet.

@@ -157,6 +157,45 @@ class Reads : public Base {
   absl::StatusOr<std::vector<ReleaseRow>> ReleasesOf(std::int64_t day) override {
     return ReadReleasesOf(*connection_, day);
   }
+  absl::StatusOr<std::vector<DeploymentRow>> Deployments(std::int64_t from_us, std::int64_t to_us) override {
+    std::vector<DeploymentRow> rows;
+    RETURN_IF_ERROR(Each(
+        *connection_,
+        "SELECT application, at_us, version, host, package, previous_version, told_by, received_us FROM deployment "
+        "WHERE at_us >= ? AND at_us < ? ORDER BY at_us, application, host, package",
+        [&](const SqliteStatement& row) {
+          rows.push_back({row.As<ApplicationId>(0), row.Int(1), row.Text(2), row.As<HostKey>(3), row.Text(4),
+                          row.Text(5), row.Text(6), row.Int(7)});
+        },
+        from_us, to_us));
+    return rows;
+  }
+  absl::StatusOr<std::int64_t> CountDeployments(std::int64_t from_us, std::int64_t to_us) override {
+    std::int64_t count = 0;
+    RETURN_IF_ERROR(Each(
+        *connection_, "SELECT count(*) FROM deployment WHERE at_us >= ? AND at_us < ?",
+        [&](const SqliteStatement& row) { count = row.Int(0); }, from_us, to_us));
+    return count;
+  }
+  absl::StatusOr<std::vector<ReleaseVerdictRow>> ReleaseVerdicts(std::int64_t from_us, std::int64_t to_us) override {
+    std::vector<ReleaseVerdictRow> rows;
+    RETURN_IF_ERROR(Each(
+        *connection_,
+        "SELECT application, at_us, minutes, made_us, verdict, before_requests, before_timed, before_errors, "
+        "before_cpu_us, before_response_sum, after_requests, after_timed, after_errors, after_cpu_us, "
+        "after_response_sum FROM release_verdict WHERE at_us >= ? AND at_us < ? ORDER BY at_us, application, minutes",
+        [&](const SqliteStatement& row) {
+          rows.push_back({row.As<ApplicationId>(0),
+                          row.Int(1),
+                          row.Int(2),
+                          row.Int(3),
+                          row.Text(4),
+                          {row.Int(5), row.Int(6), row.Int(7), row.Int(8), row.Int(9)},
+                          {row.Int(10), row.Int(11), row.Int(12), row.Int(13), row.Int(14)}});
+        },
+        from_us, to_us));
+    return rows;
+  }
   absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) override {
     std::vector<SampleDayRow> rows;
     RETURN_IF_ERROR(Each(
@@ -478,6 +517,28 @@ class SqliteStore : public Reads<Store> {
                row.entity, row.at_us, row.application, row.version, row.code_digest, row.previous_version,
                row.previous_code_digest);
   }
+  absl::StatusOr<bool> AddNew(const DeploymentRow& row) override {
+    RETURN_IF_ERROR(Run(*connection_,
+                        "INSERT INTO deployment (application, at_us, version, host, package, previous_version, "
+                        "told_by, received_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+                        "ON CONFLICT (application, at_us, version, host, package) DO NOTHING",
+                        row.application, row.at_us, row.version, row.host, row.package, row.previous_version,
+                        row.told_by, row.received_us));
+    return connection_->changes() > 0;
+  }
+  absl::StatusOr<bool> AddNew(const ReleaseVerdictRow& row) override {
+    RETURN_IF_ERROR(Run(*connection_,
+                        "INSERT INTO release_verdict (application, at_us, minutes, made_us, verdict, before_requests, "
+                        "before_timed, before_errors, before_cpu_us, before_response_sum, after_requests, after_timed, "
+                        "after_errors, after_cpu_us, after_response_sum) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                        "ON CONFLICT (application, at_us, minutes) DO NOTHING",
+                        row.application, row.at_us, row.minutes, row.made_us, row.verdict, row.before.requests,
+                        row.before.timed, row.before.errors, row.before.cpu_us, row.before.response_sum,
+                        row.after.requests, row.after.timed, row.after.errors, row.after.cpu_us,
+                        row.after.response_sum));
+    return connection_->changes() > 0;
+  }
   absl::Status Put(const ListenerRow& row) override {
     return Run(*connection_,
                "INSERT INTO listener (entity, address, port, protocol, first_seen_us, gone_us) "
@@ -636,10 +697,20 @@ class SqliteStore : public Reads<Store> {
         day, limit);
   }
   absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) override {
-    return Delete(
-        "DELETE FROM fact_day WHERE (day, kind, number) IN (SELECT day, kind, number FROM fact_day "
-        "WHERE day < ? ORDER BY day LIMIT ?)",
-        day, limit);
+    ASSIGN_OR_RETURN(const int facts,
+                     Delete("DELETE FROM fact_day WHERE (day, kind, number) IN (SELECT day, kind, number FROM fact_day "
+                            "WHERE day < ? ORDER BY day LIMIT ?)",
+                            day, limit));
+    constexpr std::int64_t kDayUs = 86'400'000'000;
+    ASSIGN_OR_RETURN(const int deployments,
+                     Delete("DELETE FROM deployment WHERE (application, at_us, version, host, package) IN (SELECT "
+                            "application, at_us, version, host, package FROM deployment WHERE at_us < ? LIMIT ?)",
+                            day * kDayUs, limit - facts));
+    ASSIGN_OR_RETURN(const int verdicts,
+                     Delete("DELETE FROM release_verdict WHERE (application, at_us, minutes) IN (SELECT application, "
+                            "at_us, minutes FROM release_verdict WHERE at_us < ? LIMIT ?)",
+                            day * kDayUs, limit - facts - deployments));
+    return facts + deployments + verdicts;
   }
   absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) override {
     return Delete(

@@ -51,6 +51,11 @@ class StoreReader {
   virtual absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t day) = 0;
   // Seen on that day, in order of entity, then time.
   virtual absl::StatusOr<std::vector<ReleaseRow>> ReleasesOf(std::int64_t day) = 0;
+  // Within [from_us, to_us), in order of time.
+  virtual absl::StatusOr<std::vector<DeploymentRow>> Deployments(std::int64_t from_us, std::int64_t to_us) = 0;
+  virtual absl::StatusOr<std::int64_t> CountDeployments(std::int64_t from_us, std::int64_t to_us) = 0;
+  // Of releases within [from_us, to_us), in order of time, application and length.
+  virtual absl::StatusOr<std::vector<ReleaseVerdictRow>> ReleaseVerdicts(std::int64_t from_us, std::int64_t to_us) = 0;
   // In order of hosts.
   virtual absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) = 0;
   // Those that have minutes of the day.
@@ -105,6 +110,9 @@ class Store : public StoreReader {
   // Replaces all intervals of the instance.
   virtual absl::Status PutInstanceLives(EntityId entity, absl::Span<const InstanceLifeRow> rows) = 0;
   virtual absl::Status Put(const ReleaseRow& row) = 0;
+  // A deployment, or a verdict, that is known stays as it is. Returns whether it was not.
+  virtual absl::StatusOr<bool> AddNew(const DeploymentRow& row) = 0;
+  virtual absl::StatusOr<bool> AddNew(const ReleaseVerdictRow& row) = 0;
   virtual absl::Status Put(const ListenerRow& row) = 0;
   // Adds to the row of that key.
   virtual absl::Status Add(const PeerDayRow& row) = 0;
@@ -152,6 +160,7 @@ class Store : public StoreReader {
   virtual absl::StatusOr<int> DeleteDayRowsBefore(std::int64_t day,
                                                   int limit) = 0;  // day_bits, peer_day, agent_day, watchdog
   virtual absl::StatusOr<int> DeleteForecastsBefore(std::int64_t day, int limit) = 0;
+  // fact_day, deployment, release_verdict
   virtual absl::StatusOr<int> DeleteFactDaysBefore(std::int64_t day, int limit) = 0;
   virtual absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) = 0;
 

@@ -60,6 +60,7 @@ class ApplicationsTest : public ::testing::Test {
       }
       return found->second;
     };
+    inputs.read_package_log = [this](absl::Time) { return std::exchange(installed_, {}); };
     inputs.cpu_time = [this] { return cpu_time_; };
     inputs.takes_response_times = true;
     inputs.proc = proc_.root() + "/proc";
@@ -138,6 +139,7 @@ class ApplicationsTest : public ::testing::Test {
   std::vector<CallSample> calls_;
   std::map<std::int32_t, ApplicationsInputs::Identified> identities_;
   int seeds_ = 0;
+  std::vector<PackageEvent> installed_;
   absl::Status scan_status_;
   absl::Status socket_status_;
   absl::Status status_;
@@ -456,6 +458,57 @@ TEST_F(ApplicationsTest, TellsAReleaseWhenNewBytesRun) {
   identities_[62].instance.set_version("1.1");
   Step();
   EXPECT_EQ(frames_.last_batch().releases_size(), 0) << "the same bytes again";
+}
+
+TEST_F(ApplicationsTest, TellsThatAPackageOfWhatRunsWasInstalled) {
+  AddProcess(60, "pricing");
+  identities_[60].package = "pricing-server";
+  AddProcess(61, "nginx");
+  identities_[61].package = "nginx";
+  std::vector<std::string> told;
+  const auto live = [&](int steps) {
+    for (int i = 0; i < steps; ++i) {
+      Step();
+      for (const wire::Deployment& deployment : frames_.last_batch().deployments()) {
+        told.push_back(absl::StrCat(frames_.entities().at(deployment.entity()).instance().name(), " ",
+                                    deployment.package(), " ", deployment.previous_version(), " to ",
+                                    deployment.version(), " at ", deployment.at_us()));
+      }
+    }
+  };
+  live(10);
+  installed_ = {{"pricing-server", "1.1", "1.0", absl::FromUnixSeconds(kStart)},
+                {"vim", "9", "8", absl::FromUnixSeconds(kStart)},
+                {"late", "2", "", absl::FromUnixSeconds(kStart)}};
+  live(300);
+  EXPECT_THAT(told, testing::ElementsAre("pricing pricing-server 1.0 to 1.1 at 1700000001000000")) << "once";
+  AddProcess(62, "late-server");
+  identities_[62].package = "late";
+  live(10);
+  ASSERT_EQ(told.size(), 2u) << "it was started after the installation";
+  EXPECT_EQ(told[1], "late-server late  to 2 at 1700000001000000");
+  live(600);
+  AddProcess(63, "editor");
+  identities_[63].package = "vim";
+  live(10);
+  EXPECT_EQ(told.size(), 2u) << "ten minutes are over";
+}
+
+TEST_F(ApplicationsTest, TellsAtMostSoManyDeploymentsABatch) {
+  AddProcess(60, "pricing");
+  identities_[60].package = "pricing-server";
+  Step();
+  for (int i = 0; i < 300; ++i) {
+    installed_.push_back({"pricing-server", absl::StrCat(i), "", absl::FromUnixSeconds(kStart)});
+  }
+  std::vector<int> told;
+  for (int i = 0; i < 15; ++i) {
+    Step();
+    if (frames_.last_batch().deployments_size() > 0) {
+      told.push_back(frames_.last_batch().deployments_size());
+    }
+  }
+  EXPECT_THAT(told, testing::ElementsAre(128, 128, 44));
 }
 
 TEST_F(ApplicationsTest, SaysWhatTheServerIsNotWhatWasLookedAtLast) {

@@ -269,9 +269,16 @@ TEST(Render, AnUnknownNumberIsADashNeverZero) {
 }
 
 TEST(RenderReleasesTest, ShowsTheHourBeforeAndTheHourAfter) {
-  const nlohmann::json releases = nlohmann::json::parse(R"({"left_out": 3, "releases": [
+  const nlohmann::json releases = nlohmann::json::parse(R"({"left_out": 3, "to": "2026-11-22T13:05:00Z", "releases": [
+      {"application": "api", "at": "2026-11-22T13:00:00Z", "version": "to 3", "deployments_known": true},
+      {"application": "api", "at": "2026-11-22T12:50:00Z", "version": "to 4", "deployments_known": true,
+       "deployment": null},
+      {"application": "api", "at": "2026-11-22T12:40:00Z", "version": "to 5", "deployments_known": true,
+       "deployment": {"source": "ppmm_deployed", "told_by": "ann"}},
       {"application": "nginx", "key": "default/nginx", "at": "2026-11-22T13:00:00Z", "version": "1.22.1",
        "previous_version": "1.22.0", "enough_requests": true,
+       "deployments_known": true, "deployment": {"source": "package_log", "package": "nginx"},
+       "verdicts": [{"minutes": 60, "verdict": "no worse"}],
        "before": {"requests": 7200, "mean_response_seconds": 0.012, "error_ratio": 0.01,
                   "cpu_seconds_per_request": 0.0001},
        "after": {"requests": 7000, "mean_response_seconds": 0.018, "error_ratio": 0, "cpu_seconds_per_request": null}},
@@ -279,8 +286,15 @@ TEST(RenderReleasesTest, ShowsTheHourBeforeAndTheHourAfter) {
        "code_digest": "0123456789abcdef", "previous_code_digest": "fedcba9876543210", "enough_requests": false,
        "before": {"requests": 3, "mean_response_seconds": 0.012}, "after": {"requests": 0}}, "no object"]})");
   const std::string all = RenderReleases(releases, "", ScreenOf(200));
-  EXPECT_THAT(all, testing::ContainsRegex("nginx +1.22.0 to 1.22.1 +7,200 to 7,000 +12 ms to 18 ms +1 % to 0 % +-"));
-  EXPECT_THAT(all, testing::ContainsRegex("web/api +build fedcba987654 to build 0123456789ab +3 to 0 +- +- +-"));
+  EXPECT_THAT(
+      all,
+      testing::ContainsRegex(
+          "nginx +1.22.0 to 1.22.1 +package log +no worse .an hour. +7,200 to 7,000 +12 ms to 18 ms +1 % to 0 % +-"));
+  EXPECT_THAT(all, testing::ContainsRegex("web/api +build fedcba987654 to build 0123456789ab +- +- +3 to 0 +- +- +-"));
+  EXPECT_THAT(all, testing::ContainsRegex("api +to 3 +not announced yet"));
+  EXPECT_THAT(all, testing::ContainsRegex("api +to 4 +not announced "));
+  EXPECT_THAT(all, testing::ContainsRegex("api +to 5 +ppmm deployed, ann"));
+  EXPECT_THAT(all, HasSubstr("nobody said `ppmm deployed` within 10 minutes"));
   EXPECT_THAT(all, HasSubstr("-: fewer than 59 requests in one of them."));
   EXPECT_THAT(all, HasSubstr("3 older releases left out."));
   EXPECT_THAT(RenderReleases(releases, "nginx", ScreenOf(80)), testing::Not(HasSubstr("web/api")));

@@ -25,14 +25,28 @@ TEST(GroupReleasesTest, ARollOutIsOneReleaseWhateverTheOrderOfItsRows) {
   for (const bool reversed : {false, true}) {
     const std::vector<Release> releases =
         GroupReleases(reversed ? std::vector<ReleaseRow>(rows.rbegin(), rows.rend()) : std::vector<ReleaseRow>(rows));
-    ASSERT_EQ(releases.size(), 2u);
+    ASSERT_EQ(releases.size(), 3u);
     EXPECT_EQ(releases[0].application, 4u) << "the first comes first";
     EXPECT_EQ(releases[1].at_us, (kMinute + 10) * 60'000'000);
     EXPECT_EQ(releases[1].previous_version, "1.0");
-    EXPECT_EQ(releases[1].version, "1.2");
-    EXPECT_THAT(releases[1].instances, ElementsAre(2, 3));
+    EXPECT_EQ(releases[1].version, "1.1");
+    EXPECT_THAT(releases[1].instances, ElementsAre(2));
+    EXPECT_EQ(releases[2].at_us, (kMinute + 20) * 60'000'000);
+    EXPECT_EQ(releases[2].version, "1.2");
+    EXPECT_THAT(releases[2].instances, ElementsAre(2, 3));
   }
   EXPECT_TRUE(GroupReleases({}).empty());
+}
+
+TEST(GroupReleasesTest, BuildsOfOneVersionOnDifferentMachinesAreOneReleaseAndRebuildsAreOne) {
+  std::vector<ReleaseRow> rows = {Row(2, 1, 10, "1.0", "1.1"), Row(3, 1, 11, "1.0", "1.1")};
+  rows[0].code_digest = "amd64";
+  rows[1].code_digest = "arm64";
+  EXPECT_EQ(GroupReleases(rows).size(), 1u);
+  rows = {Row(2, 1, 10, "1.1", "1.1"), Row(2, 1, 11, "1.1", "1.1")};
+  rows[0].code_digest = "a";
+  rows[1].code_digest = "b";
+  EXPECT_EQ(GroupReleases(rows).size(), 2u);
 }
 
 class ReleasesTest : public testing::Test {

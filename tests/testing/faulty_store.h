@@ -43,6 +43,21 @@ class FaultyStore : public Store {
     return store_->InstancesOf(day);
   }
   absl::StatusOr<std::vector<ReleaseRow>> ReleasesOf(std::int64_t day) override { return store_->ReleasesOf(day); }
+  absl::StatusOr<std::vector<DeploymentRow>> Deployments(std::int64_t from_us, std::int64_t to_us) override {
+    return store_->Deployments(from_us, to_us);
+  }
+  absl::StatusOr<std::int64_t> CountDeployments(std::int64_t from_us, std::int64_t to_us) override {
+    return store_->CountDeployments(from_us, to_us);
+  }
+  absl::StatusOr<std::vector<ReleaseVerdictRow>> ReleaseVerdicts(std::int64_t from_us, std::int64_t to_us) override {
+    return store_->ReleaseVerdicts(from_us, to_us);
+  }
+  absl::StatusOr<bool> AddNew(const DeploymentRow& row) override {
+    return Fails() ? absl::StatusOr<bool>(fault_->write) : store_->AddNew(row);
+  }
+  absl::StatusOr<bool> AddNew(const ReleaseVerdictRow& row) override {
+    return Fails() ? absl::StatusOr<bool>(fault_->write) : store_->AddNew(row);
+  }
   absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t day) override { return store_->SamplesOf(day); }
   absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t day) override { return store_->WatchdogOf(day); }
   absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId entity, std::int32_t step_seconds, std::int64_t from_day,

@@ -97,6 +97,7 @@ class ViewWorld {
     self.ingest.shed_connections = {{"no_descriptor", 0}, {"per_address", 1}};
     self.ingest.repeated_batches = 5;
     self.ingest.refused_entries = 12;
+    self.ingest.refused_deployments = 13;
     self.ingest.queue_limit_bytes = 67'108'864;
     self.commits = {.count = 1000,
                     .failed = 1,

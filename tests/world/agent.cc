@@ -226,7 +226,7 @@ std::string WorldAgent::DictionaryFrame() const {
 }
 
 bool WorldAgent::IsNamed(const ApplicationScript* application) const {
-  return application == nullptr || application->runs.to >= minute_ - kKeptMinutes;
+  return application == nullptr || (application->runs.to >= minute_ - kKeptMinutes && application->appears <= minute_);
 }
 
 bool WorldAgent::Missing(const Line& line, int minute) const {
@@ -319,12 +319,24 @@ void WorldAgent::AddEvents(int minute, wire::Batch* batch) const {
       end->set_entity(entity);
       end->set_at_us(MicrosecondsOf(minute) + 59'000'000);
     }
-    if (application.released == minute) {
-      wire::ReleaseSeen* release = batch->add_releases();
-      release->set_entity(entity);
-      release->set_version("2.0");
-      release->set_previous_version("1.9");
-      release->set_at_us(MicrosecondsOf(minute));
+    for (std::size_t i = 0; i < application.releases.size(); ++i) {
+      const std::string version = absl::StrCat(i + 2, ".0");
+      const std::string previous = absl::StrCat(i + 1, i == 0 ? ".9" : ".0");
+      if (application.releases[i].minute == minute) {
+        wire::ReleaseSeen* release = batch->add_releases();
+        release->set_entity(entity);
+        release->set_version(version);
+        release->set_previous_version(previous);
+        release->set_at_us(MicrosecondsOf(minute));
+      }
+      if (application.releases[i].installed == minute) {
+        wire::Deployment* deployment = batch->add_deployments();
+        deployment->set_entity(entity);
+        deployment->set_package(application.name);
+        deployment->set_version(version);
+        deployment->set_previous_version(previous);
+        deployment->set_at_us(MicrosecondsOf(minute));
+      }
     }
     if (application.serves && application.runs.Holds(minute) && minute % 60 == 5) {
       const std::uint32_t port = 8000 + entity;

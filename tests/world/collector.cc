@@ -17,6 +17,8 @@ absl::StatusOr<std::unique_ptr<WorldCollector>> WorldCollector::Open(const std::
   RETURN_IF_ERROR(it->writer_->Load());
   it->retention_ = std::make_unique<Retention>(&it->state_, it->store_.get(), it->writer_.get());
   it->writer_->AddHousekeeping([it](absl::Time store_time) { return it->retention_->Slice(store_time); });
+  it->judge_ = std::make_unique<ReleaseJudge>(it->store_.get());
+  it->writer_->AddHousekeeping([it](absl::Time store_time) { return it->judge_->Slice(store_time); });
   it->forgetter_ = std::make_unique<Forgetter>(&it->state_, it->writer_.get());
   if (forgets) {
     it->writer_->AddHousekeeping([it](absl::Time store_time) { return it->forgetter_->Slice(store_time); });

@@ -11,6 +11,7 @@
 #include "collector/ingest_queue.h"
 #include "collector/ingest_session.h"
 #include "collector/rating_engine.h"
+#include "collector/release_judge.h"
 #include "collector/retention.h"
 #include "collector/state.h"
 #include "collector/store/store.h"
@@ -46,6 +47,7 @@ class WorldCollector {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Retention> retention_;
+  std::unique_ptr<ReleaseJudge> judge_;
   std::unique_ptr<Forgetter> forgetter_;
   std::unique_ptr<RatingEngine> engine_;
 };

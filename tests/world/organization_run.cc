@@ -20,9 +20,9 @@ constexpr int kCommitMinutes = 10;
 }  // namespace
 
 const std::vector<std::string>& ComputedRows() {
-  static const std::vector<std::string> kRows = {"INV-001", "INV-002", "MON-001", "MON-002", "MON-003",
-                                                 "MON-004", "MON-005", "CAP-001", "RSP-001", "RSP-002",
-                                                 "RSP-003", "RSP-005", "RSP-101", "IMP-101"};
+  static const std::vector<std::string> kRows = {"INV-001", "INV-002", "MON-001", "MON-002", "MON-003", "MON-004",
+                                                 "MON-005", "CAP-001", "RSP-001", "RSP-002", "RSP-003", "RSP-005",
+                                                 "RSP-101", "IMP-101", "DEP-001", "REL-002"};
   return kRows;
 }
 

@@ -35,19 +35,24 @@ OrganizationScript Timed() {
       {.name = "web",
        .address = "10.2.0.1",
        .applications = {
-           {.name = "nginx", .origin = wire::ORIGIN_OFF_THE_SHELF, .requests = 40, .released = At(3, 10)},
-           {.name = "api", .requests = 5, .untimed = Hourly(kDays, 57, 60), .released = At(5, 23, 56)},
+           {.name = "nginx", .origin = wire::ORIGIN_OFF_THE_SHELF, .requests = 40, .releases = {{At(3, 10)}}},
+           {.name = "api", .requests = 5, .untimed = Hourly(kDays, 57, 60), .releases = {{At(5, 23, 56)}}},
            {.name = "legacy", .origin = wire::ORIGIN_UNKNOWN, .requests = 5},
-           {.name = "envoy", .origin = wire::ORIGIN_OFF_THE_SHELF, .released = At(7, 12), .unparsed = true},
+           {.name = "envoy", .origin = wire::ORIGIN_OFF_THE_SHELF, .releases = {{At(7, 12)}}, .unparsed = true},
            {.name = "canned", .requests = 10, .constant = true},
            {.name = "report", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = hourly, .requests = 1},
            {.name = "archive", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = rarely, .requests = 1},
-           {.name = "attic", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = once, .requests = 1, .released = At(4, 10)},
-           {.name = "unused", .still = true, .origin = wire::ORIGIN_OFF_THE_SHELF, .released = At(4, 10)}}});
-  world.push_back({.name = "locked",
-                   .address = "10.2.0.2",
-                   .untimed = "bpf(): Operation not permitted",
-                   .applications = {{.name = "blind", .origin = wire::ORIGIN_OFF_THE_SHELF, .released = At(13, 12)}}});
+           {.name = "attic",
+            .origin = wire::ORIGIN_OFF_THE_SHELF,
+            .used = once,
+            .requests = 1,
+            .releases = {{At(4, 10)}}},
+           {.name = "unused", .still = true, .origin = wire::ORIGIN_OFF_THE_SHELF, .releases = {{At(4, 10)}}}}});
+  world.push_back(
+      {.name = "locked",
+       .address = "10.2.0.2",
+       .untimed = "bpf(): Operation not permitted",
+       .applications = {{.name = "blind", .origin = wire::ORIGIN_OFF_THE_SHELF, .releases = {{At(13, 12)}}}}});
   world.push_back({.name = "courier",
                    .address = "10.2.0.3",
                    .cut = {{At(12, 6), At(12, 18)}},

@@ -46,6 +46,12 @@ inline Spans Hourly(int days, int from_minute, int to_minute) {
   return spans;
 }
 
+// A new version: "2.0", "3.0" and so on, in order.
+struct ReleaseScript {
+  int minute = 0;            // in which the agent sees it
+  int installed = kForever;  // when the package manager logged it
+};
+
 struct ApplicationScript {
   std::string name = {};
   std::string slot = {};
@@ -69,7 +75,8 @@ struct ApplicationScript {
   Spans misseen = {};
   Spans untimed = {};       // minutes in which they are answered, but have no times
   bool constant = false;    // each takes 5 ms, to the nanosecond
-  int released = kForever;  // a new version comes in this minute
+  std::vector<ReleaseScript> releases = {};
+  int appears = 0;          // its agent knows nothing of it before, and says so when it connects next
   bool unparsed = false;    // its connections are multiplexed: no request of it is told from the next
 };
 

@@ -416,6 +416,54 @@ TEST(SqliteStoreMigrationTest, AStoreOfTheReleasedSchemaIsTakenOver) {
   EXPECT_EQ(up, 1440);
 }
 
+TEST(SqliteStoreMigrationTest, DeploymentsAndVerdictsOfAnOldStoreAreKnownFromNowOn) {
+  const TempDir dir;
+  MakeOldStore(dir.File("ppmm.db"), "INSERT INTO release VALUES (3, 1767225600000000, 5, '1.2', '', '1.1', '');");
+  const auto store = OpenSqliteStore(dir.File("ppmm.db"));
+  ASSERT_TRUE(store.ok()) << store.status();
+  State state;
+  WriterLock lock(&state.mutex());
+  ASSERT_TRUE(state.LoadFrom(**store).ok());
+  EXPECT_EQ(state.tables().deployments_since_us, 1767312000000000);
+  EXPECT_TRUE((*store)->Deployments(0, INT64_MAX)->empty());
+  ASSERT_TRUE((*store)->Begin().ok());
+  EXPECT_TRUE(*(*store)->AddNew(DeploymentRow{5, 1767225600000000, "1.2", 0, "", "", "ann", 1767225700000000}));
+  ASSERT_TRUE((*store)->Commit().ok());
+  EXPECT_EQ(*(*store)->CountDeployments(1767225600000000, 1767225600000001), 1);
+}
+
+TEST_F(SqliteStoreTest, DeploymentsAndVerdictsAreKeptOnceAndFor400Days) {
+  DeploymentRow deployment{5, 86'400'000'000, "1.2", 3, "shopd", "1.1", "", 86'400'000'007};
+  ReleaseVerdictRow verdict{5, 86'400'000'000, 60, 9, "worse", {1, 2, 3, 4, 5}, {6, 7, 8, 9, 10}};
+  Commit([&](Store& store) {
+    EXPECT_TRUE(*store.AddNew(deployment));
+    EXPECT_FALSE(*store.AddNew(deployment));
+    EXPECT_TRUE(*store.AddNew(verdict));
+    verdict.verdict = "better";
+    EXPECT_FALSE(*store.AddNew(verdict)) << "it stays as it was made";
+    verdict.at_us = 3 * 86'400'000'000LL;
+    return store.AddNew(verdict).status();
+  });
+  Open();
+  const auto deployments = store_->Deployments(86'400'000'000, 86'400'000'001);
+  ASSERT_EQ(deployments->size(), 1u);
+  EXPECT_EQ((*deployments)[0].package, "shopd");
+  EXPECT_EQ((*deployments)[0].previous_version, "1.1");
+  EXPECT_EQ((*deployments)[0].received_us, 86'400'000'007);
+  EXPECT_TRUE(store_->Deployments(0, 86'400'000'000)->empty());
+  const auto verdicts = store_->ReleaseVerdicts(0, INT64_MAX);
+  ASSERT_EQ(verdicts->size(), 2u);
+  EXPECT_EQ((*verdicts)[0].verdict, "worse");
+  EXPECT_EQ((*verdicts)[0].after.response_sum, 10);
+  Commit([&](Store& store) {
+    EXPECT_EQ(*store.DeleteFactDaysBefore(2, 1), 1) << "a slice";
+    EXPECT_EQ(*store.DeleteFactDaysBefore(2, 200), 1);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(store_->Deployments(0, INT64_MAX)->empty());
+  EXPECT_EQ(store_->ReleaseVerdicts(0, INT64_MAX)->size(), 1u);
+}
+
 TEST(SqliteStoreMigrationTest, OfApplicationsWithOneLabelTheFirstKeepsIt) {
   const TempDir dir;
   MakeOldStore(dir.File("ppmm.db"), R"sql(

@@ -50,8 +50,8 @@ class PackageLog {
   // Older events are not told: the collector takes no older samples either.
   static constexpr absl::Duration kOldest = absl::Hours(72);
 
-  // Follows from here on. `root`: of the host, "/" or "" for its own. `directory` outlives this; nullptr: places are not
-  // kept.
+  // Follows from here on. `root`: of the host, "/" or "" for its own. `directory` outlives this; nullptr: places are
+  // not kept.
   PackageLog(std::string root, SpoolDirectory* directory);
 
   // What was appended since the last call, in order. Costs a stat when nothing was.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -207,6 +208,70 @@ int DependenciesCommand(const CommandContext& context) {
 int ReleasesCommand(const CommandContext& context, const std::string& only) {
   return Print(context, Ask(context, "/api/v1/releases", "releases"),
                [&](const Json& json) { return RenderReleases(json, only, context.screen); });
+}
+
+namespace {
+
+// Nothing: it is no time. What lacks a date is of the day of `screen.now`.
+std::optional<absl::Time> TypedTime(const std::string& text, const Screen& screen) {
+  absl::Time time;
+  if (absl::ParseTime(absl::RFC3339_full, text, &time, nullptr)) {
+    return time;
+  }
+  const std::string today = absl::FormatTime("%Y-%m-%d ", screen.now, screen.zone);
+  for (const std::string& full : {text, today + text}) {
+    for (const char* const format : {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"}) {
+      if (absl::ParseTime(format, full, screen.zone, &time, nullptr)) {
+        return time;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+int DeployedCommand(const CommandContext& context, const std::string& application, const std::string& version,
+                    const std::string& at) {
+  Json said = {{"application", application}, {"version", version}};
+  if (!at.empty()) {
+    const std::optional<absl::Time> time = TypedTime(at, context.screen);
+    if (!time.has_value()) {
+      return Fail(context, kExitUsage,
+                  absl::StrCat("\"", EscapeForDisplay(at),
+                               "\" is no time; write --at '2026-11-22 13:00', --at 13:00 or --at "
+                               "2026-11-22T13:00:00Z"));
+    }
+    said["at"] = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", *time, absl::UTCTimeZone());
+  }
+  std::string cause;
+  const absl::StatusOr<HttpAnswer> http =
+      context.post("/api/v1/deployments", said.dump(-1, ' ', false, Json::error_handler_t::replace), &cause);
+  if (!http.ok()) {
+    return Fail(context, absl::IsPermissionDenied(http.status()) ? kExitNotPermitted : kExitUnreachable,
+                http.status().message(), cause);
+  }
+  const absl::StatusOr<Json> json = ParseJson(http->body);
+  const std::string error = json.ok() ? TextAt(*json, "error") : "";
+  if (http->status != 200 || !json.ok()) {
+    const bool is_mistake = http->status == 400 || (http->status == 404 && absl::StartsWith(error, "no application"));
+    return Fail(context, is_mistake ? kExitUsage : kExitUnreachable,
+                !is_mistake && (http->status == 404 || http->status == 405)
+                    ? "this collector does not take deployments; it may be older than this command"
+                : error.empty() ? absl::StrCat("the collector answered ", http->status)
+                                : error,
+                EscapeForDisplay(http->body, 500));
+  }
+  if (context.json) {
+    *context.out << http->body << "\n";
+    return kExitOk;
+  }
+  const std::optional<absl::Time> noted = TimeAt(*json, "at");
+  *context.out << TextAt(*json, "application") << " " << TextAt(*json, "version") << ", deployed "
+               << (noted.has_value() ? DateTimeText(context.screen, *noted) : "-")
+               << (TrueAt(*json, "is_new") ? ": noted" : ": was noted before") << " (ppmm releases "
+               << TextAt(*json, "application") << ")\n";
+  return kExitOk;
 }
 
 int InventoryShowCommand(const CommandContext& context) {

@@ -1,7 +1,9 @@
 #include "cli/http_client.h"
 
 #include <curl/curl.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 
 #include "absl/strings/ascii.h"
@@ -56,7 +58,11 @@ std::string UrlPart(absl::string_view text) {
   return out;
 }
 
-absl::StatusOr<HttpAnswer> HttpGet(const CollectorAddress& collector, absl::string_view path, std::string* cause) {
+namespace {
+
+// `body`: of a POST; nullptr: a GET.
+absl::StatusOr<HttpAnswer> Transfer(const CollectorAddress& collector, absl::string_view path, const std::string* body,
+                                    std::string* cause) {
   static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
   if (global != CURLE_OK || curl == nullptr) {
@@ -81,6 +87,13 @@ absl::StatusOr<HttpAnswer> HttpGet(const CollectorAddress& collector, absl::stri
   if (!collector.socket.empty()) {
     curl_easy_setopt(curl.get(), CURLOPT_UNIX_SOCKET_PATH, collector.socket.c_str());
   }
+  const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(
+      body == nullptr ? nullptr : curl_slist_append(nullptr, "Content-Type: application/json"), curl_slist_free_all);
+  if (body != nullptr) {
+    curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size()));
+    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body->c_str());
+  }
   const CURLcode code = curl_easy_perform(curl.get());
   if (cause != nullptr) {
     *cause = EscapeForDisplay(text);
@@ -97,6 +110,31 @@ absl::StatusOr<HttpAnswer> HttpGet(const CollectorAddress& collector, absl::stri
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
   answer.status = static_cast<int>(status);
   return answer;
+}
+
+}  // namespace
+
+absl::StatusOr<HttpAnswer> HttpGet(const CollectorAddress& collector, absl::string_view path, std::string* cause) {
+  return Transfer(collector, path, nullptr, cause);
+}
+
+absl::StatusOr<HttpAnswer> HttpPost(const CollectorAddress& collector, absl::string_view path, const std::string& body,
+                                    std::string* cause) {
+  const std::string where = EscapeForDisplay(collector.socket);
+  if (access(collector.socket.c_str(), R_OK | W_OK) != 0) {
+    const int code = errno;
+    if (code == EACCES || code == EPERM) {
+      return absl::PermissionDeniedError(
+          absl::StrCat("you may not write through ", where,
+                       ", the collector's socket; run this as root or as the collector's user, or join the group of "
+                       "that file (ls -l shows it)"));
+    }
+    return absl::NotFoundError(absl::StrCat(
+        "there is no collector's socket", where.empty() ? "" : " at ", where,
+        "; run this on the collector's host while ppmm-collector runs, or say where it is: --socket PATH (its key "
+        "`socket`)"));
+  }
+  return Transfer(collector, path, &body, cause);
 }
 
 }  // namespace ppmm

@@ -26,6 +26,14 @@ struct HttpAnswer {
 //         it is not null. ResourceExhausted: the answer is too large.
 absl::StatusOr<HttpAnswer> HttpGet(const CollectorAddress& collector, absl::string_view path, std::string* cause);
 
+// One POST of JSON through the collector's Unix socket, `collector.socket`: what writes goes this way only.
+//
+// Shape:  as HttpGet.
+// Errors: as HttpGet; NotFound: there is no such socket; PermissionDenied: this user may not open it. The texts say the
+//         cure.
+absl::StatusOr<HttpAnswer> HttpPost(const CollectorAddress& collector, absl::string_view path, const std::string& body,
+                                    std::string* cause);
+
 // Percent-encoded, as one path segment or query value.
 std::string UrlPart(absl::string_view text);
 

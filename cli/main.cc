@@ -29,15 +29,33 @@ struct Options {
   bool verbose = false;
   std::string activity;
   std::string name;
+  std::string version;
+  std::string at;
   std::string window = "60s";
   bool waiting = false;
   bool all = false;
 };
 
+// That of this user's collector, or else the system's.
+std::string DefaultSocket() {
+  const bool is_root = geteuid() == 0;
+  const std::string own = ppmm::DefaultPathsOf("collector", is_root, ppmm::ProcessEnvironment).socket;
+  return is_root || access(own.c_str(), F_OK) == 0
+             ? own
+             : ppmm::DefaultPathsOf("collector", /*is_root=*/true, ppmm::ProcessEnvironment).socket;
+}
+
 ppmm::CommandContext ContextOf(const Options& options) {
   ppmm::CommandContext context;
   context.get = [collector = options.collector](const std::string& path, std::string* cause) {
     return ppmm::HttpGet(collector, path, cause);
+  };
+  context.post = [collector = options.collector](const std::string& path, const std::string& body, std::string* cause) {
+    ppmm::CollectorAddress through = collector;
+    if (through.socket.empty()) {
+      through.socket = DefaultSocket();
+    }
+    return ppmm::HttpPost(through, path, body, cause);
   };
   context.screen = ppmm::ScreenOfStdout(absl::Now());
   context.json = options.json;
@@ -121,7 +139,8 @@ int Run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   app.add_option("--collector", options.collector.url, "address of the collector")->capture_default_str();
-  app.add_option("--socket", options.collector.socket, "reach the collector by its Unix socket instead");
+  app.add_option("--socket", options.collector.socket,
+                 "the Unix socket of the collector: what writes goes through it, and what asks where it is named");
   app.add_flag("--json", options.json, "print the collector's answer as JSON");
   app.add_flag("--verbose", options.verbose, "print the cause behind an error");
 
@@ -141,6 +160,11 @@ int Run(int argc, char** argv) {
       app.add_subcommand("dependencies", "which application calls which service, as measured");
   CLI::App* const releases = app.add_subcommand("releases", "new versions, with what each changed");
   releases->add_option("APPLICATION", options.name, "one only");
+  CLI::App* const deployed =
+      app.add_subcommand("deployed", "tells that a version was deployed; a release within 10 minutes is then known");
+  deployed->add_option("APPLICATION", options.name, "as `ppmm applications` calls it")->required();
+  deployed->add_option("VERSION", options.version, "as you call it")->required();
+  deployed->add_option("--at", options.at, "when: '2026-11-22 13:00', 13:00, or RFC 3339; by default now");
   CLI::App* const inventory = app.add_subcommand("inventory", "what was found, and what people declare");
   CLI::App* const inventory_show =
       inventory->require_subcommand(1)->add_subcommand("show", "hosts, applications, and what people declare of them");
@@ -185,6 +209,9 @@ int Run(int argc, char** argv) {
   }
   if (releases->parsed()) {
     return ppmm::ReleasesCommand(context, options.name);
+  }
+  if (deployed->parsed()) {
+    return ppmm::DeployedCommand(context, options.name, options.version, options.at);
   }
   if (inventory_show->parsed()) {
     return ppmm::InventoryShowCommand(context);

@@ -14,6 +14,7 @@
 #include "collector/api.h"
 #include "collector/config.h"
 #include "collector/declared_names.h"
+#include "collector/deployment_api.h"
 #include "collector/forgetter.h"
 #include "collector/http/access.h"
 #include "collector/http/router.h"
@@ -123,6 +124,7 @@ class Collector::Impl {
     };
     router_.SetNames(http::AllowedNames(HttpNames(config_)));
     AddRoutes(router_, context);
+    AddDeploymentRoute(router_, &state_, writer_.get(), clock_);
     http_ = std::make_unique<http::Server>(http::ServerOptions{},
                                            [this](http::Request& request) { return router_.Handle(request); });
     RETURN_IF_ERROR(http_->ListenTcp(config_.http().listen(), "--http-listen"));

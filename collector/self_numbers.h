@@ -46,8 +46,8 @@ struct SelfNumbers {
     ByReason shed_connections;      // closed at once
     std::uint64_t repeated_batches = 0;
     std::uint64_t refused_deployments = 0;  // beyond the bound of a day, or out of range
-    std::uint64_t refused_entries = 0;  // hosts, applications, instances and series beyond the limits of the store
-    std::uint64_t queue_bytes = 0;      // now
+    std::uint64_t refused_entries = 0;      // hosts, applications, instances and series beyond the limits of the store
+    std::uint64_t queue_bytes = 0;          // now
     std::uint64_t queue_limit_bytes = 0;
   } ingest;
 

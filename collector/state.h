@@ -175,14 +175,14 @@ struct Tables {
   std::set<std::int64_t> touched_days;     // of these, changed since by late samples
   // By day, the last commit that changed what its facts are made of; not listed: none since the state was read.
   std::map<std::int64_t, std::int64_t> day_changed;
-  std::int64_t read_at = 0;                // the commit at which the state was read
-  std::int64_t counted_since_us = 0;       // samples, clocks and silences are counted per day since; 0: always
-  std::int64_t timed_since_us = 0;         // response times are counted per minute since; 0: always
-  std::int64_t deployments_since_us = 0;   // deployments are known since; 0: always
+  std::int64_t read_at = 0;               // the commit at which the state was read
+  std::int64_t counted_since_us = 0;      // samples, clocks and silences are counted per day since; 0: always
+  std::int64_t timed_since_us = 0;        // response times are counted per minute since; 0: always
+  std::int64_t deployments_since_us = 0;  // deployments are known since; 0: always
   std::map<std::int64_t, std::int64_t> deployments_of_day;  // how many there are, of days that were asked for
   std::uint64_t deployments_refused = 0;                    // beyond the bound of a day, since the state was read
-  std::int64_t watchdog_since_minute = 0;  // a service manager's watchdog was first heard; 0: never
-  WatchdogRow watchdog;                    // the newest
+  std::int64_t watchdog_since_minute = 0;                   // a service manager's watchdog was first heard; 0: never
+  WatchdogRow watchdog;                                     // the newest
   std::map<HostKey, HostState> hosts;
   std::map<std::string, AgentState> agents;                 // by agent_id, 16 bytes
   absl::flat_hash_map<std::uint64_t, CursorState> cursors;  // by epoch

@@ -20,7 +20,7 @@ constexpr PpmmCommand kCommands[] = {
     {"check", "", ""},
     {"inventory show", "", ""},
     {"inventory confirm", "confirmations", "declare in inventory.yaml"},
-    {"deployed", "deployments", ""},
+    {"deployed", "", ""},
     {"incident", "incidents", ""},
     {"attest", "statements", ""},
     {"import", "statements", ""},

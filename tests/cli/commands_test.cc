@@ -35,6 +35,12 @@ class CommandsTest : public testing::Test {
       const auto found = answers_.find(path);
       return found == answers_.end() ? HttpAnswer{404, R"({"error":"no such path"})"} : found->second;
     };
+    context_.post = [this](const std::string& path, const std::string& body,
+                           std::string*) -> absl::StatusOr<HttpAnswer> {
+      EXPECT_EQ(path, "/api/v1/deployments");
+      said_ = body;
+      return posted_;
+    };
     context_.out = &out_;
     context_.error = &error_;
   }
@@ -42,9 +48,67 @@ class CommandsTest : public testing::Test {
   CommandContext context_;
   bool reachable_ = true;
   std::map<std::string, HttpAnswer> answers_;
+  std::string said_;
+  absl::StatusOr<HttpAnswer> posted_ = HttpAnswer{};
   std::ostringstream out_;
   std::ostringstream error_;
 };
+
+TEST_F(CommandsTest, DeployedSaysWhatWasNoted) {
+  ASSERT_TRUE(absl::ParseTime("%Y-%m-%d %H:%M", "2026-11-22 15:00", &context_.screen.now, nullptr));
+  context_.screen.zone = absl::FixedTimeZone(3600);
+  posted_ =
+      HttpAnswer{200, R"({"application":"checkout","version":"4.2.0","at":"2026-11-22T12:30:00Z","is_new":true})"};
+  EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", "13:30"), 0);
+  EXPECT_EQ(Json::parse(said_),
+            Json::parse(R"({"application":"checkout","version":"4.2.0","at":"2026-11-22T12:30:00Z"})"));
+  EXPECT_THAT(out_.str(), testing::ContainsRegex("checkout 4.2.0, deployed .*13:30.*: noted .ppmm releases checkout"));
+  for (const char* const at : {"2026-11-22 13:30", "2026-11-22 13:30:00", "2026-11-22T12:30:00Z"}) {
+    EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", at), 0);
+    EXPECT_EQ(Json::parse(said_).value("at", ""), "2026-11-22T12:30:00Z") << at;
+  }
+  EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", ""), 0);
+  EXPECT_FALSE(Json::parse(said_).contains("at")) << "the collector's now";
+  out_.str("");
+  posted_ =
+      HttpAnswer{200, R"({"application":"checkout","version":"4.2.0","at":"2026-11-22T12:30:00Z","is_new":false})"};
+  EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", ""), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("was noted before"));
+  out_.str("");
+  context_.json = true;
+  EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", ""), 0);
+  EXPECT_EQ(out_.str(), posted_->body + "\n");
+}
+
+TEST_F(CommandsTest, DeployedSaysWhatIsWrong) {
+  EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", "noon"), 2);
+  EXPECT_EQ(said_, "");
+  posted_ = HttpAnswer{404, R"({"error":"no application \"chekout\"; did you mean \"checkout\"?"})"};
+  EXPECT_EQ(DeployedCommand(context_, "chekout", "4.2.0", ""), 2);
+  EXPECT_THAT(error_.str(), HasSubstr("did you mean \"checkout\"?"));
+  posted_ = HttpAnswer{400, R"({"error":"2026-11-22 14:00:00 UTC lies in the future"})"};
+  EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", ""), 2);
+  EXPECT_THAT(error_.str(), HasSubstr("lies in the future"));
+  posted_ = HttpAnswer{404, R"({"error":"no such path"})"};
+  EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", ""), 69);
+  EXPECT_THAT(error_.str(), HasSubstr("it may be older than this command"));
+  posted_ = HttpAnswer{503, R"({"error":"it cannot be written: the disk is full"})"};
+  EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", ""), 69);
+  posted_ = absl::NotFoundError("there is no collector's socket");
+  EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", ""), 69);
+  posted_ = absl::PermissionDeniedError("you may not write");
+  EXPECT_EQ(DeployedCommand(context_, "checkout", "4.2.0", ""), 77);
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST(HttpPostTest, WithoutASocketItSaysTheCure) {
+  const TempFolder folder;
+  CollectorAddress collector;
+  collector.socket = folder.path() + "/none.sock";
+  const absl::Status status = HttpPost(collector, "/api/v1/deployments", "{}", nullptr).status();
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--socket PATH"));
+}
 
 TEST_F(CommandsTest, AnUnreachableCollectorIs69AndOneLine) {
   reachable_ = false;

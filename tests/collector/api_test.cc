@@ -63,6 +63,11 @@ class MinutesReader : public StoreReader {
   }
   absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<ReleaseRow>> ReleasesOf(std::int64_t) override { return Unused(); }
+  absl::StatusOr<std::vector<DeploymentRow>> Deployments(std::int64_t, std::int64_t) override { return Unused(); }
+  absl::StatusOr<std::int64_t> CountDeployments(std::int64_t, std::int64_t) override { return Unused(); }
+  absl::StatusOr<std::vector<ReleaseVerdictRow>> ReleaseVerdicts(std::int64_t, std::int64_t) override {
+    return Unused();
+  }
   absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<BlockRow>> Blocks(EntityId, std::int32_t, std::int64_t, std::int64_t) override {

@@ -73,11 +73,11 @@ struct ApplicationScript {
   int seen_percent = 100;
   int misseen_percent = 100;  // the same in the minutes `misseen`
   Spans misseen = {};
-  Spans untimed = {};       // minutes in which they are answered, but have no times
-  bool constant = false;    // each takes 5 ms, to the nanosecond
+  Spans untimed = {};     // minutes in which they are answered, but have no times
+  bool constant = false;  // each takes 5 ms, to the nanosecond
   std::vector<ReleaseScript> releases = {};
-  int appears = 0;          // its agent knows nothing of it before, and says so when it connects next
-  bool unparsed = false;    // its connections are multiplexed: no request of it is told from the next
+  int appears = 0;        // its agent knows nothing of it before, and says so when it connects next
+  bool unparsed = false;  // its connections are multiplexed: no request of it is told from the next
 };
 
 // The machine is off; the next boot proves it.

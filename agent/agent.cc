@@ -217,9 +217,14 @@ class Agent::Impl {
                          {"host_label", stream.host_label},
                          {"batches_acknowledged", stream.batches_acknowledged},
                          {"batches_refused", stream.batches_refused}};
-    json["spool"] = {
-        {"bytes", spool.bytes},     {"max_bytes", settings_.spool_bytes},        {"batches", spool.batches},
-        {"samples", spool.samples}, {"produced_samples", spool.totals.produced}, {"disk_error", spool.disk_error}};
+    json["spool"] = {{"bytes", spool.bytes},
+                     {"max_bytes", settings_.spool_bytes},
+                     {"batches", spool.batches},
+                     {"samples", spool.samples},
+                     {"produced_samples", spool.totals.produced},
+                     {"damaged_samples", spool.totals.dropped_damaged},
+                     {"damaged_bytes", spool.totals.damaged_bytes},
+                     {"disk_error", spool.disk_error}};
     json["grid"] = {{"step_seconds", sampler_->shape().step_seconds},
                     {"steps_per_batch", sampler_->shape().steps_per_batch},
                     {"steps_missed", sampler_->steps_missed()}};

@@ -114,6 +114,9 @@ class ReadOnly : public SpoolDirectory {
     return disk_ == nullptr ? std::vector<Entry>() : disk_->List(directory);
   }
   absl::Status MakeDirectory(absl::string_view) override { return Refused(); }
+  absl::StatusOr<FileIdentity> Identify(absl::string_view name) override {
+    return disk_ == nullptr ? absl::NotFoundError("no data directory yet") : disk_->Identify(name);
+  }
   absl::Status Remove(absl::string_view) override { return Refused(); }
   absl::Status RemoveDirectory(absl::string_view) override { return Refused(); }
   absl::Status Rename(absl::string_view, absl::string_view) override { return Refused(); }

@@ -295,7 +295,9 @@ absl::Status Spool::SaveState(bool sync) {
     }
   }
   state_unsaved_ = !status.ok();
-  if (!status.ok()) {
+  if (status.ok()) {
+    saved_produced_ = saved.totals.produced;
+  } else {
     state_file_ = nullptr;
   }
   return status;
@@ -303,6 +305,7 @@ absl::Status Spool::SaveState(bool sync) {
 
 // As WriteFileAtomically, but keeps the file open.
 absl::Status Spool::BeginStateFile(absl::string_view first_record) {
+  RETURN_IF_ERROR(MakeFolder());                         // somebody may have deleted it
   directory_->Remove(kSpoolNewStateName).IgnoreError();  // left by a crash, or not there
   ASSIGN_OR_RETURN(std::shared_ptr<SpoolFile> file,
                    directory_->Open(kSpoolNewStateName, SpoolDirectory::Mode::kCreate));
@@ -319,13 +322,18 @@ void Spool::Tick(absl::Time now) {
   bool due = now >= next_sync_ || next_sync_ > now + options_.sync_period;  // the second: the clock was set back
   {
     MutexLock lock(&mutex_);
+    CheckFiles();
+    if (!losses_.segments.empty() && losses_log_.Allow(now) > 0) {
+      TellLosses();
+    }
     if (due) {
       for (auto& [number, segment] : segments_) {
         segment.stuck = false;
       }
       WriteOutMemory();
       RemoveFinished();
-      if (state_unsaved_) {
+      // While nobody acknowledges, `produced` stands in the segments only; it must outlive them.
+      if (state_unsaved_ || saved_produced_ != state_.totals.produced - WaitingInMemory()) {
         SaveState(/*sync=*/false).IgnoreError();  // stays unsaved
       }
     }
@@ -341,6 +349,7 @@ void Spool::Tick(absl::Time now) {
 void Spool::Drain() {
   {
     MutexLock lock(&mutex_);
+    CheckFiles();
     WriteOutMemory();
     for (auto it = segments_.begin(); it != segments_.end();) {
       if (it->second.in_memory) {
@@ -355,6 +364,9 @@ void Spool::Drain() {
       CloseActive();
     }
     SaveState(/*sync=*/false).IgnoreError();  // nothing more can be done
+    if (!losses_.segments.empty()) {
+      TellLosses();
+    }
   }
   SyncFiles();
 }

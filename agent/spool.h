@@ -11,7 +11,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -21,6 +23,7 @@
 
 #include "agent/spool_file.h"
 #include "agent/spool_format.h"
+#include "common/log.h"
 #include "common/mutex.h"
 
 namespace ppmm {
@@ -106,7 +109,8 @@ class Spool {
   // ---- time
   // ----------------------------------------------------------------------------------------------------------
 
-  // Syncs, tries a failing disk again, deletes an inherited spool that is due. Call once a second.
+  // Looks after its files, syncs, tries a failing disk again, deletes an inherited spool that is due. Call once a
+  // second.
   void Tick(absl::Time now);
   // Syncs all. What is in memory and cannot be written now counts as dropped.
   void Drain();
@@ -150,6 +154,16 @@ class Spool {
 
   SpoolFile* FileOf(Segment* segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Waits(const Segment& segment, std::uint64_t seq) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Finds what somebody deleted, moved or cut short; a stat(2) for each file.
+  void CheckFiles() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool LostItsName(const Segment& segment, const absl::StatusOr<FileIdentity>& named) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Its file is gone, and with it all that waited there.
+  void NoteGone(Segment* segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteCut(Segment* segment, std::uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteLoss(const Segment& segment, absl::string_view how, std::uint64_t bytes, std::uint64_t samples)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellLosses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteBadPayload(Segment* segment, const SpoolScanner::Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Recount(Segment* segment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Deletes complete segments in which nothing waits.
@@ -175,6 +189,7 @@ class Spool {
   Segments segments_ ABSL_GUARDED_BY(mutex_);
   SpoolStateRecord state_ ABSL_GUARDED_BY(mutex_);  // totals.produced includes what is in memory
   bool state_unsaved_ ABSL_GUARDED_BY(mutex_) = false;
+  std::uint64_t saved_produced_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<SpoolFile> state_file_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t state_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t disk_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -190,8 +205,19 @@ class Spool {
   absl::Time last_life_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   std::map<std::string, std::pair<absl::Time, std::uint64_t>> inherited_ ABSL_GUARDED_BY(mutex_);  // due, bytes
 
+  // Found damaged since the last line of the log about it.
+  struct Losses {
+    std::set<std::uint64_t> segments;
+    std::string first;
+    std::string how;  // of the first
+    std::uint64_t bytes = 0;
+    std::uint64_t samples = 0;
+  };
+  Losses losses_ ABSL_GUARDED_BY(mutex_);
+
   // Of Tick only, which is called from one thread.
   absl::Time next_sync_ = absl::InfinitePast();
+  LogLimiter losses_log_{absl::Minutes(1)};
 };
 
 }  // namespace ppmm

@@ -35,6 +35,10 @@ class Descriptor {
   int fd_;
 };
 
+FileIdentity IdentityOf(const struct stat& info) {
+  return {.device = info.st_dev, .node = info.st_ino, .bytes = static_cast<std::uint64_t>(info.st_size)};
+}
+
 class DiskFile : public SpoolFile {
  public:
   DiskFile(Descriptor fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
@@ -81,6 +85,14 @@ class DiskFile : public SpoolFile {
       return Error("stat");
     }
     return static_cast<std::uint64_t>(info.st_size);
+  }
+
+  absl::StatusOr<FileIdentity> Identify() const override {
+    struct stat info = {};
+    if (fstat(fd_.get(), &info) != 0) {
+      return Error("stat");
+    }
+    return IdentityOf(info);
   }
 
   absl::Status Truncate(std::uint64_t size) override {
@@ -142,6 +154,15 @@ class DiskDirectory : public SpoolDirectory {
   absl::Status MakeDirectory(absl::string_view name) override {
     const std::string path(name);
     return mkdirat(root_.get(), path.c_str(), 0700) == 0 || errno == EEXIST ? absl::OkStatus() : Error("make", name);
+  }
+
+  absl::StatusOr<FileIdentity> Identify(absl::string_view name) override {
+    const std::string path(name);
+    struct stat info = {};
+    if (fstatat(root_.get(), path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      return Error("stat", name);
+    }
+    return IdentityOf(info);
   }
 
   absl::Status Remove(absl::string_view name) override {

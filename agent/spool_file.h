@@ -14,6 +14,15 @@
 
 namespace ppmm {
 
+// Which file it is, whatever names it has, and how long it is.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t node = 0;
+  std::uint64_t bytes = 0;
+
+  bool SameFile(const FileIdentity& other) const { return device == other.device && node == other.node; }
+};
+
 // One open file. Thread-compatible, except that Sync may run beside the others.
 class SpoolFile {
  public:
@@ -27,6 +36,7 @@ class SpoolFile {
   // Shape: at most `length` bytes, fewer only at the end of the file.
   virtual absl::StatusOr<std::string> Read(std::uint64_t offset, std::size_t length) const = 0;
   virtual absl::StatusOr<std::uint64_t> Size() const = 0;
+  virtual absl::StatusOr<FileIdentity> Identify() const = 0;
   virtual absl::Status Truncate(std::uint64_t size) = 0;
 };
 
@@ -48,6 +58,8 @@ class SpoolDirectory {
   virtual absl::StatusOr<std::vector<Entry>> List(absl::string_view directory) = 0;
   // OK when it exists already.
   virtual absl::Status MakeDirectory(absl::string_view name) = 0;
+  // Of the file that has this name now; a file that is open may have lost its name.
+  virtual absl::StatusOr<FileIdentity> Identify(absl::string_view name) = 0;
   virtual absl::Status Remove(absl::string_view name) = 0;
   // Removes a folder that is empty.
   virtual absl::Status RemoveDirectory(absl::string_view name) = 0;

@@ -33,6 +33,7 @@ class Spool::MemoryFile : public SpoolFile {
     return offset < bytes_.size() ? bytes_.substr(offset, length) : std::string();
   }
   absl::StatusOr<std::uint64_t> Size() const override { return bytes_.size(); }
+  absl::StatusOr<FileIdentity> Identify() const override { return FileIdentity{.bytes = bytes_.size()}; }
   absl::Status Truncate(std::uint64_t size) override {
     bytes_.resize(size);
     return absl::OkStatus();

@@ -11,6 +11,7 @@
 namespace ppmm {
 namespace {
 
+constexpr absl::string_view kDamaged = "is damaged";
 constexpr std::size_t kMaxRanges = 4096;  // of refused numbers in an epoch; in order, they are one range
 
 }  // namespace
@@ -116,11 +117,8 @@ SpoolFile* Spool::FileOf(Segment* segment) {
   absl::StatusOr<std::unique_ptr<SpoolFile>> file =
       directory_->Open(SegmentPath(segment->number, segment->epoch), SpoolDirectory::Mode::kRead);
   if (!file.ok()) {
-    if (absl::IsNotFound(file.status())) {  // somebody deleted it
-      state_.totals.dropped_damaged += std::exchange(segment->samples, 0);
-      state_.totals.damaged_bytes += segment->bytes;
-      segment->batches = 0;
-      state_unsaved_ = true;
+    if (absl::IsNotFound(file.status())) {
+      NoteGone(segment);
     }
     return nullptr;
   }
@@ -134,12 +132,116 @@ bool Spool::Waits(const Segment& segment, std::uint64_t seq) const {
   return entry == state_.epochs.end() || (seq > entry->second.acknowledged && !entry->second.gone.Contains(seq));
 }
 
+// ---- damage ---------------------------------------------------------------------------------------------------------
+
+// What was deleted under us can still be written to and read, but dies with the process.
+void Spool::CheckFiles() {
+  bool gone = false;
+  if (state_file_ != nullptr) {
+    const absl::StatusOr<FileIdentity> named = directory_->Identify(kSpoolStateName);
+    const absl::StatusOr<FileIdentity> open = state_file_->Identify();
+    if (absl::IsNotFound(named.status()) || (named.ok() && open.ok() && !named->SameFile(*open))) {
+      LogWarning(kSpoolFolder, kSpoolStateName, " was deleted or replaced while the agent runs; it is written anew");
+      state_file_ = nullptr;
+      state_unsaved_ = true;
+      gone = true;
+    }
+  }
+  bool close_active = false;
+  std::vector<std::uint64_t> cut;
+  for (auto& [number, segment] : segments_) {
+    if (segment.in_memory) {
+      continue;
+    }
+    const absl::StatusOr<FileIdentity> named = directory_->Identify(SegmentPath(number, segment.epoch));
+    if (LostItsName(segment, named)) {
+      NoteGone(&segment);
+      active_ = number == active_ ? 0 : active_;
+      gone = true;
+    } else if (named.ok() && named->bytes < segment.bytes) {
+      cut.push_back(number);
+    }
+  }
+  for (const std::uint64_t number : cut) {
+    Segment& segment = segments_.at(number);
+    const absl::StatusOr<FileIdentity> named = directory_->Identify(SegmentPath(number, segment.epoch));
+    if (named.ok()) {
+      NoteCut(&segment, std::min(named->bytes, segment.bytes));
+    }
+    close_active |= number == active_;
+  }
+  if (close_active) {
+    CloseActive();  // readers stand behind its end
+  }
+  if (gone) {
+    SaveState(/*sync=*/true).IgnoreError();  // stays unsaved
+  }
+  if (gone || !cut.empty()) {
+    RemoveFinished();
+  }
+}
+
+bool Spool::LostItsName(const Segment& segment, const absl::StatusOr<FileIdentity>& named) const {
+  if (!named.ok()) {
+    return absl::IsNotFound(named.status());
+  }
+  if (segment.number != active_) {
+    return false;  // opened by its name for each reading
+  }
+  const absl::StatusOr<FileIdentity> open = segment.file->Identify();
+  return open.ok() && !open->SameFile(*named);
+}
+
+void Spool::NoteGone(Segment* segment) {
+  const bool waited = segment->batches > 0;
+  NoteLoss(*segment, "was deleted, moved or replaced while the agent runs", waited ? segment->bytes : 0,
+           std::exchange(segment->samples, 0));
+  segment->batches = 0;
+  segment->file = nullptr;
+  segment->unreadable = false;  // nothing is left to wait for
+}
+
+void Spool::NoteCut(Segment* segment, std::uint64_t bytes) {
+  const std::uint64_t lost = segment->bytes - bytes;
+  disk_bytes_ -= lost;
+  segment->bytes = bytes;
+  segment->settled_to = std::min(segment->settled_to, bytes);
+  NoteLoss(*segment, "was cut short while the agent runs", lost, 0);
+  if (FileOf(segment) != nullptr) {
+    Recount(segment);
+  }
+}
+
+// Counts; the log's line comes with the next Tick, one for all, so that a damaged disk does not fill the log.
+void Spool::NoteLoss(const Segment& segment, absl::string_view how, std::uint64_t bytes, std::uint64_t samples) {
+  if (losses_.segments.empty()) {
+    losses_.first = SegmentName(segment.number, segment.epoch);
+    losses_.how = std::string(how);
+  }
+  losses_.segments.insert(segment.number);
+  losses_.bytes += bytes;
+  losses_.samples += samples;
+  state_.totals.damaged_bytes += bytes;
+  state_.totals.dropped_damaged += samples;
+  state_unsaved_ = true;
+}
+
+void Spool::TellLosses() {
+  const Losses told = std::exchange(losses_, {});
+  const std::size_t more = told.segments.size() - 1;
+  LogWarning(kSpoolFolder, told.first, " ", told.how,
+             more == 0 ? "" : absl::StrCat("; so with ", more, more == 1 ? " more segment" : " more segments"),
+             told.bytes + told.samples == 0
+                 ? "; nothing waited there"
+                 : absl::StrCat("; lost: ", told.samples, told.samples == 1 ? " sample" : " samples", ", ", told.bytes,
+                                " bytes"));
+}
+
 void Spool::NoteBadPayload(Segment* segment, const SpoolScanner::Record& record) {
   if (record.header.type == SpoolRecordType::kBatch) {
     state_.epochs[segment->epoch].gone.Add(record.header.seq, record.header.seq);
     --segment->batches;
     segment->samples -= record.header.samples;
-    state_.totals.dropped_damaged += record.header.samples;
   } else {
     SpoolStateRecord::Damage& damage = state_.damage[segment->number];
     if (record.offset < damage.read_to) {
@@ -147,10 +249,8 @@ void Spool::NoteBadPayload(Segment* segment, const SpoolScanner::Record& record)
     }
     damage.read_to = record.end();
   }
-  state_.totals.damaged_bytes += record.bytes();
-  state_unsaved_ = true;
-  LogWarning(kSpoolFolder, SegmentName(segment->number, segment->epoch), ": a record of ", record.bytes(),
-             " bytes with ", record.header.samples, " samples is damaged");
+  NoteLoss(*segment, kDamaged, record.bytes(),
+           record.header.type == SpoolRecordType::kBatch ? record.header.samples : 0);
 }
 
 // A header that was good no longer is: counts again what the segment holds.
@@ -165,15 +265,12 @@ void Spool::Recount(Segment* segment) {
     }
   }
   SpoolStateRecord::Damage& damage = state_.damage[segment->number];
-  if (scanner.unframed_bytes() > damage.unframed_bytes) {
-    state_.totals.damaged_bytes += scanner.unframed_bytes() - damage.unframed_bytes;
-    damage.unframed_bytes = scanner.unframed_bytes();
-    state_unsaved_ = true;
-  }
-  if (samples < segment->samples) {
-    state_.totals.dropped_damaged += segment->samples - samples;
-    segment->samples = samples;
-    state_unsaved_ = true;
+  const std::uint64_t unframed = std::max(scanner.unframed_bytes(), damage.unframed_bytes);
+  const std::uint64_t left = std::min(samples, segment->samples);
+  if (unframed > damage.unframed_bytes || left < segment->samples) {
+    NoteLoss(*segment, kDamaged, unframed - damage.unframed_bytes, segment->samples - left);
+    damage.unframed_bytes = unframed;
+    segment->samples = left;
   }
   segment->batches = std::min(segment->batches, batches);
 }

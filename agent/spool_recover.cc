@@ -78,7 +78,12 @@ void Spool::Recover(absl::Time now) {
   }
   const std::uint64_t accounted = totals.settled() + waiting;
   if (totals.produced >= accounted) {
-    totals.dropped_damaged += totals.produced - accounted;  // lay in damaged bytes, or in what a power cut took
+    const std::uint64_t missing = totals.produced - accounted;  // lay in damaged bytes, or in what a power cut took
+    totals.dropped_damaged += missing;
+    if (missing > 0) {
+      LogWarning(kSpoolFolder, missing, missing == 1 ? " sample" : " samples",
+                 " of earlier runs are missing: in segments that are damaged or were deleted, or taken by a power cut");
+    }
   } else {
     // What was thought damaged could be read after all; or the state is older than the segments.
     const std::uint64_t found = std::min(accounted - totals.produced, totals.dropped_damaged);

@@ -15,6 +15,8 @@
 namespace ppmm {
 namespace {
 
+using ::testing::HasSubstr;
+
 constexpr std::uint32_t kSamples = 10;
 
 SpoolOptions SmallSegments(std::uint64_t max_bytes = 1 << 20) {
@@ -264,7 +266,11 @@ TEST(SpoolDamageTest, DamageWhileRunningIsFoundByTheReader) {
   const std::size_t second = bytes.find("PPM1", bytes.find("batch 1/1"));
   bytes[second + 20] ^= 1;
   rig.disk.Put(name, bytes);
+  testing::internal::CaptureStderr();
   EXPECT_EQ(rig.ReadAll(1), "D 1 3 4");
+  rig.Tick(absl::Seconds(1));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("-0000000000000001.seg is damaged; lost: 10 samples, 74 bytes"));
   EXPECT_EQ(rig.spool->Stats().totals.dropped_damaged, kSamples);
   rig.spool->Acknowledge(1, 4);
   EXPECT_EQ(rig.spool->Stats().totals.acknowledged, 3 * kSamples);
@@ -278,6 +284,140 @@ TEST(SpoolDamageTest, ADeletedSegmentIsCountedAsLost) {
   rig.disk.Remove(OnlySegment(rig.disk)).IgnoreError();
   EXPECT_EQ(rig.ReadAll(1), "");
   EXPECT_EQ(rig.spool->Stats().totals.dropped_damaged, 4 * kSamples);
+}
+
+// Somebody deletes what is being written, the collector is away, and the agent is killed.
+TEST(SpoolDeletedTest, AllSegmentsUnderTheRunningAgentAreNoticedCountedAndBegunAnew) {
+  SpoolRig rig(SmallSegments());
+  rig.Start();
+  rig.Append(20, kSamples, 100);
+  rig.Tick(absl::Seconds(1));
+  ASSERT_GT(rig.spool->Stats().segments, 2u);
+  const std::uint64_t bytes = rig.spool->Stats().bytes;
+  for (const auto& [name, contents] : rig.disk.Files()) {
+    if (name.find(".seg") != std::string::npos) {
+      ASSERT_TRUE(rig.disk.Remove(name).ok());
+    }
+  }
+  rig.Append(1, kSamples);  // into the file without a name
+  testing::internal::CaptureStderr();
+  rig.Tick(absl::Seconds(1));
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr(" was deleted, moved or replaced while the agent runs; so with "));
+  EXPECT_THAT(log, HasSubstr("; lost: 210 samples, "));
+  SpoolStats stats = rig.spool->Stats();
+  EXPECT_EQ(stats.totals.dropped_damaged, 21 * kSamples);
+  EXPECT_GE(stats.totals.damaged_bytes, bytes);
+  EXPECT_EQ(stats.bytes, 0u);
+  EXPECT_EQ(stats.disk_error, "");
+  rig.Append(2, kSamples);
+  EXPECT_NE(OnlySegment(rig.disk), "");
+  EXPECT_EQ(rig.ReadAll(1), "D 22 23");
+  rig.disk.Restart();
+  rig.Start();
+  stats = rig.spool->Stats();
+  EXPECT_EQ(stats.totals.produced, rig.produced);
+  EXPECT_EQ(stats.totals.produced, stats.totals.settled() + stats.samples);
+  EXPECT_EQ(stats.totals.dropped_damaged, 21 * kSamples);
+}
+
+TEST(SpoolDeletedTest, TheWholeFolderIsMadeAnewWithItsCounters) {
+  SpoolRig rig(SmallSegments());
+  rig.Start();
+  rig.Append(9, kSamples, 100);
+  rig.spool->Acknowledge(1, 4);
+  rig.disk.DeleteFolder("spool");
+  testing::internal::CaptureStderr();
+  rig.Tick(absl::Seconds(1));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("spool/state was deleted or replaced"));
+  rig.Append(2, kSamples);
+  EXPECT_EQ(rig.spool->Stats().disk_error, "");
+  EXPECT_EQ(rig.spool->Stats().memory_bytes, 0u);
+  rig.Start();
+  const SpoolStats stats = rig.spool->Stats();
+  EXPECT_EQ(stats.totals.produced, rig.produced);
+  EXPECT_EQ(stats.totals.acknowledged, 4 * kSamples);
+  EXPECT_EQ(stats.totals.dropped_damaged, 5 * kSamples);
+  EXPECT_EQ(stats.samples, 2 * kSamples);
+}
+
+TEST(SpoolDeletedTest, WithoutItsFolderASegmentThatIsFullCostsNothingMore) {
+  SpoolRig rig(SmallSegments());
+  rig.Start();
+  rig.Append(1, kSamples, 100);
+  rig.disk.DeleteFolder("spool");
+  rig.Append(6, kSamples, 100);  // beyond the segment, before anybody looked
+  EXPECT_NE(rig.spool->Stats().disk_error, "");
+  rig.Tick();
+  rig.Append(1, kSamples);
+  EXPECT_EQ(rig.spool->Stats().disk_error, "");
+  rig.Start();
+  const SpoolStats stats = rig.spool->Stats();
+  EXPECT_EQ(stats.totals.produced, rig.produced);
+  EXPECT_EQ(stats.totals.produced, stats.totals.settled() + stats.samples);
+  EXPECT_GT(stats.samples, 0u);
+}
+
+TEST(SpoolDeletedTest, WhatWasDeletedBetweenTwoRunsIsMissedAtTheNextStart) {
+  SpoolRig rig;
+  rig.Start();
+  rig.Append(7);
+  rig.Tick();  // nobody acknowledges
+  ASSERT_TRUE(rig.disk.Remove(OnlySegment(rig.disk)).ok());
+  testing::internal::CaptureStderr();
+  rig.Start();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("70 samples of earlier runs are missing"));
+  EXPECT_EQ(rig.spool->Stats().totals.produced, 70u);
+  EXPECT_EQ(rig.spool->Stats().totals.dropped_damaged, 70u);
+}
+
+TEST(SpoolDeletedTest, AFileInThePlaceOfTheOneWrittenToIsNotTakenForIt) {
+  SpoolRig rig;
+  rig.Start();
+  rig.Append(3);
+  const std::string name = OnlySegment(rig.disk);
+  rig.disk.Put(name, rig.disk.Files()[name]);
+  rig.Tick(absl::Seconds(1));
+  EXPECT_EQ(rig.spool->Stats().totals.dropped_damaged, 3 * kSamples);
+  rig.Append(1);
+  EXPECT_NE(OnlySegment(rig.disk), name);
+}
+
+TEST(SpoolDeletedTest, OfAFileThatWasCutShortTheRestIsSent) {
+  SpoolRig rig;
+  rig.Start();
+  rig.Append(5);
+  const std::string name = OnlySegment(rig.disk);
+  SpoolCursor cursor = rig.spool->Begin(1);
+  EXPECT_EQ(rig.ReadOn(&cursor), "D 1 2 3 4 5");
+  rig.disk.CutShort(name, rig.disk.Files()[name].size() - 3);
+  testing::internal::CaptureStderr();
+  rig.Tick(absl::Seconds(1));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("was cut short while the agent runs; lost: 10 samples"));
+  EXPECT_EQ(rig.spool->Stats().totals.dropped_damaged, kSamples);
+  rig.Append(2);
+  EXPECT_EQ(rig.ReadOn(&cursor), "D 6 7");
+  EXPECT_EQ(rig.ReadAll(1), "D 1 2 3 4 D 6 7");
+  rig.Start();
+  const SpoolStats stats = rig.spool->Stats();
+  EXPECT_EQ(stats.totals.produced, rig.produced);
+  EXPECT_EQ(stats.totals.produced, stats.totals.settled() + stats.samples);
+}
+
+TEST(SpoolDeletedTest, ItsLossesAreToldOnceAMinute) {
+  SpoolRig rig;
+  rig.Start();
+  int lines = 0;
+  for (int i = 0; i < 30; ++i) {
+    rig.Append(1);
+    ASSERT_TRUE(rig.disk.Remove(OnlySegment(rig.disk)).ok());
+    testing::internal::CaptureStderr();
+    rig.Tick(absl::Seconds(3));  // and the second of the batch
+    lines += testing::internal::GetCapturedStderr().find("was deleted") != std::string::npos ? 1 : 0;
+  }
+  EXPECT_EQ(lines, 2);
+  EXPECT_EQ(rig.spool->Stats().totals.dropped_damaged, 30 * kSamples);
 }
 
 TEST(SpoolDamageTest, RecordsOfAnotherEpochInsideAPayloadAreNotTakenForOnes) {
@@ -307,7 +447,10 @@ TEST(SpoolDamageTest, ForeignFilesAreLeftAlone) {
 
 // ---- all at once ----------------------------------------------------------------------------------------------------
 
-TEST(SpoolPropertyTest, ProducedIsAlwaysAccountedForWhateverHappens) {
+class SpoolPropertyTest : public testing::TestWithParam<bool> {};
+
+TEST_P(SpoolPropertyTest, ProducedIsAlwaysAccountedForWhateverHappens) {
+  const bool deletes = GetParam();  // somebody else, what he likes
   std::mt19937_64 random(20240601);
   for (int run = 0; run < 60; ++run) {
     SCOPED_TRACE(run);
@@ -343,6 +486,14 @@ TEST(SpoolPropertyTest, ProducedIsAlwaysAccountedForWhateverHappens) {
             rig.Start();
           }
           break;
+        case 8:
+          if (deletes && random() % 4 == 0) {
+            rig.disk.DeleteFolder("spool");
+          } else if (const std::string name = OnlySegment(rig.disk); deletes && !name.empty()) {
+            rig.disk.FailWrites(0);
+            ASSERT_TRUE(rig.disk.Remove(name).ok());
+          }
+          break;
         default:
           rig.Append(1 + static_cast<int>(random() % 3), kSamples + static_cast<std::uint32_t>(random() % 5),
                      random() % 150);
@@ -350,7 +501,9 @@ TEST(SpoolPropertyTest, ProducedIsAlwaysAccountedForWhateverHappens) {
       const SpoolStats stats = rig.spool->Stats();
       ASSERT_EQ(stats.totals.produced, rig.produced);
       ASSERT_EQ(stats.totals.produced, stats.totals.settled() + stats.samples);
-      ASSERT_EQ(stats.totals.dropped_damaged, 0u);
+      if (!deletes) {
+        ASSERT_EQ(stats.totals.dropped_damaged, 0u);
+      }
       ASSERT_LE(stats.bytes, 4700u);
       ASSERT_LE(stats.memory_bytes, 2000u);
     }
@@ -367,6 +520,7 @@ TEST(SpoolPropertyTest, ProducedIsAlwaysAccountedForWhateverHappens) {
     EXPECT_EQ(readable, rig.spool->Stats().samples);
   }
 }
+INSTANTIATE_TEST_SUITE_P(, SpoolPropertyTest, testing::Bool());
 
 }  // namespace
 }  // namespace ppmm

@@ -118,6 +118,17 @@ class FaultyDirectory : public SpoolDirectory {
       folders_.insert(FolderOf(name));
     });
   }
+  // As `rm -r` of another process: open files stay valid, without a name.
+  void DeleteFolder(absl::string_view name) {
+    Set([&] {
+      folders_.erase(std::string(name));
+      std::erase_if(files_, [&](const auto& entry) { return FolderOf(entry.first) == name; });
+    });
+  }
+  // As `: > NAME` of another process: the same file, shorter.
+  void CutShort(absl::string_view name, std::size_t bytes) {
+    Set([&] { files_.at(std::string(name))->bytes.resize(bytes); });
+  }
   std::uint64_t syncs() const {
     MutexLock lock(&mutex_);
     return syncs_;
@@ -178,6 +189,15 @@ class FaultyDirectory : public SpoolDirectory {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<FileIdentity> Identify(absl::string_view name) override {
+    MutexLock lock(&mutex_);
+    const auto found = files_.find(std::string(name));
+    if (found == files_.end()) {
+      return ErrnoStatus(ENOENT, name);
+    }
+    return IdentityOf(*found->second);
+  }
+
   absl::Status Remove(absl::string_view name) override {
     MutexLock lock(&mutex_);
     if (files_.count(std::string(name)) == 0) {
@@ -230,6 +250,9 @@ class FaultyDirectory : public SpoolDirectory {
     std::string bytes;
     std::string durable;
   };
+  static FileIdentity IdentityOf(const Node& node) {
+    return {.node = reinterpret_cast<std::uintptr_t>(&node), .bytes = node.bytes.size()};
+  }
   using Names = std::map<std::string, std::shared_ptr<Node>>;
 
   class File : public SpoolFile {
@@ -269,6 +292,10 @@ class FaultyDirectory : public SpoolDirectory {
     absl::StatusOr<std::uint64_t> Size() const override {
       MutexLock lock(&disk_->mutex_);
       return node_->bytes.size();
+    }
+    absl::StatusOr<FileIdentity> Identify() const override {
+      MutexLock lock(&disk_->mutex_);
+      return IdentityOf(*node_);
     }
     absl::Status Truncate(std::uint64_t size) override {
       MutexLock lock(&disk_->mutex_);

@@ -199,6 +199,18 @@ std::string ResponseClockWords(const Json& clock) {
                       " (write)", limits.empty() ? "" : ": ", limits);
 }
 
+// "samples lost: 1,303 dropped, 2 refused; 47.7 KiB of its spool were damaged", or nothing.
+std::string LossWords(const Json& samples) {
+  const double dropped = NumberAt(samples, "dropped").value_or(0);
+  const double refused = NumberAt(samples, "refused").value_or(0);
+  const double damaged = NumberAt(samples, "spool_damaged_bytes").value_or(0);
+  if (dropped + refused + damaged == 0) {
+    return "";
+  }
+  return absl::StrCat("samples lost: ", HumanNumber(dropped), " dropped, ", HumanNumber(refused), " refused",
+                      damaged > 0 ? absl::StrCat("; ", HumanBytes(damaged), " of its spool were damaged") : "");
+}
+
 std::string HostDetails(const Json& host, const Screen& screen) {
   std::string working;
   std::string broken;
@@ -217,8 +229,10 @@ std::string HostDetails(const Json& host, const Screen& screen) {
   const std::string system = absl::StrCat(TextAt(host, "operating_system"), ", kernel ", TextAt(host, "kernel"),
                                           ", capture by ", TextAt(host, "capture"));
   const std::string clock = ResponseClockWords(MemberAt(host, "response_clock"));
+  const std::string lost = LossWords(MemberAt(host, "samples"));
   return absl::StrCat(
       "  ", Wrap(system, screen.width, 2, 2), "\n  ", Wrap(clock, screen.width, 4, 2), "\n",
+      lost.empty() ? "" : absl::StrCat("  ", Wrap(lost, screen.width, 4, 2), "\n"),
       ForecastLines(MemberAt(host, "exhaustion"), screen),
       working.empty() ? "" : absl::StrCat("  ", Wrap("sources ok: " + working, screen.width, 4, 2), "\n"), broken);
 }
@@ -393,6 +407,9 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
   add("samples", absl::StrCat(number(samples, "committed"), " committed of ", number(samples, "produced"), ", ",
                               number(samples, "refused"), " refused, ", number(samples, "dropped"), " dropped, ",
                               number(samples, "late"), " late",
+                              NumberAt(samples, "spool_damaged_bytes").value_or(0) > 0
+                                  ? absl::StrCat(", ", bytes(samples, "spool_damaged_bytes"), " of spools damaged")
+                                  : "",
                               NumberAt(status, "samples_lost_by_restore").value_or(0) > 0
                                   ? absl::StrCat(", ", number(status, "samples_lost_by_restore"), " lost by a restore")
                                   : ""));

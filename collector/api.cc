@@ -80,11 +80,7 @@ StatusNumbers ReadStatus(State& state, const AgentStreams* agents, absl::Time no
     }
   }
   for (const auto& [host, counts] : SamplesByHost(tables)) {
-    numbers.samples.produced += counts.produced;
-    numbers.samples.committed += counts.committed;
-    numbers.samples.refused += counts.refused;
-    numbers.samples.dropped += counts.dropped;
-    numbers.samples.late += counts.late;
+    numbers.samples.Add(counts);
   }
   numbers.lost_by_restore = tables.lost_by_restore;
   return numbers;

@@ -120,11 +120,9 @@ Json ApplicationOf(const ApplicationView& view) {
 }
 
 Json SamplesJson(const SampleCounts& samples) {
-  return {{"produced", samples.produced},
-          {"committed", samples.committed},
-          {"refused", samples.refused},
-          {"dropped", samples.dropped},
-          {"late", samples.late}};
+  return {{"produced", samples.produced}, {"committed", samples.committed},
+          {"refused", samples.refused},   {"dropped", samples.dropped},
+          {"late", samples.late},         {"spool_damaged_bytes", OrNull(samples.damaged_bytes)}};
 }
 
 Json ExhaustionOf(const HostForecasts& forecasts) {

@@ -529,6 +529,9 @@ class StateCollectable : public prometheus::Collectable {
         samples.committed += agent.row.committed;
         samples.refused += agent.row.refused;
         samples.dropped += agent.row.dropped;
+        if (agent.damaged_bytes.has_value()) {
+          samples.damaged_bytes = samples.damaged_bytes.value_or(0) + *agent.damaged_bytes;
+        }
       }
       lost_by_restore = tables.lost_by_restore;
     }
@@ -545,6 +548,13 @@ class StateCollectable : public prometheus::Collectable {
         .Add({{"outcome", "refused"}}, AsDouble(samples.refused))
         .Add({{"outcome", "dropped"}}, AsDouble(samples.dropped))
         .MoveTo(out);
+    if (samples.damaged_bytes.has_value()) {  // else a restart would look like a loss
+      Counter("ppmm_spool_damaged_bytes_total",
+              "Bytes of agents' spools that were found damaged, or deleted under their agent, as those tell that came "
+              "since the start.")
+          .Add({}, AsDouble(*samples.damaged_bytes))
+          .MoveTo(out);
+    }
     Counter("ppmm_lost_by_restore_samples_total",
             "Samples that were acknowledged and then gone with a restore of the store; they count as dropped.")
         .Add({}, AsDouble(lost_by_restore))

@@ -257,6 +257,14 @@ class Page {
       AppendLine(kName, "", absl::StrCat(host_labels, ",outcome=\"", outcome, "\""), &family.lines);
       absl::StrAppend(&family.lines, count, "\n");
     }
+    if (samples.damaged_bytes.has_value()) {
+      constexpr absl::string_view kDamaged = "ppmm_spool_damaged_bytes_total";
+      Family& damaged = families_[kDamaged];
+      damaged.help = "Bytes of the spools of a host's agents that were found damaged, or deleted under the agent.";
+      damaged.type = "counter";
+      AppendLine(kDamaged, "", host_labels, &damaged.lines);
+      absl::StrAppend(&damaged.lines, *samples.damaged_bytes, "\n");
+    }
   }
 
   absl::flat_hash_map<const Metric*, Family*> by_metric_;  // while reading

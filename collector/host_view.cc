@@ -160,15 +160,26 @@ HostPresence PresenceOf(const HostState& host, absl::Time now, std::optional<Age
   return off ? HostPresence::kOff : end.has_value() && end->goodbye ? HostPresence::kStopped : HostPresence::kSilent;
 }
 
+void SampleCounts::Add(const SampleCounts& other) {
+  produced += other.produced;
+  committed += other.committed;
+  refused += other.refused;
+  dropped += other.dropped;
+  late += other.late;
+  if (other.damaged_bytes.has_value()) {
+    damaged_bytes = damaged_bytes.value_or(0) + *other.damaged_bytes;
+  }
+}
+
 absl::flat_hash_map<HostKey, SampleCounts> SamplesByHost(const Tables& tables) {
   absl::flat_hash_map<HostKey, SampleCounts> by_host;
   for (const auto& [id, agent] : tables.agents) {
-    SampleCounts& counts = by_host[agent.row.host];
-    counts.produced += agent.row.produced;
-    counts.committed += agent.row.committed;
-    counts.refused += agent.row.refused;
-    counts.dropped += agent.row.dropped;
-    counts.late += agent.row.late;
+    by_host[agent.row.host].Add({.produced = agent.row.produced,
+                                 .committed = agent.row.committed,
+                                 .refused = agent.row.refused,
+                                 .dropped = agent.row.dropped,
+                                 .late = agent.row.late,
+                                 .damaged_bytes = agent.damaged_bytes});
   }
   return by_host;
 }

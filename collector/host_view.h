@@ -37,6 +37,10 @@ struct SampleCounts {
   std::uint64_t refused = 0;
   std::uint64_t dropped = 0;
   std::uint64_t late = 0;  // came more than 5 minutes after their time; part of `committed`
+  // Of spools that were found damaged, or deleted under their agent; empty: no agent told.
+  std::optional<std::uint64_t> damaged_bytes = std::nullopt;
+
+  void Add(const SampleCounts& other);
 };
 
 // Where a host's agent reads the clock of response times: as ResponseClock of the wire.

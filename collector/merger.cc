@@ -183,6 +183,7 @@ absl::Status Merger::Apply(Tables& tables, Store& store, QueuedEvent event) {
     AgentState& agent = tables.agents.at(stream.agent_id);
     RETURN_IF_ERROR(BeginDay(tables, store, stream, report->received));
     CountReport(*report->message, agent.row);
+    agent.damaged_bytes = report->message->dropped_damaged_bytes();
     return absl::OkStatus();
   }
   EndStream(found);

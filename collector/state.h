@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -145,6 +146,8 @@ struct CursorState {
 
 struct AgentState {
   AgentRow row;
+  // Of its spool, since its data directory was made; not kept over a restart: each Hello tells it.
+  std::optional<std::uint64_t> damaged_bytes = std::nullopt;
 };
 
 struct HostState {

@@ -424,9 +424,11 @@ std::string MetricListMarkdown() {
   }
   absl::StrAppend(
       &out,
-      "\nTwo families on `/metrics/hosts` are the collector's own: `ppmm_samples_total`, a counter with the "
+      "\nThree families on `/metrics/hosts` are the collector's own: `ppmm_samples_total`, a counter with the "
       "labels `host` and `outcome` (`produced`, `committed`, `refused`, `dropped`): samples of the host's "
-      "agents by what became of them; and `ppmm_host_response_clock_info`, 1 with the labels `host`, "
+      "agents by what became of them; `ppmm_spool_damaged_bytes_total`, a counter with the label `host`: bytes of "
+      "their spools that were found damaged, or deleted under the agent; and `ppmm_host_response_clock_info`, 1 with "
+      "the labels `host`, "
       "`arrival`, `read` and `write`: the kernel hooks where the host's agent reads the clock of "
       "[response times](response_time.md). `/metrics` has its sums and what else the collector tells "
       "([operations](operations.md#self-metrics)).\n");

@@ -320,7 +320,9 @@ TEST_F(CommandsTest, DoctorTellsWhatAgentsOfOtherHostsLackOnceForAll) {
   for (int i = 0; i < 12; ++i) {
     absl::StrAppend(&hosts, R"(,{"host":"app)", i, R"(","state":"live","capture":"/proc, sock_diag: switched off"})");
   }
-  absl::StrAppend(&hosts, R"(,{"host":"db2","state":"silent","last_step_age_seconds":7200,"samples":{"dropped":7}})");
+  absl::StrAppend(
+      &hosts,
+      R"(,{"host":"db2","state":"silent","last_step_age_seconds":7200,"samples":{"dropped":7,"spool_damaged_bytes":2048}})");
   answers_["/api/v1/hosts"] = {200, absl::StrCat(R"({"hosts":[)", hosts, "]}")};
   EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 1);
   EXPECT_THAT(out_.str(), HasSubstr("2 hosts    silent\n           hosts: db1 (4 min), db2 (2.0 h)\n"));

@@ -195,6 +195,24 @@ TEST(SamplesOfDaysTest, TwoEpochsAndLateBatchesAddUpOverTheDays) {
   EXPECT_EQ(agent.dropped, 1u);
 }
 
+TEST(SamplesOfDaysTest, DamagedBytesAreWhatTheAgentToldLastAndUnknownUntilThen) {
+  CollectorRig rig;
+  Host host(1);
+  const auto [stream, sink] = rig.Connect(host.agent);
+  rig.Push(stream, host.Batch(kRigStart, rig.clock().Now()));
+  rig.Commit();
+  const auto told = [&] {
+    ReaderLock lock(&rig.state().mutex());
+    return rig.state().tables().agents.begin()->second.damaged_bytes;
+  };
+  EXPECT_EQ(told(), std::nullopt);
+  wire::SpoolState state;
+  state.set_dropped_damaged_bytes(94282);
+  rig.Push(stream, Report(rig.clock().Now(), state));
+  rig.Commit();
+  EXPECT_EQ(told(), 94282u);
+}
+
 TEST(SamplesOfDaysTest, ACommitThatFailsAtTheBeginOfADayLeavesNoTrace) {
   StoreFault fault;
   CollectorRig rig(

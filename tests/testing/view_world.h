@@ -164,6 +164,7 @@ class ViewWorld {
     agent.row.produced = 1000 * key;
     agent.row.committed = 990 * key;
     agent.row.dropped = key;
+    agent.damaged_bytes = 100 * key;
     AddEntity(tables, key, EntityKind::kHost, "");
   }
 

@@ -71,7 +71,8 @@ constexpr absl::string_view kHowToCloseHttp =
     "comes in";
 
 constexpr absl::string_view kHowToPutBack =
-    "stop the collector, put the file back under its name, then start it; if it was deleted, put a backup there";
+    "move it back, and the collector goes on by itself; if it was deleted, stop the collector, put a backup there and "
+    "start it";
 
 }  // namespace
 
@@ -86,6 +87,7 @@ class Collector::Impl {
     store_file_.emplace(StorePath(config_));
     writer_ = std::make_unique<Writer>(&state_, store_.get(), &queue_, clock_);
     writer_->SetClocks(&counters_.clocks);
+    writer_->SetGuard([this] { return StoreInItsPlace(); });
     RETURN_IF_ERROR(LoadState());
     if (how.accept_clock) {
       writer_->AcceptClock();
@@ -148,10 +150,9 @@ class Collector::Impl {
 
   void Tick(bool heard) {
     names_->Keep();
-    const bool gone = store_file_->Gone();
-    if (store_file_gone_.exchange(gone) != gone) {
-      gone ? LogError("store", WhatIsGone(), "; ", kHowToPutBack)
-           : LogInfo("store", StorePath(config_), " is in its place again");
+    if (state_.Readiness().ok() && store_file_->Gone()) {
+      // Told also while no agent sends.
+      writer_->Submit([](Tables&, Store&) { return absl::OkStatus(); }, [](const absl::Status&) {});
     }
     const std::int64_t minute = absl::ToUnixSeconds(clock_->Now()) / 60;
     if (heard && minute != watchdog_minute_) {
@@ -205,10 +206,11 @@ class Collector::Impl {
     inventory_ = shared;
   }
 
-  std::string WhatIsGone() const {
-    return absl::StrCat(StorePath(config_),
-                        " was moved or deleted while the collector writes it: commits go into a "
-                        "file that the next start does not find");
+  // What is committed into a file without its name, the next start does not find.
+  absl::Status StoreInItsPlace() const {
+    return store_file_->Gone() ? absl::UnavailableError(absl::StrCat(
+                                     StorePath(config_), " was moved or deleted under the collector; ", kHowToPutBack))
+                               : absl::OkStatus();
   }
 
   absl::Status LoadState() {
@@ -309,14 +311,11 @@ class Collector::Impl {
     AddClocks(writer.store_time_reason, &self);
     const absl::Status readiness = state_.Readiness();
     self.components.push_back({"store", readiness.ok(), std::string(readiness.message()), ""});
-    if (store_file_gone_.load()) {
-      self.components.push_back({"store", false, WhatIsGone(), std::string(kHowToPutBack)});
-    }
     const RatingEngine::Turns turns = rating_->turns();
     self.rating_failures = turns.failed;
     if (!turns.last.ok()) {
-      self.components.push_back(
-          {"rating", false, absl::StrCat("the last evaluation failed: ", turns.last.message()), ""});
+      self.components.push_back({"rating", false, absl::StrCat("the last evaluation failed: ", turns.last.message()),
+                                 readiness.ok() ? "" : "that of the store, above"});
     }
     if (HttpIsOpen(config_)) {
       self.components.push_back({"http", false, WhoReads(config_), std::string(kHowToCloseHttp)});
@@ -338,7 +337,6 @@ class Collector::Impl {
   http::Router router_;
   std::unique_ptr<Store> store_;
   std::optional<PlacedFile> store_file_;
-  std::atomic<bool> store_file_gone_{false};
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<ReleaseJudge> release_judge_;

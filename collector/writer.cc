@@ -202,6 +202,7 @@ absl::Status Writer::CommitOnce() {
 absl::Status Writer::Transaction(std::vector<QueuedEvent> live, const std::vector<Submitted>& changes) {
   Tables& tables = state_->mutable_tables();
   tables.store_time_us = absl::ToUnixMicros(store_time_.time());
+  RETURN_IF_ERROR(guard_());
   RETURN_IF_ERROR(store_->Begin());
   for (QueuedEvent& event : live) {
     RETURN_IF_ERROR(merger_.Apply(tables, *store_, std::move(event)));
@@ -226,6 +227,7 @@ absl::Status Writer::Transaction(std::vector<QueuedEvent> live, const std::vecto
 }
 
 absl::Status Writer::CommitAgain() {
+  RETURN_IF_ERROR(guard_());
   // A small commit proves nothing: it finds its room in the last block of the log, and the next real one fails.
   RETURN_IF_ERROR(store_->MakeRoom());
   WriterLock lock(&state_->mutex());

@@ -66,6 +66,8 @@ class Writer {
 
   // Before Start().
   void AddHousekeeping(Housekeeping work) { housekeeping_.push_back(std::move(work)); }
+  // Before Start(). Asked before each transaction; one that it refuses fails as a commit does.
+  void SetGuard(std::function<absl::Status()> guard) { guard_ = std::move(guard); }
 
   // Builds the state from the file.
   // Errors: those of the store; the collector is not to start then.
@@ -125,6 +127,7 @@ class Writer {
   const Clock* const clock_;
   const WriterOptions options_;
   std::vector<Housekeeping> housekeeping_;
+  std::function<absl::Status()> guard_ = [] { return absl::OkStatus(); };
   const ClockOffsets* agents_ = nullptr;
 
   // Of the writer's thread.

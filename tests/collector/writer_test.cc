@@ -74,6 +74,25 @@ TEST_F(FailingCommitTest, RebuildsTheStateCutsStreamsAndRecoversByItself) {
   EXPECT_EQ(Total(rig_.state().tables()), 2);
 }
 
+TEST_F(FailingCommitTest, NothingIsTakenWhileTheGuardRefusesAlsoWhenNoBatchComes) {
+  absl::Status guard;
+  rig_.writer().SetGuard([&] { return guard; });
+  Sender sender;
+  const auto [stream, sink] = rig_.Connect(sender.agent);
+  rig_.Push(stream, sender.Batch(kRigStart));
+  rig_.Commit();
+  guard = absl::UnavailableError("ppmm.db was moved");
+  rig_.writer().Submit([](Tables&, Store&) { return absl::OkStatus(); }, [](const absl::Status&) {});
+  EXPECT_FALSE(rig_.writer().CommitOnce().ok());
+  EXPECT_FALSE(rig_.state().ready());
+  EXPECT_THAT(std::string(rig_.state().Readiness().message()), testing::HasSubstr("cannot commit: ppmm.db was moved"));
+  EXPECT_EQ(sink->cuts().size(), 1u);
+  EXPECT_FALSE(rig_.writer().CommitOnce().ok()) << "still away";
+  guard = absl::OkStatus();
+  rig_.Commit();
+  EXPECT_TRUE(rig_.state().ready());
+}
+
 TEST_F(FailingCommitTest, IsReadyOnlyWhenThereIsRoomForACommitLikeTheOneThatFailed) {
   Sender sender;
   const auto [stream, sink] = rig_.Connect(sender.agent);

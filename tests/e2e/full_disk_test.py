@@ -117,20 +117,22 @@ def check_start(rig):
 
 
 def check_moved_store(rig):
-    """A store whose file was moved away is told of as long as it is away."""
-    def says():
-        return "was moved or deleted" in " ".join(rig.cli("status").stdout.split())
-
+    """A store whose file was moved away takes nothing as long as it is away, and says so."""
     away = rig.database.with_suffix(".away")
     rig.start_collector()
     wait_until(rig.ready, 20, "the collector is ready")
-    check(not says(), "nothing is said of a store in its place")
     rig.database.rename(away)
-    wait_until(says, 20, "ppmm status says that the store is away")
+    wait_until(lambda: rig.get("/-/ready")[0] == 503, 20, "/-/ready is 503")
+    status = rig.cli("status").stdout
+    check("NOT READY" in status, f"ppmm status says it: {status}")
+    for text in (rig.get("/-/ready")[1], status, rig.cli("doctor").stdout):
+        text = " ".join(text.split())
+        check("was moved or deleted" in text and "move it back" in text, f"with the cure: {text}")
+    check(rig.series().get("ppmm_ready") == 0, "ppmm_ready is 0")
     check("was moved or deleted" in rig.collector.text(), "the log says it")
-    wait_until(lambda: rig.series().get("ppmm_rating_failures_total"), 30, "evaluations that fail are counted")
+    wait_until(lambda: rig.series().get("ppmm_commit_failures_total"), 30, "commits that fail are counted")
     away.rename(rig.database)
-    wait_until(lambda: not says(), 20, "and no longer when it is back")
+    wait_until(rig.ready, 20, "it goes on by itself when the file is back")
     check(rig.collector.stop() == 0, "the collector ends with 0 on SIGTERM")
 
 

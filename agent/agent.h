@@ -1,6 +1,7 @@
 // The agent's parts, joined: sources -> sampler -> spool -> stream. main.cc owns one.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,7 +56,11 @@ class Agent {
   std::unique_ptr<Impl> impl_;
 };
 
-// This host's utilization and applications as a page of text, without any collector: looks for two seconds.
-absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Clock* clock);
+enum class OnceForm { kPage, kJson };
+
+// This host's utilization and applications as a page of text, or as one JSON object, without any collector. Looks
+// twice, and by `wait` (absl::SleepFor) lets time pass in between; rates are by the time that passed.
+absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Clock* clock, OnceForm form,
+                                         const std::function<void(absl::Duration)>& wait);
 
 }  // namespace ppmm

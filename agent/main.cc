@@ -14,6 +14,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 
 #include "agent/agent.h"
 #include "agent/config.h"
@@ -148,13 +149,16 @@ int main(int argc, char** argv) {
   ppmm::AgentFlags flags;
   absl::StatusOr<ppmm::config::AgentConfig> config;
   bool once = false;
+  bool json = false;
   CLI::App app("Gathers utilization, throughput and response times of this host and sends them to a ppmm collector.");
   app.add_option("--collector", flags.collector, "ADDR:PORT of the collector, by default 127.0.0.1:7767");
   app.add_option("--group", flags.group, "group of this host, by default default");
   app.add_option("--host-id", flags.host_id, "32 hexadecimal digits instead of what follows from the machine id");
   app.add_option("--root", flags.root, "the host's root, when in a container");
   app.add_option("--socket", flags.socket, "Unix socket of the status");
-  app.add_flag("--once", once, "print this host's utilization and applications, and end");
+  CLI::Option* const only_once =
+      app.add_flag("--once", once, "print this host's utilization and applications, and end");
+  app.add_flag("--json", json, "with --once: print one JSON object")->needs(only_once);
   app.add_flag("--no-bpf", flags.no_bpf, "read /proc instead of loading BPF programs");
   const CLI::App* const privacy =
       app.add_subcommand("privacy", "print everything that leaves this host, and end; sends and writes nothing")
@@ -168,7 +172,8 @@ int main(int argc, char** argv) {
         ppmm::ApplyLogLevel(config->log_level());
         const ppmm::RealClock clock;
         if (once) {
-          return ppmm::Print(ppmm::DescribeOnce(ppmm::SettingsOf(*config), &clock));
+          return ppmm::Print(ppmm::DescribeOnce(ppmm::SettingsOf(*config), &clock,
+                                                json ? ppmm::OnceForm::kJson : ppmm::OnceForm::kPage, absl::SleepFor));
         }
         if (privacy->parsed()) {
           std::fprintf(stderr, "looking for %d s, as the daemon would\n",

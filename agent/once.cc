@@ -1,13 +1,17 @@
-// `ppmm-agent --once`: looks at this host for two seconds and says what it saw.
+// `ppmm-agent --once`: looks at this host twice and says what it saw in between.
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <thread>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "nlohmann/json.hpp"
 
 #include "agent/agent.h"
 #include "agent/host_info.h"
@@ -20,7 +24,7 @@
 namespace ppmm {
 namespace {
 
-constexpr int kSeconds = 2;
+constexpr absl::Duration kBetween = absl::Seconds(2);  // on a busy host it takes longer to look than that
 
 std::string Bytes(double bytes) {
   const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -46,7 +50,8 @@ absl::string_view OriginWords(wire::Origin origin) {
 // Values of the last step by metric; summed over label values.
 class Values {
  public:
-  explicit Values(const Recorder& recorder) {
+  // `seconds`: by metric, from the look before to the last one.
+  Values(const Recorder& recorder, std::map<absl::string_view, double> seconds) : seconds_(std::move(seconds)) {
     for (const Recorder::Reading& reading : recorder.OpenStep()) {
       const double value = static_cast<double>(reading.value) * ScaleFactor(reading.metric->scale);
       by_entity_[reading.entity][std::string(reading.metric->name)] += value;
@@ -63,6 +68,12 @@ class Values {
       return 0;
     }
     return found->second.at(metric);
+  }
+  // Of a counter, by second.
+  double Rate(EntityHandle entity, const std::string& metric) const { return Of(entity, metric) / Seconds(metric); }
+  double Seconds(const std::string& metric) const {
+    const auto found = seconds_.find(metric);
+    return found == seconds_.end() ? absl::ToDoubleSeconds(kBetween) : found->second;
   }
   // The largest value over label values, and its first label.
   std::pair<std::string, double> Largest(const std::string& metric) const {
@@ -86,123 +97,248 @@ class Values {
  private:
   std::map<EntityHandle, std::map<std::string, double>> by_entity_;
   std::map<std::string, double> by_label_;
+  std::map<absl::string_view, double> seconds_;
 };
 
-std::string HostLines(const Values& values, const wire::Host& host, const std::string& name, const std::string& capture,
-                      EntityHandle entity) {
-  std::string out =
-      absl::StrCat(name, "  ", host.operating_system(), ", kernel ", host.kernel(), ", ", host.cpus(),
-                   host.cpus() == 1 ? " CPU, " : " CPUs, ", Bytes(static_cast<double>(host.memory_bytes())), "\n");
+struct HostNumbers {
+  std::string name, operating_system, kernel, capture;
+  std::uint32_t cpus = 0;
+  std::uint64_t memory_bytes = 0;
+  std::optional<double> cpu_ratio, memory_used_bytes;
+  double memory_total_bytes = 0;
+  double tasks_running = 0;
+  std::string disk;  // the busiest; empty: none
+  double disk_busy_ratio = 0;
+  double receive_bytes_per_second = 0, transmit_bytes_per_second = 0;
+};
+
+struct ApplicationNumbers {
+  std::string name, origin, evidence;
+  std::vector<std::uint32_t> ports;
+  double cpu_cores = 0, resident_memory_bytes = 0, connections_per_second = 0;
+};
+
+struct NotSeen {
+  std::string source, state, reason;
+};
+
+struct Seen {
+  double seconds = 0;  // between the looks, of the source where it was longest
+  HostNumbers host;
+  std::vector<NotSeen> not_seen;
+  std::vector<ApplicationNumbers> applications;
+};
+
+HostNumbers HostOf(const Values& values, const wire::Host& host, EntityHandle entity) {
+  HostNumbers numbers;
+  numbers.operating_system = host.operating_system();
+  numbers.kernel = host.kernel();
+  numbers.cpus = host.cpus();
+  numbers.memory_bytes = host.memory_bytes();
   const std::string cpu = "ppmm_host_cpu_seconds_total";
   const double all = values.Of(entity, cpu);
   const double idle = values.SumWithLabelEnd(cpu, "idle") + values.SumWithLabelEnd(cpu, "iowait");
   if (all > 0) {
-    absl::StrAppendFormat(&out, "  cpu        %.0f %%", 100 * (all - idle) / all);
-    absl::StrAppendFormat(&out, ", %.0f tasks running or ready\n", values.Of(entity, "ppmm_host_procs_running"));
+    numbers.cpu_ratio = (all - idle) / all;
   }
-  const double total = values.Of(entity, "ppmm_host_memory_mem_total_bytes");
-  if (total > 0) {
-    const double used = total - values.Of(entity, "ppmm_host_memory_mem_available_bytes");
-    absl::StrAppendFormat(&out, "  memory     %.0f %% (%s of %s)\n", 100 * used / total, Bytes(used), Bytes(total));
+  numbers.tasks_running = values.Of(entity, "ppmm_host_procs_running");
+  numbers.memory_total_bytes = values.Of(entity, "ppmm_host_memory_mem_total_bytes");
+  if (numbers.memory_total_bytes > 0) {
+    numbers.memory_used_bytes = numbers.memory_total_bytes - values.Of(entity, "ppmm_host_memory_mem_available_bytes");
   }
-  const auto disk = values.Largest("ppmm_host_disk_io_time_seconds_total");
-  if (!disk.first.empty()) {
-    absl::StrAppendFormat(&out, "  disk       %.0f %% busy (%s)\n", std::min(100.0, 100 * disk.second / kSeconds),
-                          disk.first);
-  }
-  absl::StrAppendFormat(&out, "  network    %s/s in, %s/s out\n",
-                        Bytes(values.Of(entity, "ppmm_host_network_receive_bytes_total") / kSeconds),
-                        Bytes(values.Of(entity, "ppmm_host_network_transmit_bytes_total") / kSeconds));
-  absl::StrAppend(&out, "  seen by    ", capture, "\n");
-  return out;
+  const std::string busy = "ppmm_host_disk_io_time_seconds_total";
+  const auto [disk, busy_seconds] = values.Largest(busy);
+  numbers.disk = disk;
+  numbers.disk_busy_ratio = std::min(1.0, busy_seconds / values.Seconds(busy));
+  numbers.receive_bytes_per_second = values.Rate(entity, "ppmm_host_network_receive_bytes_total");
+  numbers.transmit_bytes_per_second = values.Rate(entity, "ppmm_host_network_transmit_bytes_total");
+  return numbers;
 }
 
-}  // namespace
-
-absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Clock* clock) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<Identifier> identifier,
-                   Identifier::Create(settings.root.empty() ? "/" : settings.root));
-  SourceOptions options;
-  options.root = settings.root;
-  options.use_bpf = settings.use_bpf;
-  options.disabled = settings.disabled_sources;
-  options.identifier = identifier.get();
-  options.identify_at_once = true;
-  Sources sources = BuildSources(options);
-  Recorder recorder;
-  recorder.BeginEpoch(1);
-  // Both steps on a whole ten seconds, so that every source has a value; only differences of time matter here.
-  for (int step = 0; step < 2; ++step) {
-    if (step == 1) {
-      recorder.BuildBatch(1);
-      std::this_thread::sleep_for(std::chrono::seconds(kSeconds));
-    }
-    const absl::Time now = absl::FromUnixSeconds((absl::ToUnixSeconds(clock->Now()) / 60 + step) * 60);
-    recorder.BeginBatch(absl::ToUnixSeconds(now), BatchShape{});
-    recorder.BeginStep(0);
-    for (const std::unique_ptr<Source>& source : sources.list) {
-      const absl::Status status = source->Sample(now, recorder);
-      if (!status.ok() && !absl::IsNotFound(status)) {
-        LogWarning("once", source->name(), ": ", status.message());
-      }
-    }
-  }
-  const Values values(recorder);
-  std::string out =
-      HostLines(values, ReadHostInfo(settings.root), ReadHostName(settings.root), sources.capture, recorder.host());
-
-  wire::AgentFrame frame;
-  frame.ParseFromString(recorder.CompleteDictionary().front());  // the one with the entities
-  for (const wire::SourceState& source : frame.dictionary().sources()) {
-    if (source.state() != wire::SourceState::OK) {
-      absl::StrAppend(&out, "  not seen   ", source.source(), ": ", source.reason(), "\n");
-    }
-  }
-  struct Row {
-    std::string name, origin, ports, evidence;
-    double cpu, memory, connections;
-  };
-  std::vector<Row> rows;
-  for (const wire::Entity& entity : frame.dictionary().entities()) {
+std::vector<ApplicationNumbers> ApplicationsOf(const Values& values, const wire::Dictionary& dictionary) {
+  std::vector<ApplicationNumbers> rows;
+  for (const wire::Entity& entity : dictionary.entities()) {
     if (!entity.has_instance() || entity.instance().short_lived()) {
       continue;
     }
     const wire::Instance& instance = entity.instance();
     // Wire ids and handles are the same here: one epoch, in the order of making.
     const EntityHandle handle = entity.id();
-    Row row;
+    ApplicationNumbers row;
     row.name = instance.slot().empty() ? instance.name() : absl::StrCat(instance.name(), "/", instance.slot());
     row.origin = std::string(OriginWords(instance.origin_guess()));
     row.evidence = instance.origin_evidence_size() > 0 ? instance.origin_evidence(0).text() : instance.name_evidence();
-    row.cpu = values.Of(handle, "ppmm_instance_cpu_seconds_total") / kSeconds;
-    row.memory = values.Of(handle, "ppmm_instance_resident_memory_bytes");
-    row.connections = values.Of(handle, "ppmm_instance_connections_accepted_total") / kSeconds;
-    for (const wire::Listener& listener : frame.dictionary().listeners()) {
-      const std::string port = absl::StrCat(listener.port());
-      if (listener.entity() == entity.id() && listener.port() != 0 && !absl::StrContains(row.ports, port)) {
-        absl::StrAppend(&row.ports, row.ports.empty() ? "" : ",", port);
+    row.cpu_cores = values.Rate(handle, "ppmm_instance_cpu_seconds_total");
+    row.resident_memory_bytes = values.Of(handle, "ppmm_instance_resident_memory_bytes");
+    row.connections_per_second = values.Rate(handle, "ppmm_instance_connections_accepted_total");
+    for (const wire::Listener& listener : dictionary.listeners()) {
+      if (listener.entity() == entity.id() && listener.port() != 0 &&
+          !absl::c_linear_search(row.ports, listener.port())) {
+        row.ports.push_back(listener.port());
       }
     }
     rows.push_back(std::move(row));
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return a.ports.empty() != b.ports.empty() ? b.ports.empty() : a.cpu > b.cpu;
+  std::stable_sort(rows.begin(), rows.end(), [](const ApplicationNumbers& a, const ApplicationNumbers& b) {
+    return a.ports.empty() != b.ports.empty() ? b.ports.empty() : a.cpu_cores > b.cpu_cores;
   });
+  return rows;
+}
+
+// Looks three times: the first one does what only the first has to (it identifies each program), so the two others
+// take as long as each other.
+Seen Look(const AgentSettings& settings, const Clock* clock, const std::function<void(absl::Duration)>& wait,
+          Identifier* identifier) {
+  SourceOptions options;
+  options.root = settings.root;
+  options.use_bpf = settings.use_bpf;
+  options.disabled = settings.disabled_sources;
+  options.identifier = identifier;
+  options.identify_at_once = true;
+  Sources sources = BuildSources(options);
+  Recorder recorder;
+  recorder.BeginEpoch(1);
+  struct Turn {
+    absl::Duration begin, end;
+  };
+  std::vector<Turn> before(sources.list.size());
+  std::map<absl::string_view, double> seconds;
+  Seen seen;
+  constexpr int kLooks = 3;
+  for (int look = 0; look < kLooks; ++look) {
+    if (look > 0) {
+      recorder.BuildBatch(static_cast<std::uint64_t>(look));
+    }
+    if (look == kLooks - 1) {
+      wait(kBetween);
+    }
+    // Each step on a whole minute, so that every source has a value.
+    const absl::Time now = absl::FromUnixSeconds((absl::ToUnixSeconds(clock->Now()) / 60 + look) * 60);
+    recorder.BeginBatch(absl::ToUnixSeconds(now), BatchShape{});
+    recorder.BeginStep(0);
+    for (std::size_t i = 0; i < sources.list.size(); ++i) {
+      Source& source = *sources.list[i];
+      const absl::Duration begin = clock->SinceBoot();
+      const absl::Status status = source.Sample(now, recorder);
+      const Turn turn{begin, clock->SinceBoot()};
+      if (look == kLooks - 1) {
+        if (!status.ok() && !absl::IsNotFound(status)) {
+          LogWarning("once", source.name(), ": ", status.message());
+        }
+        // Where in its turn something was read is not known; by the longer of both, no rate is too high.
+        const double elapsed =
+            std::max(1e-3, absl::ToDoubleSeconds(std::max(turn.begin - before[i].begin, turn.end - before[i].end)));
+        for (const Recorder::Reading& reading : recorder.OpenStep()) {
+          if (seconds.try_emplace(reading.metric->name, elapsed).second) {
+            seen.seconds = std::max(seen.seconds, elapsed);
+          }
+        }
+      }
+      before[i] = turn;
+    }
+  }
+  const Values values(recorder, std::move(seconds));
+  seen.host = HostOf(values, ReadHostInfo(settings.root), recorder.host());
+  seen.host.name = ReadHostName(settings.root);
+  seen.host.capture = sources.capture;
+  wire::AgentFrame frame;
+  frame.ParseFromString(recorder.CompleteDictionary().front());  // the one with the entities
+  for (const wire::SourceState& source : frame.dictionary().sources()) {
+    if (source.state() != wire::SourceState::OK) {
+      seen.not_seen.push_back(
+          {source.source(), source.state() == wire::SourceState::ABSENT ? "absent" : "failed", source.reason()});
+    }
+  }
+  seen.applications = ApplicationsOf(values, frame.dictionary());
+  return seen;
+}
+
+std::string AsPage(const Seen& seen) {
+  const HostNumbers& host = seen.host;
+  std::string out =
+      absl::StrCat(host.name, "  ", host.operating_system, ", kernel ", host.kernel, ", ", host.cpus,
+                   host.cpus == 1 ? " CPU, " : " CPUs, ", Bytes(static_cast<double>(host.memory_bytes)), "\n");
+  if (host.cpu_ratio.has_value()) {
+    absl::StrAppendFormat(&out, "  cpu        %.0f %%, %.0f tasks running or ready\n", 100 * *host.cpu_ratio,
+                          host.tasks_running);
+  }
+  if (host.memory_used_bytes.has_value()) {
+    absl::StrAppendFormat(&out, "  memory     %.0f %% (%s of %s)\n",
+                          100 * *host.memory_used_bytes / host.memory_total_bytes, Bytes(*host.memory_used_bytes),
+                          Bytes(host.memory_total_bytes));
+  }
+  if (!host.disk.empty()) {
+    absl::StrAppendFormat(&out, "  disk       %.0f %% busy (%s)\n", 100 * host.disk_busy_ratio, host.disk);
+  }
+  absl::StrAppendFormat(&out, "  network    %s/s in, %s/s out\n", Bytes(host.receive_bytes_per_second),
+                        Bytes(host.transmit_bytes_per_second));
+  absl::StrAppend(&out, "  seen by    ", host.capture, "\n");
+  for (const NotSeen& source : seen.not_seen) {
+    absl::StrAppend(&out, "  not seen   ", source.source, ": ", source.reason, "\n");
+  }
   constexpr int kWidest = 32;
   int width = 20;
-  for (const Row& row : rows) {
+  for (const ApplicationNumbers& row : seen.applications) {
     width = std::clamp(DisplayWidth(row.name), width, kWidest);
   }
   absl::StrAppendFormat(&out, "\n%-*s  %-13s  %6s  %9s  %7s  %-11s  %s\n", width, "APPLICATIONS", "origin", "cpu",
                         "memory", "conn/s", "ports", "evidence");
-  for (const Row& row : rows) {
+  for (const ApplicationNumbers& row : seen.applications) {
     const std::string name = CutTo(row.name, width);
+    const std::string ports = absl::StrJoin(row.ports, ",");
     absl::StrAppendFormat(&out, "%s%*s  %-13s  %6.2f  %9s  %7s  %-11s  %s\n", name, width - DisplayWidth(name), "",
-                          row.origin, row.cpu, Bytes(row.memory),
-                          row.ports.empty() ? "-" : absl::StrFormat("%.1f", row.connections),
-                          row.ports.empty() ? "-" : row.ports.substr(0, 11), row.evidence);
+                          row.origin, row.cpu_cores, Bytes(row.resident_memory_bytes),
+                          ports.empty() ? "-" : absl::StrFormat("%.1f", row.connections_per_second),
+                          ports.empty() ? "-" : ports.substr(0, 11), row.evidence);
   }
   return out;
+}
+
+std::string AsJson(const Seen& seen) {
+  using Json = nlohmann::ordered_json;
+  const HostNumbers& host = seen.host;
+  const auto or_null = [](const std::optional<double>& value) { return value.has_value() ? Json(*value) : Json(); };
+  Json not_seen = Json::array();
+  for (const NotSeen& source : seen.not_seen) {
+    not_seen.push_back({{"source", source.source}, {"state", source.state}, {"reason", source.reason}});
+  }
+  Json applications = Json::array();
+  for (const ApplicationNumbers& row : seen.applications) {
+    applications.push_back({{"name", row.name},
+                            {"origin", row.origin},
+                            {"cpu_cores", row.cpu_cores},
+                            {"resident_memory_bytes", row.resident_memory_bytes},
+                            {"connections_per_second", row.ports.empty() ? Json() : Json(row.connections_per_second)},
+                            {"ports", row.ports},
+                            {"evidence", row.evidence}});
+  }
+  const Json json = {
+      {"seconds", seen.seconds},
+      {"host", host.name},
+      {"operating_system", host.operating_system},
+      {"kernel", host.kernel},
+      {"cpus", host.cpus},
+      {"memory_bytes", host.memory_bytes},
+      {"cpu_utilization_ratio", or_null(host.cpu_ratio)},
+      {"tasks_running", host.tasks_running},
+      {"memory_used_bytes", or_null(host.memory_used_bytes)},
+      {"busiest_disk", host.disk.empty() ? Json() : Json{{"device", host.disk}, {"busy_ratio", host.disk_busy_ratio}}},
+      {"receive_bytes_per_second", host.receive_bytes_per_second},
+      {"transmit_bytes_per_second", host.transmit_bytes_per_second},
+      {"capture", host.capture},
+      {"not_seen", std::move(not_seen)},
+      {"applications", std::move(applications)}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Clock* clock, OnceForm form,
+                                         const std::function<void(absl::Duration)>& wait) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Identifier> identifier,
+                   Identifier::Create(settings.root.empty() ? "/" : settings.root));
+  const Seen seen = Look(settings, clock, wait, identifier.get());
+  return form == OnceForm::kJson ? AsJson(seen) : AsPage(seen);
 }
 
 }  // namespace ppmm

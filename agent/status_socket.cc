@@ -36,7 +36,12 @@ absl::StatusOr<std::unique_ptr<StatusSocket>> StatusSocket::Listen(const std::st
     return absl::AlreadyExistsError(absl::StrCat(
         path, ": another agent", pid, " listens there; stop it, or give this one its own --data and --socket"));
   }
-  unlink(path.c_str());
+  struct stat info = {};
+  if (lstat(path.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode)) {
+    close(fd);
+    return NoSocket(path);
+  }
+  unlink(path.c_str());  // left by a process that was killed
   std::unique_ptr<StatusSocket> made(new StatusSocket(path, fd));
   if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || chmod(path.c_str(), 0660) != 0 ||
       listen(fd, 8) != 0) {

@@ -13,4 +13,11 @@ std::string PeerPidText(int fd) {
   return told ? absl::StrCat(" (pid ", peer.pid, ")") : "";
 }
 
+absl::Status NoSocket(absl::string_view path) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      path,
+      " is no socket and is left untouched; move it away, or choose another path: --socket, or `socket` in the "
+      "configuration"));
+}
+
 }  // namespace ppmm

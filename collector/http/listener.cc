@@ -169,8 +169,13 @@ absl::StatusOr<Listener> ListenUnix(const std::string& path) {
                                                  "its own: --socket, or `socket` in its configuration"));
   }
   struct stat info = {};
-  if (probe_error == ECONNREFUSED && lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {
-    unlink(path.c_str());  // left by a process that was killed
+  if (lstat(path.c_str(), &info) == 0) {
+    if (!S_ISSOCK(info.st_mode)) {
+      return NoSocket(path);
+    }
+    if (probe_error == ECONNREFUSED) {
+      unlink(path.c_str());  // left by a process that was killed
+    }
   }
 
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

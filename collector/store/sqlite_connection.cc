@@ -1,5 +1,6 @@
 #include "collector/store/sqlite_connection.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -156,6 +157,12 @@ absl::Status SqliteConnection::Check(int code, absl::string_view what) const {
 }
 
 absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::OpenFile(const std::string& path, int flags) {
+  if ((flags & SQLITE_OPEN_CREATE) != 0) {
+    // SQLite would let everybody read it; its log files take over the mode of the database.
+    if (const int made = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640); made >= 0) {
+      close(made);
+    }  // else it is there, or SQLite says what is wrong
+  }
   std::unique_ptr<SqliteConnection> connection(new SqliteConnection(path));
   RETURN_IF_ERROR(connection->Check(
       sqlite3_open_v2(path.c_str(), &connection->database_, flags | SQLITE_OPEN_NOMUTEX, nullptr), "open"));

@@ -192,6 +192,15 @@ TEST_F(SqliteStoreTest, WhatIsDormantIsNotReadAtAStartAndIsFoundByItsKeys) {
   EXPECT_EQ(store_->LoadContents()->series.size(), 2u);
 }
 
+TEST_F(SqliteStoreTest, OthersMayNotReadAFileOfIts) {
+  namespace fs = std::filesystem;
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    const fs::perms mode = fs::status(path() + suffix).permissions();
+    EXPECT_EQ(mode & (fs::perms::others_all | fs::perms::group_write), fs::perms::none) << suffix;
+    EXPECT_NE(mode & fs::perms::owner_write, fs::perms::none) << suffix;
+  }
+}
+
 TEST_F(SqliteStoreTest, ForgetsWhatWasNotCommitted) {
   ASSERT_TRUE(store_->Begin().ok());
   ASSERT_TRUE(store_->PutMinute(1, 1, "row").ok());

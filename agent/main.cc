@@ -168,7 +168,8 @@ int main(int argc, char** argv) {
     return config.status();
   };
   return ppmm::DaemonMain(
-      app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level, &flags.check_config}, load, [&] {
+      app, ppmm::kProgram, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level, &flags.check_config}, load,
+      [&] {
         ppmm::ApplyLogLevel(config->log_level());
         const ppmm::RealClock clock;
         if (once) {

@@ -121,8 +121,8 @@ int main(int argc, char** argv) {
     config = ppmm::LoadCollectorConfig(flags, paths);
     return config.status();
   };
-  return ppmm::DaemonMain(app, argc, argv, paths, {&flags.config, &flags.data, &flags.log_level, &flags.check_config},
-                          load, [&] {
+  return ppmm::DaemonMain(app, "ppmm-collector", argc, argv, paths,
+                          {&flags.config, &flags.data, &flags.log_level, &flags.check_config}, load, [&] {
                             ppmm::ApplyLogLevel(config->log_level());
                             return ppmm::Run(flags, paths, *config, how);
                           });

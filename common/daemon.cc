@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
 
 #include "common/config_loader.h"
 #include "common/log.h"
@@ -30,9 +31,9 @@ int SignalDescriptor() {
 
 }  // namespace
 
-int DaemonMain(CLI::App& app, int argc, char** argv, const DefaultPaths& paths, const DaemonFlags& flags,
-               const std::function<absl::Status()>& load, const std::function<int()>& run) {
-  app.set_version_flag("--version", kVersion);
+int DaemonMain(CLI::App& app, absl::string_view program, int argc, char** argv, const DefaultPaths& paths,
+               const DaemonFlags& flags, const std::function<absl::Status()>& load, const std::function<int()>& run) {
+  app.set_version_flag("--version", absl::StrCat(program, " ", kVersion));
   app.add_option("--config", *flags.config, "configuration file; by default " + paths.config_file + " if it is there");
   app.add_flag("--check-config", *flags.check_config, "check the configuration and end; 78 when it is invalid");
   app.add_option("--data", *flags.data, "folder of what is kept, by default " + paths.data);

@@ -32,9 +32,9 @@ struct DaemonFlags {
 // Adds the shared flags, parses, and then, unless a flag ends the program at once: `load` reads the configuration, and
 // `run` runs with it.
 //
-// Shape: returns the exit code.
-int DaemonMain(CLI::App& app, int argc, char** argv, const DefaultPaths& paths, const DaemonFlags& flags,
-               const std::function<absl::Status()>& load, const std::function<int()>& run);
+// Shape: returns the exit code. `program` is the name that --version tells.
+int DaemonMain(CLI::App& app, absl::string_view program, int argc, char** argv, const DefaultPaths& paths,
+               const DaemonFlags& flags, const std::function<absl::Status()>& load, const std::function<int()>& run);
 
 // Says on stderr why `program` cannot run; returns the exit code.
 int Complain(absl::string_view program, const absl::Status& status);

@@ -6,7 +6,10 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+
+#include "common/version.h"
 
 namespace ppmm {
 namespace {
@@ -21,7 +24,7 @@ struct Program {
     }
     CLI::App app("A program.");
     return DaemonMain(
-        app, static_cast<int>(arguments.size()), arguments.data(), DefaultPaths{},
+        app, "ppmm-agent", static_cast<int>(arguments.size()), arguments.data(), DefaultPaths{},
         {&config, &data, &log_level, &check_config}, [this] { return loaded; },
         [this] {
           ++runs;
@@ -60,7 +63,14 @@ TEST(DaemonTest, AConfigurationThatIsInvalidEndsItWith78AlsoWhenOnlyChecked) {
 TEST(DaemonTest, CheckingAValidConfigurationEndsItWith0) {
   Program program;
   EXPECT_EQ(program.Main({"--check-config"}), 0);
+  EXPECT_EQ(program.runs, 0);
+}
+
+TEST(DaemonTest, ItsVersionIsToldWithItsName) {
+  Program program;
+  testing::internal::CaptureStdout();
   EXPECT_EQ(program.Main({"--version"}), 0);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), absl::StrCat("ppmm-agent ", kVersion, "\n"));
   EXPECT_EQ(program.runs, 0);
 }
 

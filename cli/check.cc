@@ -58,7 +58,8 @@ CheckResult AsInventory(const std::string& file) {
 }  // namespace
 
 CheckResult CheckFile(const std::string& path) {
-  // In whichever kind the file makes most sense: fewest keys at the top that are strange to it, then fewest mistakes.
+  // In whichever kind the file makes most sense: fewest keys at the top that are strange to it, first those that are
+  // not even near one of its own, then fewest mistakes.
   const std::string file = path.substr(path.rfind('/') + 1);
   std::vector<std::pair<CheckResult, absl::string_view>> kinds;
   kinds.emplace_back(AsCollector(path), "collector");
@@ -66,10 +67,12 @@ CheckResult CheckFile(const std::string& path) {
   kinds.emplace_back(AsInventory(path), "inventory");
   const auto strangeness = [&file](const std::pair<CheckResult, absl::string_view>& kind) {
     const std::vector<std::string>& errors = kind.first.errors;
-    const auto strange = std::count_if(errors.begin(), errors.end(), [](const std::string& error) {
-      return absl::StrContains(error, ":1: unknown key");
+    const auto is_strange = [](const std::string& error) { return absl::StrContains(error, ":1: unknown key"); };
+    const auto strange = std::count_if(errors.begin(), errors.end(), is_strange);
+    const auto misspelt = std::count_if(errors.begin(), errors.end(), [&](const std::string& error) {
+      return is_strange(error) && absl::StrContains(error, "; did you mean ");
     });
-    return std::make_tuple(strange, errors.size(), !absl::StrContains(file, kind.second));
+    return std::make_tuple(strange - misspelt, strange, errors.size(), !absl::StrContains(file, kind.second));
   };
   return std::min_element(kinds.begin(), kinds.end(),
                           [&](const auto& a, const auto& b) { return strangeness(a) < strangeness(b); })

@@ -14,8 +14,8 @@ struct CheckResult {
 };
 
 // Reads the file as each kind there is, by the functions behind `--check-config`; meant was the one with the fewest
-// keys at the top that are strange to it, then with the fewest mistakes. Where the content fits all (a file of
-// comments), the name decides.
+// keys at the top that are strange to it, those that are near to none of its own first, then with the fewest mistakes.
+// Where the content fits all (a file of comments), the name decides.
 //
 // Shape: the errors stand in the order of the file, and call it as `path` does; those of a file that it names, like the
 //        inventory, stand behind.

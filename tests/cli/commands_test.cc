@@ -432,3 +432,7 @@ TEST_F(CommandsTest, CheckKnowsAnInventoryByItsContent) {
 
 }  // namespace
 }  // namespace ppmm
+  CheckCommand(context_, folder.Write("any.yaml", "networks: [192.0.2.0/24]\nhost: []\n"));
+  EXPECT_THAT(out_.str(), HasSubstr(":2:1: unknown key \"host\"; did you mean \"hosts\"?"));
+  EXPECT_THAT(out_.str(), HasSubstr("read as inventory")) << "a key that is nearly right counts more than none";
+  out_.str("");

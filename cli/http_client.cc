@@ -27,11 +27,15 @@ std::size_t TakeBody(char* data, std::size_t size, std::size_t count, void* answ
   return size * count;
 }
 
+absl::Status NoAddress(absl::string_view url) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", EscapeForDisplay(url), "\" is not an address; write --collector http://HOST:7766"));
+}
+
 absl::Status Unreachable(const CollectorAddress& collector, CURLcode code, bool connected, absl::string_view text) {
   const std::string where = EscapeForDisplay(collector.socket.empty() ? collector.url : collector.socket);
   if (!connected && (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", where, "\" is not an address; write --collector http://HOST:7766"));
+    return NoAddress(collector.url);
   }
   // libcurl calls bytes that are no HTTP an unsupported protocol, too.
   const absl::string_view what = code == CURLE_COULDNT_RESOLVE_HOST ? "the name is not known"
@@ -71,6 +75,9 @@ absl::StatusOr<HttpAnswer> Transfer(const CollectorAddress& collector, absl::str
   absl::string_view base = collector.url;
   while (absl::EndsWith(base, "/")) {
     base.remove_suffix(1);
+  }
+  if (collector.socket.empty() && absl::EndsWith(base, ":")) {
+    return NoAddress(collector.url);  // "http://": libcurl would look for a host of the name "http"
   }
   const std::string url = absl::StrCat(collector.socket.empty() ? base : "http://localhost", path);
   char text[CURL_ERROR_SIZE] = "";

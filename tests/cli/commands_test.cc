@@ -412,6 +412,11 @@ TEST(HttpGet, AnAddressThatIsNoneIsAUsageError) {
   EXPECT_TRUE(absl::IsInvalidArgument(HttpGet({.url = "ftp://x", .socket = ""}, "/", nullptr).status()));
   const absl::Status no_socket = HttpGet({.url = "", .socket = "/nonexistent/socket"}, "/", nullptr).status();
   EXPECT_TRUE(absl::IsUnavailable(no_socket));
+  for (const char* url : {"", "http://", "http:", "https://", "http://:7766"}) {
+    const absl::Status none = HttpGet({.url = url, .socket = ""}, "/", nullptr).status();
+    EXPECT_EQ(none, absl::InvalidArgumentError(
+                        absl::StrCat("\"", url, "\" is not an address; write --collector http://HOST:7766")));
+  }
   EXPECT_THAT(std::string(no_socket.message()), HasSubstr("say where it is: --socket PATH"));
 }
 

@@ -178,11 +178,15 @@ int ActivitiesCommand(const CommandContext& context, bool waiting) {
 }
 
 int ExplainCommand(const CommandContext& context, const std::string& activity) {
-  const Answer answer = Ask(context, absl::StrCat("/api/v1/activities/", UrlPart(WrittenOut(activity))), "id");
+  const std::string written_out = WrittenOut(activity);
+  const Answer answer = Ask(context, absl::StrCat("/api/v1/activities/", UrlPart(written_out)), "id");
+  if (answer.json.has_value() && written_out != activity) {
+    *context.error << EscapeForDisplay(activity) << ": taken as " << written_out << "\n";
+  }
   if (answer.status == 404) {
     const Answer all = Ask(context, "/api/v1/activities", "activities");
     if (all.json.has_value() &&
-        !Knows(context, "activity", ArrayAt(*all.json, "activities"), {"id"}, activity, WrittenOut(activity))) {
+        !Knows(context, "activity", ArrayAt(*all.json, "activities"), {"id"}, activity, written_out)) {
       return kExitUsage;
     }
   }

@@ -151,6 +151,8 @@ TEST_F(CommandsTest, AnActivityMayBeWrittenShortAndInSmallLetters) {
     out_.str("");
     EXPECT_EQ(ExplainCommand(context_, word), 0) << word;
     EXPECT_THAT(out_.str(), HasSubstr("MON-001  Utilization is collected"));
+    EXPECT_EQ(error_.str(), word == std::string("MON-001") ? "" : absl::StrCat(word, ": taken as MON-001\n"));
+    error_.str("");
   }
   EXPECT_EQ(ExplainCommand(context_, "mom-1"), 2);
   EXPECT_EQ(error_.str(), "ppmm: no activity \"mom-1\"; did you mean \"MON-001\"?\n");
@@ -410,13 +412,13 @@ TEST(HttpGet, WhatSpeaksNoHttpIsNoCollector) {
 
 TEST(HttpGet, AnAddressThatIsNoneIsAUsageError) {
   EXPECT_TRUE(absl::IsInvalidArgument(HttpGet({.url = "ftp://x", .socket = ""}, "/", nullptr).status()));
-  const absl::Status no_socket = HttpGet({.url = "", .socket = "/nonexistent/socket"}, "/", nullptr).status();
-  EXPECT_TRUE(absl::IsUnavailable(no_socket));
   for (const char* url : {"", "http://", "http:", "https://", "http://:7766"}) {
     const absl::Status none = HttpGet({.url = url, .socket = ""}, "/", nullptr).status();
     EXPECT_EQ(none, absl::InvalidArgumentError(
                         absl::StrCat("\"", url, "\" is not an address; write --collector http://HOST:7766")));
   }
+  const absl::Status no_socket = HttpGet({.url = "", .socket = "/nonexistent/socket"}, "/", nullptr).status();
+  EXPECT_TRUE(absl::IsUnavailable(no_socket));
   EXPECT_THAT(std::string(no_socket.message()), HasSubstr("say where it is: --socket PATH"));
 }
 
@@ -431,13 +433,13 @@ TEST_F(CommandsTest, CheckKnowsAnInventoryByItsContent) {
   EXPECT_THAT(out_.str(), HasSubstr(":3:3: unknown key \"onwer\" in \"applications[0]\"; did you mean \"owner\"?"));
   EXPECT_THAT(out_.str(), HasSubstr("read as inventory"));
   out_.str("");
+  CheckCommand(context_, folder.Write("any.yaml", "networks: [192.0.2.0/24]\nhost: []\n"));
+  EXPECT_THAT(out_.str(), HasSubstr(":2:1: unknown key \"host\"; did you mean \"hosts\"?"));
+  EXPECT_THAT(out_.str(), HasSubstr("read as inventory")) << "a key that is nearly right counts more than none";
+  out_.str("");
   CheckCommand(context_, folder.Write("inventory.yaml", "# nothing yet\n"));
   EXPECT_THAT(out_.str(), HasSubstr("ok (inventory)")) << "the name decides";
 }
 
 }  // namespace
 }  // namespace ppmm
-  CheckCommand(context_, folder.Write("any.yaml", "networks: [192.0.2.0/24]\nhost: []\n"));
-  EXPECT_THAT(out_.str(), HasSubstr(":2:1: unknown key \"host\"; did you mean \"hosts\"?"));
-  EXPECT_THAT(out_.str(), HasSubstr("read as inventory")) << "a key that is nearly right counts more than none";
-  out_.str("");

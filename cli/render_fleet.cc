@@ -422,9 +422,10 @@ std::string RenderStatus(const Json& status, const Screen& screen) {
   const Json& shed = MemberAt(ingest, "shed_connections");
   add("streams",
       absl::StrCat(number(ingest, "streams"), " open", more(ingest, "streams_refused", " sent away"),
-                   more(ingest, "connections_without_stream",
-                        NumberAt(ingest, "connections_without_stream") == 1 ? " connection without a stream"
-                                                                            : " connections without a stream"),
+                   NumberAt(ingest, "connections_without_stream").value_or(0) > 0
+                       ? absl::StrCat(", ", count(ingest, "connections_without_stream", "connection without a stream",
+                                                  "connections without a stream"))
+                       : "",
                    more(shed, "per_address", " shed (too many from one address)"),
                    more(shed, "no_descriptor", " shed (out of descriptors)"), "; ", number(ingest, "repeated_batches"),
                    " repeated of ", count(ingest, "batches", "batch", "batches"), "; queue ",

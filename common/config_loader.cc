@@ -16,6 +16,7 @@
 #include "google/protobuf/util/message_differencer.h"
 
 #include "common/config_value.h"
+#include "common/human.h"
 #include "common/log.h"
 #include "common/nearest.h"
 #include "common/status.h"
@@ -306,9 +307,9 @@ absl::Status ConfigReport::status() const {
 
 absl::Status ConfigReport::Refusal() const {
   const size_t count = std::min(errors_.size(), kMaxErrors);
-  return absl::InvalidArgumentError(absl::StrCat(status().message(), ok() ? "" : "\n", count,
-                                                 errors_.size() > kMaxErrors ? " and more" : "",
-                                                 count == 1 ? " error" : " errors", ", nothing loaded"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(status().message(), ok() ? "" : "\n", errors_.size() > kMaxErrors ? "more than " : "",
+                   HumanCount(static_cast<std::int64_t>(count), "error"), ", nothing loaded"));
 }
 
 void SetDefaults(Message* out) {

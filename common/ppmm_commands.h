@@ -33,7 +33,7 @@ std::string WhyNotBuilt(const PpmmCommand& command);
 // How an act is done today.
 struct Cure {
   std::string command;  // to be typed as it stands; empty: this release has none
-  std::string words;    // the command, or what can be done instead; empty where the catalogue names no command
+  std::string words;    // the command, where it is described, or what can be done instead; may be empty
 };
 Cure CureOf(absl::string_view command_of_catalogue);
 

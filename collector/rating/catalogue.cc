@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -38,13 +39,16 @@ absl::StatusOr<Act> MakeAct(const Message& schema, const std::string& role_of_ro
   Act act;
   act.what = schema.what();
   act.command = schema.command();
+  if constexpr (std::is_same_v<Message, catalogue::Remediation>) {
+    act.guide = schema.guide();
+  }
   const PpmmCommand* const command = FindPpmmCommand(act.command);
   act.comes_with = !schema.comes_with().empty() ? schema.comes_with()
                    : command != nullptr         ? std::string(command->comes_with)
                                                 : "";
-  if (act.what.empty() || (act.command.empty() && !act.later())) {
+  if (act.what.empty() || (act.command.empty() && act.guide.empty() && !act.later())) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the act \"", act.what, "\" needs words, and a command or what it comes with"));
+        absl::StrCat("the act \"", act.what, "\" needs words, and a command, a guide or what it comes with"));
   }
   act.minutes = static_cast<int>(schema.minutes());
   act.role = schema.role() == catalogue::ROLE_UNSPECIFIED ? role_of_row : Word(catalogue::Role_Name(schema.role()));
@@ -170,7 +174,7 @@ Cure CureOf(const Act& act) {
   if (act.later() && (command == nullptr || command->built())) {
     return {"", absl::StrCat("later, with ", act.comes_with)};
   }
-  return CureOf(act.command);
+  return act.guide.empty() ? CureOf(act.command) : Cure{"", act.guide};
 }
 
 absl::string_view RungName(Rung rung) {

@@ -33,6 +33,7 @@ inline constexpr std::int64_t kMillion = 1'000'000;
 struct Act {
   std::string what;
   std::string command;     // as the catalogue names it; empty: none does it
+  std::string guide;       // no command alone does it: "docs/operations.md, Install"
   std::string comes_with;  // not empty: not in this version; "alerting"
   int minutes = 0;         // of work; 0: only time is needed
   std::string role;

@@ -79,9 +79,20 @@ std::vector<std::pair<std::string, Act>> ActsOfTheCatalogue() {
   return acts;
 }
 
-std::string Shipped(const std::string& file) {
-  std::ifstream stream(absl::StrCat(PPMM_SOURCE_DIR, "/deploy/", file));
+std::string TextOf(const std::string& file) {
+  std::ifstream stream(absl::StrCat(PPMM_SOURCE_DIR, "/", file));
   return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+std::string Shipped(const std::string& file) {
+  return TextOf("deploy/" + file);
+}
+
+// "docs/operations.md, Install": a document that has that heading.
+void ExpectGuide(const std::string& guide) {
+  const std::vector<std::string> parts = absl::StrSplit(guide, ", ");
+  ASSERT_EQ(parts.size(), 2U) << guide;
+  EXPECT_THAT(TextOf(parts[0]), HasSubstr(absl::StrCat("\n## ", parts[1], "\n"))) << guide;
 }
 
 // A command of the system: of a unit that is shipped and takes it.
@@ -129,14 +140,19 @@ TEST(CuresTest, EveryCureIsAnActThatWorksTodayOrSaysWhatBringsIt) {
     SCOPED_TRACE(absl::StrCat(activity, ": ", act.what));
     const Cure cure = CureOf(act);
     EXPECT_THAT(cure.words, Not(IsEmpty()));
-    EXPECT_EQ(act.later(), cure.command.empty());
+    EXPECT_EQ(act.later() || !act.guide.empty(), cure.command.empty());
     if (act.later()) {
       EXPECT_THAT(cure.words, StartsWith(absl::StrCat("later, with ", act.comes_with)));
       EXPECT_TRUE(act.command.empty() || FindPpmmCommand(act.command) != nullptr) << act.command;
       continue;
     }
-    EXPECT_EQ(cure.words, cure.command);
     ExpectNamesExist(act.what);
+    if (!act.guide.empty()) {
+      ExpectGuide(act.guide);
+      EXPECT_EQ(cure.words, act.guide);
+      continue;
+    }
+    EXPECT_EQ(cure.words, cure.command);
     if (!typed.insert(cure.command).second) {
       continue;
     }

@@ -350,7 +350,7 @@ TEST(RateTest, WhatCanBeDoneTodayComesBeforeWhatALaterVersionBrings) {
   const Rating rating = Rate(TestCatalogue(), world.facts, {}, world.End());
   ASSERT_FALSE(rating.blocking.empty());
   EXPECT_EQ(rating.blocking[0].activity, "MON-004");
-  EXPECT_EQ(rating.blocking[0].cure.command, "systemctl enable --now ppmm-collector") << "one host: its watchdog";
+  EXPECT_EQ(rating.blocking[0].cure.words, "docs/operations.md, Install") << "one host: its watchdog";
   EXPECT_EQ(rating.blocking[1].cure.command, "");
   for (const NextStep& step : rating.next_steps) {
     EXPECT_TRUE(std::is_sorted(step.acts.begin(), step.acts.end(), [](const NextAct& a, const NextAct& b) {

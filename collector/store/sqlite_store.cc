@@ -701,15 +701,15 @@ class SqliteStore : public Reads<Store> {
                      Delete("DELETE FROM fact_day WHERE (day, kind, number) IN (SELECT day, kind, number FROM fact_day "
                             "WHERE day < ? ORDER BY day LIMIT ?)",
                             day, limit));
-    constexpr std::int64_t kDayUs = 86'400'000'000;
+    constexpr std::int64_t kMicrosADay = 86'400'000'000;
     ASSIGN_OR_RETURN(const int deployments,
                      Delete("DELETE FROM deployment WHERE (application, at_us, version, host, package) IN (SELECT "
                             "application, at_us, version, host, package FROM deployment WHERE at_us < ? LIMIT ?)",
-                            day * kDayUs, limit - facts));
+                            day * kMicrosADay, limit - facts));
     ASSIGN_OR_RETURN(const int verdicts,
                      Delete("DELETE FROM release_verdict WHERE (application, at_us, minutes) IN (SELECT application, "
                             "at_us, minutes FROM release_verdict WHERE at_us < ? LIMIT ?)",
-                            day * kDayUs, limit - facts - deployments));
+                            day * kMicrosADay, limit - facts - deployments));
     return facts + deployments + verdicts;
   }
   absl::StatusOr<int> DeleteBlocksKeptUntil(std::int64_t day, int limit) override {

@@ -79,7 +79,8 @@ class ReleaseJudgeTest : public testing::Test {
     const absl::Status done = judge_.Slice(absl::FromUnixSeconds((kMinute + minute) * 60));
     EXPECT_TRUE(done.ok()) << done;
     std::vector<std::string> verdicts;
-    for (const ReleaseVerdictRow& row : *rig_.store().ReleaseVerdicts(0, INT64_MAX)) {
+    const std::vector<ReleaseVerdictRow> rows = rig_.store().ReleaseVerdicts(0, INT64_MAX).value();
+    for (const ReleaseVerdictRow& row : rows) {
       verdicts.push_back(absl::StrCat(row.minutes, " at ", row.made_us / 60'000'000 - kMinute, ": ", row.verdict, " ",
                                       row.before.requests, " to ", row.after.requests));
     }

@@ -71,9 +71,9 @@ class Places {
   std::map<std::pair<HostKey, std::uint32_t>, std::set<ApplicationId>> listeners_;
 };
 
-std::string LabelOf(const Tables& tables, ApplicationId id) {
+std::string NameOf(const Tables& tables, ApplicationId id) {
   const auto found = tables.applications.find(id);
-  return found == tables.applications.end() ? std::string() : found->second.label();
+  return found == tables.applications.end() ? std::string() : ShownAs(found->second);
 }
 
 std::string HostLabelOf(const Tables& tables, HostKey key) {
@@ -158,12 +158,12 @@ Dependencies DependenciesOf(const Tables& tables, const std::vector<PeerDayRow>&
     const HostKey remote = places.HostOf(host, address);
     const auto found = times.find({application, host, address, absl::StrCat(port)});
     const CallTimes* const measured = found == times.end() ? nullptr : &found->second;
-    out.rows.push_back({.application = LabelOf(tables, application),
+    out.rows.push_back({.application = NameOf(tables, application),
                         .host = HostLabelOf(tables, host),
                         .address = address,
                         .port = port,
                         .remote_host = HostLabelOf(tables, remote),
-                        .remote_application = LabelOf(tables, places.ApplicationOf(remote, port)),
+                        .remote_application = NameOf(tables, places.ApplicationOf(remote, port)),
                         .connections = sum.connections,
                         .bytes = sum.bytes,
                         .call_time = measured == nullptr ? Sketch() : measured->times,

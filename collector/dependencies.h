@@ -20,7 +20,7 @@ namespace ppmm {
 
 // Calls of one application of one host to one remote service.
 struct Dependency {
-  std::string application;  // label of who calls; empty: processes that ended before they could be named
+  std::string application;  // who calls, as it is shown; empty: processes that ended before they could be named
   std::string host;         // label of its host
   std::string address;
   std::uint32_t port = 0;

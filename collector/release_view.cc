@@ -59,7 +59,7 @@ bool SetNames(const Tables& tables, ReleaseView& view) {
   if (application == nullptr) {
     return false;
   }
-  view.application = application->label();
+  view.application = ShownAs(*application);
   view.key = application->row.key;
   std::set<std::string> hosts;
   for (const EntityId entity : view.release.instances) {

@@ -19,7 +19,7 @@ inline constexpr std::size_t kReleasesShown = 50;
 
 struct ReleaseView {
   Release release;
-  std::string application;  // label
+  std::string application;  // as it is shown
   std::string key;
   std::vector<std::string> hosts;  // labels, in order
   ReleaseUse use;

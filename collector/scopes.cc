@@ -10,6 +10,7 @@
 
 #include "collector/facts/served_others.h"
 #include "collector/origin_guess.h"
+#include "collector/view_reads.h"
 #include "common/mutex.h"
 #include "common/source_advice.h"
 #include "common/status.h"
@@ -100,7 +101,7 @@ void CopyApplications(const Tables& tables, std::int64_t now_s, RatedScopes* out
     }
     Scope scope;
     scope.id = {ScopeKind::kApplication, id};
-    scope.label = application.label();
+    scope.label = ShownAs(application);
     scope.group = application.row.group;
     scope.enrolled_s = scope.aged_from_s = Seconds(application.row.first_seen_us);
     bool plumbing = false;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "absl/time/time.h"
 
@@ -16,6 +17,11 @@ inline constexpr absl::Duration kSilentAfter = absl::Seconds(90);
 // Whether a series with this newest step (seconds since 1970) is still shown.
 inline bool IsFresh(std::int64_t last_step, absl::Time now) {
   return last_step != 0 && now - absl::FromUnixSeconds(last_step) <= kFresh;
+}
+
+// By what people call it: the declared name, else the label.
+inline std::string ShownAs(const ApplicationState& application) {
+  return application.display_name.empty() ? application.label() : application.display_name;
 }
 
 // The integer of the wire in the metric's unit.

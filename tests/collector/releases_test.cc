@@ -161,6 +161,14 @@ TEST(ReleaseViewTest, ShowsNamesUsesAndBothSides) {
   EXPECT_EQ(row["after"]["mean_response_seconds"], nullptr);
   EXPECT_EQ(row["enough_requests"], false);
   EXPECT_EQ(json["left_out"], 0);
+  for (auto& [id, application] : rig.state().mutable_tables().applications) {
+    application.display_name = "Front door";
+  }
+  const auto declared = ReadReleases(
+      rig.state(), [&rig] { return rig.store().OpenReader(); }, absl::FromUnixSeconds(kRigStart + 300));
+  ASSERT_TRUE(declared.ok()) << declared.status();
+  EXPECT_EQ(declared->releases.at(0).application, "Front door");
+  EXPECT_EQ(declared->releases.at(0).key, "default/nginx");
   EXPECT_TRUE(
       ReadReleases(
           rig.state(), [&rig] { return rig.store().OpenReader(); }, absl::FromUnixSeconds(kRigStart + 40 * 86400))

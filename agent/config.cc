@@ -54,6 +54,7 @@ TlsFields TlsFieldsOf(const config::AgentConfig& config) {
   const auto collector = ParseHostPort(config.collector());
   return {.path = "tls",
           .address_path = "collector",
+          .address = config.collector(),
           .ca_name = "ca",
           .certificate = config.tls().certificate(),
           .key = config.tls().key(),

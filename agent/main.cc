@@ -15,6 +15,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "absl/strings/str_replace.h"
 
 #include "agent/agent.h"
 #include "agent/config.h"
@@ -66,7 +67,8 @@ AgentSettings SettingsOf(const config::AgentConfig& config) {
 void Reload(const AgentFlags& flags, const DefaultPaths& paths, const config::AgentConfig& running) {
   const absl::StatusOr<config::AgentConfig> config = LoadAgentConfig(flags, paths, kSourceNames);
   if (!config.ok()) {
-    LogError("agent", "the configuration was not taken, the running one is unchanged: ", config.status().message());
+    LogError("agent", "the configuration was not taken, the running one is unchanged: ",
+             absl::StrReplaceAll(config.status().message(), {{"\n", "; "}}));
     return;
   }
   ApplyLogLevel(config->log_level());

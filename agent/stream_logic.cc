@@ -465,7 +465,12 @@ void StreamLogic::OnClosed(const absl::Status& status, StreamTime now) {
   const bool at_once = std::exchange(reconnect_at_once_, false);
   std::string why = std::exchange(why_closed_, "");
   if (why.empty()) {
-    why = status.ok() ? "the collector ended the stream" : EscapeForDisplay(status.message());
+    // The words of the library for an answer that is of HTTP/1.
+    const bool no_grpc = absl::StrContains(status.message(), "Failed parsing HTTP/2") ||
+                         absl::StrContains(status.message(), "http1.x server");
+    why = status.ok() ? "the collector ended the stream"
+          : no_grpc   ? "that is not a collector's gRPC port (7767 by default)"
+                      : EscapeForDisplay(status.message());
   }
   status_.connected = false;
   status_.since = now.wall;

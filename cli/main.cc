@@ -17,6 +17,7 @@
 #include "common/default_paths.h"
 #include "common/environment.h"
 #include "common/log.h"
+#include "common/mistyped_flag.h"
 #include "common/nearest.h"
 #include "common/ppmm_commands.h"
 #include "common/version.h"
@@ -117,8 +118,13 @@ int NotInThisRelease(const CLI::App& command) {
 // Help and version too. What stands where a command should is answered with the nearest right ones.
 int NotUnderstood(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> extras = app.remaining();
-  if (error.get_exit_code() == 0 || !app.get_subcommands().empty() || extras.empty() ||
-      absl::StartsWith(extras.front(), "-")) {
+  if (const std::string not_taken = ppmm::NotTaken(app);
+      error.get_exit_code() != 0 && !not_taken.empty() &&
+      (!app.get_subcommands().empty() || extras.empty() || absl::StartsWith(extras.front(), "-"))) {
+    std::cerr << "ppmm: " << not_taken << "\n";
+    return ppmm::kExitUsage;
+  }
+  if (error.get_exit_code() == 0 || !app.get_subcommands().empty() || extras.empty()) {
     return app.exit(error) == 0 ? ppmm::kExitOk : ppmm::kExitUsage;
   }
   std::vector<std::string> names;

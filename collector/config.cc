@@ -68,6 +68,7 @@ TlsFields TlsFieldsOf(const config::CollectorGrpc& grpc) {
   const auto listen = ParseListenAddress(grpc.listen());
   return {.path = "grpc.tls",
           .address_path = "grpc.listen",
+          .address = grpc.listen(),
           .ca_name = "client_ca",
           .certificate = grpc.tls().certificate(),
           .key = grpc.tls().key(),

@@ -6,6 +6,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 
 #include "collector/collector.h"
 #include "collector/config.h"
@@ -26,7 +27,8 @@ void Reload(const CollectorFlags& flags, const DefaultPaths& paths, Collector& c
   const absl::StatusOr<config::CollectorConfig> config = LoadCollectorConfig(flags, paths);
   const absl::StatusOr<std::vector<std::string>> waiting = collector.Reload(config);
   if (!waiting.ok()) {
-    LogError("collector", "nothing was taken, the running configuration is unchanged: ", waiting.status().message());
+    LogError("collector", "nothing was taken, the running configuration is unchanged: ",
+             absl::StrReplaceAll(waiting.status().message(), {{"\n", "; "}}));
     return;
   }
   ApplyLogLevel(config->log_level());

@@ -50,7 +50,8 @@ void CheckTls(const TlsFields& fields, ConfigReport* report) {
   } else if (given.empty() && !fields.is_loopback && !fields.insecure_network) {
     report->AddError(
         fields.address_path,
-        absl::StrCat("is not on loopback, and without a certificate everything would go in plain text; set ",
+        absl::StrCat("\"", EscapeForDisplay(fields.address, 64),
+                     "\" is not on loopback, and without a certificate everything would go in plain text; set ",
                      fields.path, ".certificate, key and ", fields.ca_name, ", or, in a network you trust, ",
                      fields.path, ".insecure_network: true"));
   }

@@ -21,6 +21,7 @@ void CheckSocketPath(absl::string_view field, absl::string_view value, ConfigRep
 struct TlsFields {
   absl::string_view path;  // of the message: "grpc.tls"
   absl::string_view address_path;
+  absl::string_view address;
   absl::string_view ca_name;  // "ca", "client_ca"
   absl::string_view certificate;
   absl::string_view key;

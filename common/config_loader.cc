@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "google/protobuf/descriptor.h"
@@ -259,9 +260,10 @@ std::string ToString(const ConfigError& error) {
 
 void ConfigReport::AddError(absl::string_view path, absl::string_view message) {
   const std::string text = absl::StrCat(path, ": ", message);
+  const std::string flag = absl::StrCat("--", absl::StrReplaceAll(path, {{"_", "-"}}));
   while (true) {
     if (const auto it = places_.find(path); it != places_.end()) {
-      AddErrorAt(it->second, text);
+      AddErrorAt(it->second, it->second.origin == flag ? message : text);  // a flag of that name has said it
       return;
     }
     const size_t cut = path.find_last_of(".[");

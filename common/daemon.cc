@@ -7,12 +7,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 
 #include "common/config_loader.h"
 #include "common/log.h"
+#include "common/mistyped_flag.h"
 #include "common/version.h"
 
 namespace ppmm {
@@ -40,6 +42,9 @@ int DaemonMain(CLI::App& app, absl::string_view program, int argc, char** argv, 
   app.add_option("--log-level", *flags.log_level, "debug, info, warning or error");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError&) {
+    std::fprintf(stderr, "%s: %s\n", std::filesystem::path(argv[0]).filename().c_str(), NotTaken(app).c_str());
+    return kExitUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : kExitUsage;
   }

@@ -86,8 +86,8 @@ TEST(AgentConfigTest, FlagsOverrideTheFile) {
 TEST(AgentConfigTest, TellsMistakesOfFlagsByTheirName) {
   EXPECT_EQ(Load("", {.group = "a/b", .host_id = "42", .log_level = "loud"}).error,
             "--log-level: \"loud\" is not one of info, debug, warning, error\n"
-            "--group: group: \"a/b\" must be 1 to 64 letters, digits, \".\", \"_\" or \"-\"\n"
-            "--host-id: host_id: \"42\" must be 32 hexadecimal digits\n"
+            "--group: \"a/b\" must be 1 to 64 letters, digits, \".\", \"_\" or \"-\"\n"
+            "--host-id: \"42\" must be 32 hexadecimal digits\n"
             "3 errors, nothing loaded");
 }
 
@@ -143,10 +143,14 @@ TEST(AgentConfigTest, RefusesACollectorThatIsNoAddress) {
 }
 
 TEST(AgentConfigTest, RefusesPlainTextOffLoopbackUnlessItIsOnPurpose) {
-  EXPECT_EQ(Load("collector: ppmm.example:7767\n").error,
-            "agent.yaml:1:12: collector: is not on loopback, and without a certificate everything would go in plain "
-            "text; set tls.certificate, key and ca, or, in a network you trust, tls.insecure_network: true\n"
-            "1 error, nothing loaded");
+  EXPECT_EQ(
+      Load("collector: ppmm.example:7767\n").error,
+      "agent.yaml:1:12: collector: \"ppmm.example:7767\" is not on loopback, and without a certificate everything "
+      "would go in plain text; set tls.certificate, key and ca, or, in a network you trust, "
+      "tls.insecure_network: true\n"
+      "1 error, nothing loaded");
+  EXPECT_THAT(Load("", {.collector = "ppmm.example:7767"}).error,
+              ::testing::StartsWith("--collector: \"ppmm.example:7767\" is not on loopback, "));
   EXPECT_EQ(Load("collector: 10.0.0.1:7767\ntls: {insecure_network: true}\n").error, "");
   EXPECT_EQ(Load("collector: 10.0.0.1:7767\ntls: insecure_network\n").error, "");
   EXPECT_EQ(Load("collector: 10.0.0.1:7767\ntls: {certificate: /c, key: /k, ca: /a, server_name: x}\n").error, "")

@@ -523,6 +523,13 @@ TEST_F(StreamLogicTest, ACollectorThatSaysNothingIsLeft) {
   EXPECT_EQ(logic().status().last_error, "no Welcome within 30s");
 }
 
+TEST_F(StreamLogicTest, AServerOfHttp1IsNoCollector) {
+  EXPECT_EQ(Next(), Action::kConnect);
+  Closed(absl::UnavailableError("failed to connect to all addresses; last error: UNAVAILABLE: ipv4:127.0.0.1:80: "
+                                "Failed parsing HTTP/2"));
+  EXPECT_EQ(logic().status().last_error, "that is not a collector's gRPC port (7767 by default)");
+}
+
 TEST_F(StreamLogicTest, AClockThatDisagreesHoldsFor30Seconds) {
   EXPECT_EQ(Next(), Action::kConnect);
   Closed(absl::UnavailableError("clock: 7m ahead of the collector"));

@@ -213,6 +213,17 @@ TEST(CuresTest, AnUnknownCommandIsAnsweredWithTheNearest) {
   EXPECT_THAT(Type("'rm\x1b[2J'").output, Not(HasSubstr("\x1b")));
 }
 
+TEST(CuresTest, AnUnknownFlagIsAnsweredWithTheNearest) {
+  for (const char* const words :
+       {"--colector http://127.0.0.1:1 rating", "rating --colector=x", "rating --colector x y"}) {
+    const Ran typo = Type(words);
+    EXPECT_EQ(typo.exit_code, kUsage);
+    EXPECT_EQ(typo.output, "ppmm: no flag \"--colector\"; did you mean \"--collector\"? (--help lists them)\n")
+        << words;
+  }
+  EXPECT_EQ(Type("rating one two").output, "ppmm: not expected here: one two (--help says what is)\n");
+}
+
 TEST(CuresTest, WhatIsSaidOfACommandComesFromItsLongestName) {
   EXPECT_EQ(FindPpmmCommand("ppmm alerts ack 7")->name, "alerts ack");
   EXPECT_EQ(FindPpmmCommand("check FILE")->name, "check");

@@ -145,14 +145,15 @@ TEST(CollectorConfigTest, RefusesOneAddressForTwoListeners) {
 }
 
 TEST(CollectorConfigTest, RefusesPlainTextOffLoopbackUnlessItIsOnPurpose) {
-  EXPECT_EQ(Load("grpc:\n  listen: 0.0.0.0:7767\n").error,
-            "collector.yaml:2:11: grpc.listen: is not on loopback, and without a certificate everything would go in "
-            "plain text; set grpc.tls.certificate, key and client_ca, or, in a network you trust, "
-            "grpc.tls.insecure_network: true\n"
-            "1 error, nothing loaded");
+  EXPECT_EQ(
+      Load("grpc:\n  listen: 0.0.0.0:7767\n").error,
+      "collector.yaml:2:11: grpc.listen: \"0.0.0.0:7767\" is not on loopback, and without a certificate everything "
+      "would go in plain text; set grpc.tls.certificate, key and client_ca, or, in a network you trust, "
+      "grpc.tls.insecure_network: true\n"
+      "1 error, nothing loaded");
   EXPECT_EQ(Load("", {.grpc_listen = "[::]:7767"}).error,
-            "--grpc-listen: grpc.listen: is not on loopback, and without a certificate everything would go in "
-            "plain text; set grpc.tls.certificate, key and client_ca, or, in a network you trust, "
+            "--grpc-listen: grpc.listen: \"[::]:7767\" is not on loopback, and without a certificate everything "
+            "would go in plain text; set grpc.tls.certificate, key and client_ca, or, in a network you trust, "
             "grpc.tls.insecure_network: true\n"
             "1 error, nothing loaded");
   EXPECT_EQ(Load("grpc: {listen: \"0.0.0.0:7767\", tls: {insecure_network: true}}\n").error, "");

@@ -321,7 +321,8 @@ ProvisionalRating Provisional(const Judgement& judgement, const Facts& facts) {
     rating.label = "1 (nothing to rate)";
     return rating;
   }
-  rating.label = absl::StrCat(WithClasses(rating.rung, judgement), " (from ", MinutesInWords(rating.minutes));
+  rating.label =
+      absl::StrCat(WithClasses(rating.rung, judgement), " (after ", MinutesInWords(rating.minutes), " of data");
   const Rung with_acts = SupportedAfterActs(judgement);
   if (with_acts > rating.rung) {
     std::set<std::string> acts;

@@ -84,9 +84,9 @@ TEST(TenDaysTest, ThePublishedLevelIsOneAndPromisesNoDateThatThisVersionCannotKe
 }
 
 TEST(TenDaysTest, TheProvisionalLevelSaysFromHowLong) {
-  EXPECT_EQ(TextAt(Undisturbed().AtNoon(0).rating, "/provisional/label"), "1 (from 12 h)");
-  EXPECT_EQ(TextAt(RatingOf(0), "/provisional/label"), "1 (from 24 h)");
-  EXPECT_EQ(TextAt(RatingOf(9), "/provisional/label"), "1 (from 10 d)");
+  EXPECT_EQ(TextAt(Undisturbed().AtNoon(0).rating, "/provisional/label"), "1 (after 12 h of data)");
+  EXPECT_EQ(TextAt(RatingOf(0), "/provisional/label"), "1 (after 24 h of data)");
+  EXPECT_EQ(TextAt(RatingOf(9), "/provisional/label"), "1 (after 10 d of data)");
   EXPECT_EQ(NumberAt(RatingOf(9), "/provisional/minutes"), 10 * 1440);
 }
 

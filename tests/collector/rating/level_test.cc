@@ -221,7 +221,7 @@ TEST(RateTest, SpeaksFromTheFirstFullMinute) {
   EXPECT_EQ(rating.label, "1 (observing, earliest 2.1 on 19 Nov once 2 acts are done)");
   EXPECT_EQ(rating.provisional.rung, Rung::k1);
   EXPECT_EQ(rating.provisional.minutes, 1);
-  EXPECT_EQ(rating.provisional.label, "1 (from 1 min; 2.3 once 2 acts are done)");
+  EXPECT_EQ(rating.provisional.label, "1 (after 1 min of data; 2.3 once 2 acts are done)");
   ASSERT_FALSE(rating.next_steps.empty());
   EXPECT_EQ(rating.next_steps[0].rung, Rung::k23) << "what the acts alone would give";
   ASSERT_EQ(rating.next_steps[0].acts.size(), 2u);

@@ -14,8 +14,8 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
 #include "absl/strings/str_replace.h"
+#include "absl/time/clock.h"
 
 #include "agent/agent.h"
 #include "agent/config.h"

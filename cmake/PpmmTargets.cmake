@@ -48,7 +48,8 @@ function(ppmm_test_options name)
     target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   else()
     # With less optimization gcc 12 accuses correct string concatenations of this, too (gcc bug 105651).
-    target_compile_options(${name} PRIVATE -fpch-preprocess -Wno-array-bounds -Wno-stringop-overflow)
+    target_compile_options(${name} PRIVATE -fpch-preprocess -Wno-array-bounds -Wno-stringop-overflow
+      -Wno-stringop-overread)
   endif()
 endfunction()
 

@@ -185,8 +185,17 @@ int ExplainCommand(const CommandContext& context, const std::string& activity) {
   }
   if (answer.status == 404) {
     const Answer all = Ask(context, "/api/v1/activities", "activities");
-    if (all.json.has_value() &&
-        !Knows(context, "activity", ArrayAt(*all.json, "activities"), {"id"}, activity, written_out)) {
+    // The number alone is no likeness: FOO-001 is not meant to be MON-001.
+    const auto letters = [](const std::string& id) { return id.substr(0, id.find('-')); };
+    const Json rows = all.json.has_value() ? ArrayAt(*all.json, "activities") : Json::array();
+    const bool alike = std::any_of(rows.begin(), rows.end(), [&](const Json& row) {
+      return EditDistance(letters(written_out), letters(TextAt(row, "id"))) <= 1;
+    });
+    if (all.json.has_value() && !alike) {
+      return Fail(context, kExitUsage,
+                  absl::StrCat("no activity \"", EscapeForDisplay(activity), "\" (ppmm activities lists them)"));
+    }
+    if (all.json.has_value() && !Knows(context, "activity", rows, {"id"}, activity, written_out)) {
       return kExitUsage;
     }
   }

@@ -157,6 +157,10 @@ TEST_F(CommandsTest, AnActivityMayBeWrittenShortAndInSmallLetters) {
   EXPECT_EQ(ExplainCommand(context_, "mom-1"), 2);
   EXPECT_EQ(error_.str(), "ppmm: no activity \"mom-1\"; did you mean \"MON-001\"?\n");
   error_.str("");
+  answers_["/api/v1/activities/FOO-001"] = {404, R"({"error":"no activity has this id"})"};
+  EXPECT_EQ(ExplainCommand(context_, "FOO-1"), 2);
+  EXPECT_EQ(error_.str(), "ppmm: no activity \"FOO-1\" (ppmm activities lists them)\n");
+  error_.str("");
   ExplainCommand(context_, "MON-99999999999999999999");
   EXPECT_EQ(error_.str(), "ppmm: no activity \"MON-99999999999999999999\"\n");
 }

@@ -45,10 +45,14 @@ std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
                {"p50", true},
                {"p90", true, false, true},
                {"p99", true}});
+  bool without_agent = false;
+  bool unnamed = false;
   for (const Json& row : ArrayAt(dependencies, "dependencies")) {
     const Json& remote = MemberAt(row, "remote");
     const std::string remote_host = TextAt(remote, "host");
     const std::string application = TextAt(row, "application");
+    without_agent |= remote_host.empty();
+    unnamed |= application.empty();
     const std::optional<double> connections = NumberAt(row, "connections");
     const std::optional<double> bytes = NumberAt(row, "bytes");
     const Json& time = MemberAt(row, "call_time");
@@ -65,9 +69,12 @@ std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
     return absl::StrCat("No call of a monitored host was seen in the last ", days, " days.\n");
   }
   const double left_out = NumberAt(dependencies, "left_out").value_or(0);
-  return absl::StrCat(table.Render(screen), "Of the last ", days,
-                      " days, by connections. no agent: no monitored host has this address alone.\n"
-                      "Calls and their times are of the last minute, as the caller waits for the first byte of an "
+  return absl::StrCat(table.Render(screen),
+                      Wrap(absl::StrCat("Of the last ", days, " days, by connections.",
+                                        without_agent ? " no agent: no monitored host has this address alone." : "",
+                                        unnamed ? " ~other: processes that ended before they were named." : ""),
+                           screen.width, 0, 0),
+                      "\nCalls and their times are of the last minute, as the caller waits for the first byte of an "
                       "answer.\n",
                       left_out > 0 ? absl::StrCat(HumanNumber(left_out), " more are left out.\n") : "");
 }

@@ -42,6 +42,51 @@ std::string EvidenceOf(const Json& row) {
   return evidence.empty() ? TextAt(row, "name_evidence") : evidence;
 }
 
+constexpr absl::string_view kOther = "~other";
+
+// Why rows have no response times: one reason for all, or by whom of the fewer.
+class Legend {
+ public:
+  void Add(const std::string& name, const std::string& reason) {
+    const auto same =
+        std::find_if(reasons_.begin(), reasons_.end(), [&](const auto& one) { return one.reason == reason; });
+    (same != reasons_.end() ? *same : reasons_.emplace_back(Reason{reason, {}})).names.push_back(name);
+  }
+
+  // "-: no request was seen on its sockets.", "-: redis not heard of now; any other: ...", or nothing.
+  std::string Words() const {
+    std::vector<Reason> reasons = reasons_;
+    std::stable_sort(reasons.begin(), reasons.end(),
+                     [](const Reason& a, const Reason& b) { return a.names.size() < b.names.size(); });
+    std::string words;
+    for (std::size_t i = 0; i < reasons.size(); ++i) {
+      const bool last = i + 1 == reasons.size();
+      const std::string whose = last && i == 0 ? "" : last ? "any other: " : Named(reasons[i].names);
+      absl::StrAppend(&words, words.empty() ? "-: " : "; ", whose,
+                      reasons[i].reason.empty() ? "no reason is known" : reasons[i].reason);
+    }
+    const bool unknown = reasons.size() == 1 && reasons.front().reason.empty();
+    return words.empty() || unknown ? "" : absl::StrCat(words, ".");
+  }
+
+ private:
+  struct Reason {
+    std::string reason;
+    std::vector<std::string> names;
+  };
+
+  static std::string Named(const std::vector<std::string>& names) {
+    constexpr std::size_t kNamed = 3;
+    std::string out;
+    for (std::size_t i = 0; i < std::min(names.size(), kNamed); ++i) {
+      absl::StrAppend(&out, i > 0 ? ", " : "", names[i]);
+    }
+    return absl::StrCat(out, names.size() > kNamed ? absl::StrCat(" and ", names.size() - kNamed, " more") : "", ": ");
+  }
+
+  std::vector<Reason> reasons_;
+};
+
 bool IsMeant(const Json& row, absl::string_view only, std::initializer_list<absl::string_view> keys) {
   const std::vector<std::string> names = NamesAt(row, keys);
   return only.empty() || std::find(names.begin(), names.end(), only) != names.end();
@@ -266,7 +311,8 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
                {"cpu", true},
                {"memory", true},
                {"evidence", false, true, true}});
-  std::string reason;
+  Legend legend;
+  std::string other;
   std::string details;
   Json shown = Json::array();
   for (const Json& row : ArrayAt(applications, "applications")) {
@@ -276,8 +322,11 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
       continue;
     }
     const Json& time = MemberAt(row, "response_time");
-    if (!NumberAt(time, "p50_seconds").has_value() && reason.empty()) {
-      reason = TextAt(time, "reason");
+    if (!NumberAt(time, "p50_seconds").has_value()) {
+      legend.Add(ShownAs(row), TextAt(time, "reason"));
+    }
+    if (TextAt(row, "name") == kOther) {
+      other = TextAt(row, "name_evidence");
     }
     table.AddRow({ShownAs(row), MarkedOrigin(row), ThroughputOf(row),
                   OrDash(NumberAt(time, "p50_seconds"), HumanSeconds),
@@ -297,16 +346,15 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
                           : absl::StrCat("No application serves or uses much yet.\n", hidden);
   }
   std::string out = absl::StrCat(table.Render(screen), CountsOtherwiseNote(shown, /*origins_only=*/true, screen));
+  std::string note;
   const std::optional<absl::Time> from = TimeAt(applications, "from");
   const std::optional<absl::Time> to = TimeAt(applications, "to");
   if (from.has_value() && to.has_value()) {
-    absl::StrAppend(&out, "Over ", HumanSeconds(absl::ToDoubleSeconds(*to - *from)), " up to ",
-                    HumanAge(*to, screen.now), ".");
+    absl::StrAppend(&note, "Over ", HumanSeconds(absl::ToDoubleSeconds(*to - *from)), " up to ",
+                    HumanAge(*to, screen.now), ". ");
   }
-  if (!reason.empty()) {
-    absl::StrAppend(&out, from.has_value() ? " " : "", "-: ", reason, ".");
-  }
-  absl::StrAppend(&out, "\n", hidden, details);
+  absl::StrAppend(&note, legend.Words(), other.empty() ? "" : absl::StrCat(" ", kOther, ": ", other, "."));
+  absl::StrAppend(&out, Wrap(note, screen.width, 0, 0), "\n", hidden, details);
   return out;
 }
 

@@ -137,14 +137,22 @@ std::string ProvisionalText(const Json& rating) {
   return label.empty() ? "" : absl::StrCat("Today's evidence, if it holds: ", label, "\n");
 }
 
-// "17 of 412 hosts count, 3 miss, 1 is allowed".
+// "412 hosts count: 3 miss, 1 may miss"; "2 hosts count: 2 wait, 0 may miss". Empty of the organization, which is one.
 std::string CountsOf(const Json& criterion) {
   const std::optional<double> counted = NumberAt(criterion, "counted");
-  if (!counted.has_value() || *counted < 1) {
+  const std::string scope = TextAt(criterion, "scope");
+  if (!counted.has_value() || *counted < 1 || scope == "organization") {
     return "";
   }
-  return absl::StrCat(HumanNumber(*counted), " counted, ", HumanNumber(NumberAt(criterion, "misses").value_or(0)),
-                      " missed, ", HumanNumber(NumberAt(criterion, "allowed").value_or(0)), " allowed");
+  const double misses = NumberAt(criterion, "misses").value_or(0) + NumberAt(criterion, "tier_1_misses").value_or(0);
+  const std::string status = TextAt(criterion, "status");
+  const bool one = misses == 1;
+  const absl::string_view what = status == "undecided"   ? (one ? " waits" : " wait")
+                                 : status == "no_source" ? (one ? " has no source" : " have no source")
+                                                         : (one ? " misses" : " miss");
+  return absl::StrCat(HumanCount(static_cast<std::int64_t>(*counted), scope),
+                      *counted == 1 ? " counts: " : " count: ", HumanNumber(misses), what, ", ",
+                      HumanNumber(NumberAt(criterion, "allowed").value_or(0)), " may miss");
 }
 
 // What tells two criteria of one activity apart that ask the same kind of scope: "unseen hosts, at most 5 %".
@@ -167,7 +175,7 @@ std::string CriterionText(const Json& criterion, bool alone, const Screen& scree
   const std::string reason = TextAt(criterion, "reason");
   const std::string counts = CountsOf(criterion);
   absl::StrAppend(&out, "\n", Toned(screen, Tone::kHeading, absl::StrCat("Per ", TextAt(criterion, "scope"))),
-                  alone ? "" : absl::StrCat(": ", MeasureText(criterion)),
+                  alone || MeasureText(criterion).empty() ? "" : absl::StrCat(": ", MeasureText(criterion)),
                   counts.empty() ? "" : absl::StrCat("  ", counts), "\n");
   if (!reason.empty()) {
     absl::StrAppend(&out, "  ", Wrap(reason, screen.width, 2, 2), "\n");

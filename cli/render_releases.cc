@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "cli/json_read.h"
 #include "cli/render.h"
 #include "cli/table.h"
@@ -20,7 +22,7 @@ using Json = nlohmann::json;
 std::string ChangeOf(const Json& row) {
   const auto named = [&row](absl::string_view version, absl::string_view digest) {
     const std::string text = TextAt(row, version);
-    constexpr std::size_t kDigits = 12;
+    constexpr std::size_t kDigits = 8;
     return !text.empty() ? text : absl::StrCat("build ", TextAt(row, digest).substr(0, kDigits));
   };
   const std::string before = TextAt(row, "previous_version") + TextAt(row, "previous_code_digest");
@@ -79,7 +81,8 @@ std::string RenderReleases(const Json& releases, absl::string_view only, const S
   bool too_few = false;
   bool unannounced = false;
   for (const Json& row : ArrayAt(releases, "releases")) {
-    const std::vector<std::string> names = NamesAt(row, {"application", "key"});
+    std::vector<std::string> names = NamesAt(row, {"application", "key"});
+    names.emplace_back(absl::StripPrefix(TextAt(row, "key"), "default/"));  // the name that a declared one hides
     if (!only.empty() && std::find(names.begin(), names.end(), only) == names.end()) {
       continue;
     }
@@ -98,7 +101,12 @@ std::string RenderReleases(const Json& releases, absl::string_view only, const S
     return absl::StrCat("No new version", only.empty() ? "" : absl::StrCat(" of ", only),
                         " was seen in the last 28 days.\n");
   }
-  std::string out = table.Render(screen);
+  std::vector<std::string> too_wide;
+  std::string out = table.Render(screen, 0, &too_wide);
+  if (!too_wide.empty()) {
+    absl::StrAppend(&out, "Does not fit here: ", absl::StrJoin(too_wide, ", "),
+                    "; a wider terminal (or COLUMNS) and --json have it.\n");
+  }
   absl::StrAppend(&out, "The hour before the new version to the hour after it; means over all instances.",
                   too_few ? " -: fewer than 59 requests in one of them." : "", "\n");
   if (unannounced) {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
@@ -41,6 +42,10 @@ Screen ScreenOfStdout(absl::Time now) {
   screen.now = now;
   screen.zone = absl::LocalTimeZone();
   screen.width = kPipeWidth;
+  int columns = 0;
+  if (const char* const said = std::getenv("COLUMNS"); said != nullptr && absl::SimpleAtoi(said, &columns)) {
+    screen.width = std::clamp(columns, Screen::kNarrowest, kWidest);
+  }
   if (isatty(STDOUT_FILENO) != 0) {
     winsize size{};
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {

@@ -22,8 +22,8 @@ struct Screen {
   absl::TimeZone zone = absl::UTCTimeZone();
 };
 
-// The screen of standard output: a terminal's width, at least 80 columns, and colour unless NO_COLOR is set; plain 120
-// columns for a pipe.
+// The screen of standard output: a terminal's width, at least 80 columns, and colour unless NO_COLOR is set; for a pipe
+// as many as COLUMNS says, else 120, and plain.
 Screen ScreenOfStdout(absl::Time now);
 
 // The text in a tone; unchanged without colour.

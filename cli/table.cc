@@ -34,7 +34,7 @@ std::vector<int> Table::Widths(const std::vector<bool>& shown) const {
   return widths;
 }
 
-std::string Table::Render(const Screen& screen, int indent) const {
+std::string Table::Render(const Screen& screen, int indent, std::vector<std::string>* left_out) const {
   const int room = screen.width - indent;
   std::vector<bool> shown(columns_.size(), true);
   std::vector<int> widths = Widths(shown);
@@ -64,6 +64,11 @@ std::string Table::Render(const Screen& screen, int indent) const {
     }
   }
   cut(kNarrowestColumn);
+  for (std::size_t i = 0; left_out != nullptr && i < columns_.size(); ++i) {
+    if (!shown[i]) {
+      left_out->push_back(columns_[i].heading);
+    }
+  }
 
   std::string out;
   const auto add_line = [&](const auto& cell_of) {

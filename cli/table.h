@@ -41,8 +41,9 @@ class Table {
   void AddRow(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
   bool empty() const { return rows_.empty(); }
 
-  // Headings and rows, each line ended, indented by `indent` columns, no blanks at ends of lines.
-  std::string Render(const Screen& screen, int indent = 0) const;
+  // Headings and rows, each line ended, indented by `indent` columns, no blanks at ends of lines. `left_out` gets the
+  // headings of what did not fit, in order.
+  std::string Render(const Screen& screen, int indent = 0, std::vector<std::string>* left_out = nullptr) const;
 
  private:
   std::vector<int> Widths(const std::vector<bool>& shown) const;

@@ -691,6 +691,28 @@ bool HasFigures(const Measured& measured) {
          (measured.state == State::kDecided || (measured.state == State::kUndecided && begun));
 }
 
+namespace {
+
+// What the numbers of a share count, after them; empty where the scope says it.
+absl::string_view CountedOf(catalogue::Evaluator evaluator) {
+  switch (evaluator) {
+    case catalogue::EVALUATOR_LOSS:
+      return " samples lost";
+    case catalogue::EVALUATOR_CLOCK_OFFSET:
+      return " minutes off by more than 1 s";
+    case catalogue::EVALUATOR_SILENCE_NOTICED:
+      return " silences noticed";
+    case catalogue::EVALUATOR_DEADMAN:
+      return " signals accepted";
+    case catalogue::EVALUATOR_ROUTES_ACKNOWLEDGED:
+      return " routes acknowledged";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
 std::string InWords(const Criterion& criterion, const Measured& measured) {
   if (!HasFigures(measured)) {
     return measured.quiet ? "none happened" : "";
@@ -721,7 +743,7 @@ std::string InWords(const Criterion& criterion, const Measured& measured) {
   switch (criterion.unit) {
     case catalogue::UNIT_SHARE:
       return absl::StrCat(ShareInWords(measured.numerator, measured.denominator, criterion.at_least), " (",
-                          measured.numerator, " of ", measured.denominator, ")");
+                          measured.numerator, " of ", measured.denominator, CountedOf(criterion.evaluator), ")");
     case catalogue::UNIT_DAYS:
       return absl::StrCat(measured.numerator / measured.denominator, " d");
     case catalogue::UNIT_YES_NO:

@@ -124,9 +124,17 @@ TEST(Render, CriteriaOfOneActivityThatAskTheSameScopeAreToldApart) {
   criteria.push_back(criteria[0]);
   criteria[0].update({{"measure", "unseen hosts"}, {"bound", "at_most"}, {"value", 0.05}, {"unit", "share"}});
   criteria[1].update({{"measure", "confirmation age"}, {"bound", "at_most"}, {"value", 180}, {"unit", "days"}});
+  criteria.push_back(criteria[0]);
+  criteria[2].update({{"measure", nullptr},
+                      {"status", "undecided"},
+                      {"counted", 2},
+                      {"misses", 2},
+                      {"tier_1_misses", 0},
+                      {"allowed", 0}});
   const std::string text = RenderExplain(activity, ScreenOf(120));
-  EXPECT_THAT(text, HasSubstr("Per application: unseen hosts, at most 5 %  11 counted"));
-  EXPECT_THAT(text, HasSubstr("Per application: confirmation age, at most 180 d  11 counted"));
+  EXPECT_THAT(text, HasSubstr("Per application  2 applications count: 2 wait, 0 may miss"));
+  EXPECT_THAT(text, HasSubstr("Per application: unseen hosts, at most 5 %  11 applications count: 3 miss, 1 may miss"));
+  EXPECT_THAT(text, HasSubstr("Per application: confirmation age, at most 180 d  11 applications count: 3 miss"));
 }
 
 TEST(Render, WhatIsNotKnownHasNoRowAndOneIsNotSeveral) {
@@ -193,7 +201,8 @@ TEST(Render, ABoundBelowOnePercentKeepsItsDigits) {
   Json& criteria = activity["criteria"];
   criteria.push_back(criteria[0]);
   criteria[0].update({{"measure", "loss"}, {"bound", "at_most"}, {"value", 0.001}, {"unit", "share"}});
-  EXPECT_THAT(RenderExplain(activity, ScreenOf(120)), HasSubstr("Per application: loss, at most 0.1 %  11 counted"));
+  EXPECT_THAT(RenderExplain(activity, ScreenOf(120)),
+              HasSubstr("Per application: loss, at most 0.1 %  11 applications count"));
 }
 
 TEST(Render, EveryViewIsAsInItsGoldenFile) {
@@ -268,6 +277,37 @@ TEST(Render, AnUnknownNumberIsADashNeverZero) {
   EXPECT_THAT(text, Not(HasSubstr(" 0")));
 }
 
+TEST(Render, ADashIsExplainedForTheRowsThatHaveIt) {
+  const auto row = [](const char* name, const char* reason) {
+    return Json{{"key", std::string("default/") + name},
+                {"name", name},
+                {"group", "default"},
+                {"instances", 1},
+                {"name_evidence", "processes that ended before they were identified"},
+                {"response_time", {{"reason", reason}}}};
+  };
+  const Json gone = row("redis", "not heard of now");
+  const Json quiet = row("cron", "no request was seen on its sockets");
+  EXPECT_THAT(RenderApplications(Json{{"applications", Json::array({gone, gone})}}, "", true, ScreenOf(120)),
+              HasSubstr("\n-: not heard of now.\n"));
+  const Json rows = Json::array({gone, quiet, quiet, row("~other", "no request was seen on its sockets")});
+  EXPECT_THAT(RenderApplications(Json{{"applications", rows}}, "", true, ScreenOf(200)),
+              HasSubstr("-: redis: not heard of now; any other: no request was seen on its sockets. ~other: processes "
+                        "that ended before they were identified."));
+}
+
+TEST(RenderReleasesTest, SaysWhatDoesNotFit) {
+  const Json releases = Json::parse(R"({"releases": [
+      {"application": "Orders shop", "key": "default/orders", "at": "2026-11-22T13:00:00Z", "enough_requests": true,
+       "code_digest": "0123456789abcdef", "previous_code_digest": "fedcba9876543210",
+       "before": {"requests": 7200, "mean_response_seconds": 0.012, "error_ratio": 0.01,
+                  "cpu_seconds_per_request": 0.0001},
+       "after": {"requests": 7000, "mean_response_seconds": 0.018, "error_ratio": 0,
+                 "cpu_seconds_per_request": 0.0001}}]})");
+  EXPECT_THAT(RenderReleases(releases, "orders", ScreenOf(80)), HasSubstr("cpu a request; a wider terminal"));
+  EXPECT_THAT(RenderReleases(releases, "Orders shop", ScreenOf(200)), Not(HasSubstr("fit")));
+}
+
 TEST(RenderReleasesTest, ShowsTheHourBeforeAndTheHourAfter) {
   const nlohmann::json releases = nlohmann::json::parse(R"({"left_out": 3, "to": "2026-11-22T13:05:00Z", "releases": [
       {"application": "api", "at": "2026-11-22T13:00:00Z", "version": "to 3", "deployments_known": true},
@@ -290,7 +330,7 @@ TEST(RenderReleasesTest, ShowsTheHourBeforeAndTheHourAfter) {
       all,
       testing::ContainsRegex(
           "nginx +1.22.0 to 1.22.1 +package log +no worse .an hour. +7,200 to 7,000 +12 ms to 18 ms +1 % to 0 % +-"));
-  EXPECT_THAT(all, testing::ContainsRegex("web/api +build fedcba987654 to build 0123456789ab +- +- +3 to 0 +- +- +-"));
+  EXPECT_THAT(all, testing::ContainsRegex("web/api +build fedcba98 to build 01234567 +- +- +3 to 0 +- +- +-"));
   EXPECT_THAT(all, testing::ContainsRegex("api +to 3 +not announced yet"));
   EXPECT_THAT(all, testing::ContainsRegex("api +to 4 +not announced "));
   EXPECT_THAT(all, testing::ContainsRegex("api +to 5 +ppmm deployed, ann"));

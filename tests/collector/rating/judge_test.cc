@@ -304,7 +304,7 @@ TEST(StatusTest, ARowIsAsBadAsItsWorstCriterion) {
   world.NextDay();
   world.LiveToday([](ScopeId, DayFacts& facts) { facts.samples_dropped = 100'000; });
   EXPECT_EQ(Row(world, "MON-004").status, Status::kNotSatisfied);
-  EXPECT_THAT(ReasonOf(Row(world, "MON-004"), world.facts), HasSubstr("0.91 % (300000 of 33000000)"));
+  EXPECT_THAT(ReasonOf(Row(world, "MON-004"), world.facts), HasSubstr("0.91 % (300000 of 33000000 samples lost)"));
 }
 
 TEST(StatusTest, OneHostMeetsSelfMonitoringWithoutAlerting) {

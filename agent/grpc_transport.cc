@@ -219,6 +219,7 @@ class GrpcTransport : public Transport {
     ConfigReport report;
     TlsTexts texts = ReadTlsFiles({.path = "tls",
                                    .address_path = "collector",
+                                   .address = options_.target,
                                    .ca_name = "ca",
                                    .certificate = options_.certificate_file,
                                    .key = options_.key_file,

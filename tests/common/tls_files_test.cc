@@ -25,6 +25,7 @@ class TlsFilesTest : public testing::Test {
     report.SetPlace("grpc.tls.client_ca", {"a.yaml", 5, 16});
     texts_ = ReadTlsFiles({.path = "grpc.tls",
                            .address_path = "grpc.listen",
+                           .address = "0.0.0.0:7767",
                            .ca_name = "client_ca",
                            .certificate = certificate,
                            .key = key,

@@ -246,7 +246,7 @@ TEST(ConfigReportTest, FindsThePlaceOfAFieldOrOfWhatIsAroundIt) {
             "f.yaml:1:1: http.tls.key: is missing\n"
             "f.yaml:2:11: http.listen: is no address\n"
             "f.yaml:3:12: networks[0]: is no network\n"
-            "--interval: interval: is odd");
+            "--interval: is odd");
 }
 
 TEST(ConfigReportTest, MistakesStandByFileLineAndColumnHoweverTheyWereFound) {

@@ -118,7 +118,7 @@ TEST(CatalogueFromTest, NamesTheRowThatIsWrong) {
   EXPECT_THAT(error([&](auto& s) { row(s)->clear_criteria(); }), HasSubstr("needs a criterion"));
   EXPECT_THAT(error([&](auto& s) { row(s)->clear_remediation(); }), HasSubstr("and a remediation"));
   EXPECT_THAT(error([&](auto& s) { row(s)->mutable_remediation(0)->clear_command(); }),
-              HasSubstr("the act \"w\" needs words, and a command or what it comes with"));
+              HasSubstr("the act \"w\" needs words, and a command, a guide or what it comes with"));
   EXPECT_THAT(error([&](auto& s) { *s.add_activities() = s.activities(0); }), HasSubstr("twice"));
   EXPECT_THAT(error([&](auto& s) { row(s)->mutable_criteria(0)->clear_bound(); }), HasSubstr("needs scope"));
   EXPECT_THAT(error([&](auto& s) { row(s)->mutable_criteria(0)->set_value(1.5); }), HasSubstr("above 1"));

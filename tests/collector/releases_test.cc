@@ -161,8 +161,11 @@ TEST(ReleaseViewTest, ShowsNamesUsesAndBothSides) {
   EXPECT_EQ(row["after"]["mean_response_seconds"], nullptr);
   EXPECT_EQ(row["enough_requests"], false);
   EXPECT_EQ(json["left_out"], 0);
-  for (auto& [id, application] : rig.state().mutable_tables().applications) {
-    application.display_name = "Front door";
+  {
+    WriterLock lock(&rig.state().mutex());
+    for (auto& [id, application] : rig.state().mutable_tables().applications) {
+      application.display_name = "Front door";
+    }
   }
   const auto declared = ReadReleases(
       rig.state(), [&rig] { return rig.store().OpenReader(); }, absl::FromUnixSeconds(kRigStart + 300));

@@ -525,8 +525,9 @@ TEST_F(StreamLogicTest, ACollectorThatSaysNothingIsLeft) {
 
 TEST_F(StreamLogicTest, AServerOfHttp1IsNoCollector) {
   EXPECT_EQ(Next(), Action::kConnect);
-  Closed(absl::UnavailableError("failed to connect to all addresses; last error: UNAVAILABLE: ipv4:127.0.0.1:80: "
-                                "Failed parsing HTTP/2"));
+  Closed(
+      absl::UnavailableError("failed to connect to all addresses; last error: UNAVAILABLE: ipv4:127.0.0.1:80: "
+                             "Failed parsing HTTP/2"));
   EXPECT_EQ(logic().status().last_error, "that is not a collector's gRPC port (7767 by default)");
 }
 

@@ -48,8 +48,7 @@ function(ppmm_test_options name)
     target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   else()
     # With less optimization gcc 12 accuses correct string concatenations of this, too (gcc bug 105651).
-    target_compile_options(${name} PRIVATE -fpch-preprocess -Wno-array-bounds -Wno-stringop-overflow
-      -Wno-stringop-overread)
+    target_compile_options(${name} PRIVATE -fpch-preprocess -Wno-array-bounds -Wno-stringop-overflow)
   endif()
 endfunction()
 

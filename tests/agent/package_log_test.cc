@@ -51,7 +51,7 @@ TEST(ParseDpkgLogLineTest, RefusesWhatDpkgDoesNotWrite) {
            std::string("2026-11-22 13:00:01 upgrade ../../etc 1.2 1.3"),
            std::string("2026-11-22 13:00:01 upgrade shopd 1.2 1.3\x1b[2J"),
            std::string("2026-11-22 13:00:01 upgrade shopd 1.2 <script>"),
-           std::string("2026-11-22 13:00:01 upgrade shopd 1.2 1.3\0", 44),
+           std::string("2026-11-22 13:00:01 upgrade shopd 1.2 1.3\0", 42),
            "2026-11-22 13:00:01 upgrade shopd 1.2 " + std::string(129, '1'),
            "2026-11-22 13:00:01 upgrade " + std::string(129, 'a') + " 1.2 1.3",
            std::string("2026-11-22 13:00:01 upgrade shopd 1.2 1.3 1.4"),

@@ -207,7 +207,7 @@ Seen Look(const AgentSettings& settings, const Clock* clock, const std::function
   constexpr int kLooks = 3;
   for (int look = 0; look < kLooks; ++look) {
     if (look > 0) {
-      recorder.BuildBatch(static_cast<std::uint32_t>(look));
+      recorder.BuildBatch(BatchShape{}.steps_per_batch);
     }
     if (look == kLooks - 1) {
       wait(kBetween);

@@ -74,9 +74,16 @@ CheckResult CheckFile(const std::string& path) {
     });
     return std::make_tuple(strange - misspelt, strange, errors.size(), !absl::StrContains(file, kind.second));
   };
-  return std::min_element(kinds.begin(), kinds.end(),
-                          [&](const auto& a, const auto& b) { return strangeness(a) < strangeness(b); })
-      ->first;
+  CheckResult& best = std::min_element(kinds.begin(), kinds.end(), [&](const auto& a, const auto& b) {
+                        return strangeness(a) < strangeness(b);
+                      })->first;
+  // What is no YAML, or cannot be read at all, is of no kind.
+  if (!best.errors.empty() && std::all_of(kinds.begin(), kinds.end(), [&](const auto& kind) {
+        return kind.first.errors == best.errors;
+      })) {
+    best.kind.clear();
+  }
+  return std::move(best);
 }
 
 std::string RenderCheck(const std::string& name, const CheckResult& result) {
@@ -85,13 +92,16 @@ std::string RenderCheck(const std::string& name, const CheckResult& result) {
     return absl::StrCat(shown, ": ok (", result.kind, ")\n");
   }
   return absl::StrCat(absl::StrJoin(result.errors, "\n"), "\n",
-                      HumanCount(static_cast<std::int64_t>(result.errors.size()), "error"), " in ", shown, ", read as ",
-                      result.kind, ".\n");
+                      HumanCount(static_cast<std::int64_t>(result.errors.size()), "error"), " in ", shown,
+                      result.kind.empty() ? "" : absl::StrCat(", read as ", result.kind), ".\n");
 }
 
 std::string CheckJson(const std::string& name, const CheckResult& result) {
-  return nlohmann::ordered_json{{"file", name}, {"kind", result.kind}, {"errors", result.errors}}.dump(
-      -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  nlohmann::ordered_json json{{"file", name}, {"kind", nullptr}, {"errors", result.errors}};
+  if (!result.kind.empty()) {
+    json["kind"] = result.kind;
+  }
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace ppmm

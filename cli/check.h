@@ -9,7 +9,7 @@
 namespace ppmm {
 
 struct CheckResult {
-  std::string kind;                 // "collector configuration"
+  std::string kind;                 // "collector configuration"; empty: no kind can read it
   std::vector<std::string> errors;  // "collector.yaml:3:5: unknown key ..."
 };
 

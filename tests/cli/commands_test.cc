@@ -233,6 +233,13 @@ TEST_F(CommandsTest, CheckNamesEachMistakeWithItsPlaceAndExits78) {
   EXPECT_THAT(out_.str(), HasSubstr("read as agent configuration"));
 }
 
+TEST_F(CommandsTest, CheckGuessesNoKindWhereNoneCanRead) {
+  const TempFolder folder;
+  const std::string file = folder.Write("some.yaml", "data:\n\tdisk: 1\n");
+  EXPECT_EQ(CheckCommand(context_, file), 78);
+  EXPECT_EQ(out_.str(), file + ":2:1: a tab in the indentation; use blanks\n1 error in " + file + ".\n");
+}
+
 TEST_F(CommandsTest, CheckTellsWhatTheDaemonsOwnCheckTellsInTheOrderOfTheFile) {
   const TempFolder folder;
   const std::string agent =

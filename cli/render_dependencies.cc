@@ -47,6 +47,7 @@ std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
                {"p99", true}});
   bool without_agent = false;
   bool unnamed = false;
+  bool older = false;
   for (const Json& row : ArrayAt(dependencies, "dependencies")) {
     const Json& remote = MemberAt(row, "remote");
     const std::string remote_host = TextAt(remote, "host");
@@ -55,6 +56,7 @@ std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
     unnamed |= application.empty();
     const std::optional<double> connections = NumberAt(row, "connections");
     const std::optional<double> bytes = NumberAt(row, "bytes");
+    older |= connections == 0;
     const Json& time = MemberAt(row, "call_time");
     table.AddRow({application.empty() ? "~other" : application, DashFor(TextAt(row, "host")),
                   DashFor(TextAt(remote, "application")),
@@ -70,7 +72,8 @@ std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
   }
   const double left_out = NumberAt(dependencies, "left_out").value_or(0);
   return absl::StrCat(table.Render(screen),
-                      Wrap(absl::StrCat("Of the last ", days, " days, by connections.",
+                      Wrap(absl::StrCat("Of the last ", days, " days, by connections begun; counted each minute.",
+                                        older ? " 0: those that are used began before the agent." : "",
                                         without_agent ? " no agent: no monitored host has this address alone." : "",
                                         unnamed ? " ~other: processes that ended before they were named." : ""),
                            screen.width, 0, 0),

@@ -535,7 +535,7 @@ std::string ReasonOf(const CriterionFinding& finding, const Facts& facts) {
                  : "no off-the-shelf software was found, and no confirmation says that there is none";
     }
     if (criterion.scope != ScopeKind::kHost) {
-      return "no line-of-business application was found";
+      return "no application served another application or host so far, so none is line-of-business";
     }
     return facts.Scopes(ScopeKind::kHost).empty() ? "no host reports" : "no full minute yet";
   }

@@ -1,6 +1,7 @@
 """What leaves a host: `ppmm-agent privacy` prints all of it, and none of what a request, an answer, a command line, an
 environment or a file says is in it, in the spool, in the store or in a log."""
 
+import http.client
 import pathlib
 import re
 import subprocess
@@ -31,7 +32,6 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_for
 
 
 def call_until(stopped, port):
-    import http.client
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     while not stopped.wait(0.05):
         client.request("POST", "/" + PLANTS["path"], body=PLANTS["request"], headers={"X-Planted": PLANTS["header"]})
@@ -65,11 +65,16 @@ def test(rig):
     if not wait_until(rig.host, 20, "the agent is heard of")["response_clock"]["arrival"]:
         e2e.skip("this kernel tells no response times")
 
-    def timed():
-        return [row for row in rig.get_json("/api/v1/applications")["applications"]
-                if row["name"] == "till" and row["response_time"].get("p50_seconds")]
+    def shown():
+        return [row for row in rig.get_json("/api/v1/applications")["applications"] if row["name"] == "till"]
 
-    wait_until(timed, 30, "the server is timed")
+    try:
+        wait_until(lambda: [row for row in shown() if row["response_time"].get("p50_seconds")], 30,
+                   "the server is timed")
+    except AssertionError as error:
+        alive = "alive" if caller.is_alive() else "gone"
+        labels = [name for name in rig.series("/metrics/hosts") if "connections_without_times" in name]
+        raise AssertionError(f"{error}; its client is {alive}, {shown()}, {labels}") from None
     stopped.set()
     caller.join()
     check(rig.agent.stop() == 0 and rig.collector.stop() == 0, "both daemons end cleanly")

@@ -138,7 +138,7 @@ static __always_inline int call_is_written(struct sock *sk, const struct msghdr 
 
 	ppmm_call_finish(&note->call, &event);
 	if (msg && ppmm_call_wants_bytes(&note->call))
-		read_first(msg, note->call.protocol, &first);
+		read_first(msg, note->call.protocol, true, &first);
 	ppmm_call_write(&note->call, bpf_ktime_get_ns(), unread, &first, &event);
 	count_call(sk, note, &event);
 	return 0;

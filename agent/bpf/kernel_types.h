@@ -253,6 +253,7 @@ struct iov_iter {
 	__u64 iov_offset;
 	__u64 count;
 	const struct iovec *__iov; /* since 6.4 */
+	struct iovec __ubuf_iovec; /* since 6.4 */
 	void *ubuf;
 	unsigned long nr_segs;
 };

@@ -15,12 +15,20 @@ struct ppmm_redis_element {
 	__u32 children; /* elements that follow and belong to it */
 };
 
+/* Of `digits` decimal digits, at most 8, the first in the lowest byte. */
+static inline __attribute__((always_inline)) __u32 ppmm_decimal(__u64 text, __u32 digits)
+{
+	if (!digits)
+		return 0;
+	text <<= 64 - 8 * digits; /* zero bytes in front are zeros */
+	text = (text & PPMM_EACH(0x0f)) * (10 * 0x100 + 1) >> 8;
+	text = (text & 0x00ff00ff00ff00ffull) * (100 * 0x10000 + 1) >> 16;
+	return (text & 0x0000ffff0000ffffull) * (10000 * 0x100000000ull + 1) >> 32 & 0x7ffffffu;
+}
+
 /* The first element of RESP; 0 if it is none. `whole`: there are no more bytes than these. */
 PPMM_RULE int ppmm_redis_first(const struct ppmm_first *f, __u32 whole, struct ppmm_redis_element *element)
 {
-	__u32 number = 0, i, end = 0;
-	int digits = 1, text = 1;
-
 	if (!f || !element)
 		return 0;
 	const __u8 *b = f->bytes;
@@ -31,34 +39,57 @@ PPMM_RULE int ppmm_redis_first(const struct ppmm_first *f, __u32 whole, struct p
 
 	if (!is_array && !is_line && type != ':' && type != '$')
 		return 0;
-		/* Unrolled, and so without an exit: Linux 6.1 takes only loops whose code lies in an order it can
-		 * follow. */
-#ifdef __bpf__
-#pragma clang loop unroll(full)
-#endif
-	for (i = 1; i + 1 < PPMM_REDIS_HEAD; i++) {
-		if (end || !text)
-			continue;
-		if (b[i] == '\r' && b[i + 1] == '\n')
-			end = i + 2;
-		else if (ppmm_is_digit(b[i]))
-			number = number * 10 + (b[i] - '0');
-		else if (b[i] >= ' ' && b[i] < 0x7f)
-			digits = digits && i == 1 && b[i] == '-';
-		else
-			text = 0;
-	}
-	if (!text || (!is_line && (!digits || (!end && whole))))
+
+	/* The line up to its end, or what of it can be seen. All its bytes at once, since branches cost more. */
+	__u64 low = ppmm_eight(b), high = ppmm_eight(b + 8);
+	__u64 end_low = ppmm_which_are(low, '\r') & ~0xffull, end_high = ppmm_which_are(high, '\r');
+	__u64 in_low = end_low ? end_low ^ (end_low - 1) : ~0ull; /* up to its end */
+	__u64 in_high = end_low ? 0 : end_high ? end_high ^ (end_high - 1) : ~0ull;
+	__u32 length = (((in_low & PPMM_EACH(1)) * PPMM_EACH(1) >> 56) + ((in_high & PPMM_EACH(1)) * PPMM_EACH(1) >> 56)) &
+		       0xffu;
+	int ends = length < PPMM_REDIS_HEAD && (end_low || end_high);
+	__u64 digits_low, digits_high, strange;
+
+	in_low &= PPMM_EACH(0x80) & ~end_low & ~0xffull;
+	in_high &= PPMM_EACH(0x80) & ~end_high & ~(0xffull << 56);
+	strange = (low | ~PPMM_AT_LEAST(low, ' ') | PPMM_AT_LEAST(low, 0x7f)) & in_low;
+	strange |= (high | ~PPMM_AT_LEAST(high, ' ') | PPMM_AT_LEAST(high, 0x7f)) & in_high;
+	if (strange || (ends && b[length & (PPMM_REDIS_HEAD - 1)] != '\n'))
 		return 0;
-	element->length = end ? end : ~0u;
+	digits_low = PPMM_AT_LEAST(low, '0') & ~PPMM_AT_LEAST(low, '9' + 1);
+	digits_high = PPMM_AT_LEAST(high, '0') & ~PPMM_AT_LEAST(high, '9' + 1);
+	if (b[1] == '-') /* $-1 and *-1: nothing */
+		in_low &= ~0xffffull;
+	if (!is_line && ((~digits_low & in_low) | (~digits_high & in_high) || (!ends && whole)))
+		return 0;
+
+	element->length = ends ? length + 1 : ~0u;
 	element->children = 0;
-	if (end && b[1] != '-') { /* $-1 and *-1: nothing */
-		if (type == '$')
-			element->length = end + number + 2;
-		else if (is_array)
-			element->children = is_map ? 2 * number : number;
+	if (!ends || b[1] == '-' || (type != '$' && !is_array))
+		return 1;
+	if (length > 2 + 8) { /* more digits than anybody has bytes */
+		element->length = ~0u;
+		return 1;
 	}
+	length = ppmm_decimal(low >> 8 | high << 56, length - 2);
+	if (type == '$')
+		element->length += length + 2;
+	else
+		element->children = is_map ? 2 * length : length;
 	return 1;
+}
+
+/*
+ * Whether all that a client writes lies here, and no further array begins in it: then it is one request, which needs no
+ * walk.
+ */
+static inline __attribute__((always_inline)) int ppmm_redis_is_one_request(const struct ppmm_first *f)
+{
+	const __u8 *b = f->bytes;
+
+	return f->size == f->length && b[0] == '*' &&
+	       !((ppmm_which_are(ppmm_eight(b), '*') & ~0xffull) | ppmm_which_are(ppmm_eight(b + 8), '*') |
+		 ppmm_which_are(ppmm_eight(b + 16), '*'));
 }
 
 /* A walk over the elements of one reply, to its end. Of 32 bits: the verifier does not look at what they may be. */

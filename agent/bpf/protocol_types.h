@@ -11,7 +11,8 @@ enum {
 
 /* One write of an application, before its bytes are sent. */
 struct ppmm_first {
-	__u8 bytes[PPMM_FIRST_BYTES]; /* the first; behind `length`: 0 */
+	/* The first; behind `length`: 0. Aligned, so that several are compared at once. */
+	__u8 bytes[PPMM_FIRST_BYTES] __attribute__((aligned(8)));
 	__u8 last[PPMM_LAST_BYTES];   /* the last, of PostgreSQL only; 0: not known */
 	__u8 late;		      /* the bytes were already sent: the next request may lie there */
 	__u8 drained;		      /* the client has acknowledged all that was written before */
@@ -82,6 +83,37 @@ static inline __attribute__((always_inline)) int ppmm_is_digit(__u8 c)
 /* Four bytes as one number, to compare them at once; PPMM_WORD gives the same of characters. */
 static inline __attribute__((always_inline)) __u32 ppmm_word(const __u8 *b)
 {
-	return b[0] + 0x100u * b[1] + 0x10000u * b[2] + 0x1000000u * b[3];
+	__u32 word;
+
+	__builtin_memcpy(&word, b, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	word = __builtin_bswap32(word);
+#endif
+	return word;
 }
 #define PPMM_WORD(a, b, c, d) ((a) + 0x100u * (b) + 0x10000u * (c) + 0x1000000u * (d))
+
+/* Eight bytes at once: the first is the lowest. What is said of each byte stands in its highest bit. */
+static inline __attribute__((always_inline)) __u64 ppmm_eight(const __u8 *b)
+{
+	__u64 eight;
+
+	__builtin_memcpy(&eight, b, sizeof(eight));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	eight = __builtin_bswap64(eight);
+#endif
+	return eight;
+}
+
+#define PPMM_EACH(c) (0x0101010101010101ull * (c))
+
+/* Which of eight bytes are at least `c`, of those below 0x80. */
+#define PPMM_AT_LEAST(eight, c) (((eight) & PPMM_EACH(0x7f)) + PPMM_EACH(0x80 - (c)))
+
+/* Which of eight bytes are `c`. */
+static inline __attribute__((always_inline)) __u64 ppmm_which_are(__u64 eight, __u8 c)
+{
+	__u64 other = eight ^ PPMM_EACH(c);
+
+	return ~(PPMM_AT_LEAST(other, 1) | other) & PPMM_EACH(0x80);
+}

@@ -14,8 +14,8 @@ PPMM_RULE __u32 ppmm_read_http1(const struct ppmm_first *f)
 	if (!f)
 		return 0;
 	const __u8 *b = f->bytes;
-	if (f->length < 12 || b[0] != 'H' || b[1] != 'T' || b[2] != 'T' || b[3] != 'P' || b[4] != '/' || b[5] != '1' ||
-	    b[6] != '.' || b[8] != ' ' || !ppmm_is_digit(b[9]))
+	if (f->length < 12 || ppmm_word(b) != PPMM_WORD('H', 'T', 'T', 'P') ||
+	    (ppmm_word(b + 4) & 0xffffffu) != PPMM_WORD('/', '1', '.', 0) || b[8] != ' ' || !ppmm_is_digit(b[9]))
 		return 0;
 	r.protocol = PPMM_PROTOCOL_HTTP1;
 	if (b[9] == '4' && b[10] == '0' && b[11] == '8') /* may come without a request, at the end of patience */

@@ -147,7 +147,7 @@ static __always_inline int bytes_are_written(const struct sock *sk, const struct
 		return call_is_written((struct sock *)sk, msg, note, unread);
 	/* Most further writes of an answer need no look. */
 	if (msg && (note->turn.arrived_ns || !note->turn.ended || ppmm_protocol_tells_answers(note->turn.protocol)))
-		read_first(msg, note->turn.protocol, &first);
+		read_first(msg, note->turn.protocol, false, &first);
 	first.drained = tcp->snd_una == tcp->write_seq;
 	now = bpf_ktime_get_ns();
 	arrived = note->turn.arrived_ns;

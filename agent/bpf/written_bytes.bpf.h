@@ -28,11 +28,15 @@ static __always_inline __u64 read_piece(const struct piece *piece, __u64 offset,
 static __always_inline struct piece piece_of(const struct iovec *vector, __u64 offset, __u64 limit)
 {
 	struct piece piece = {};
-	__u64 length = BPF_CORE_READ(vector, iov_len) - offset;
+	struct iovec first = {};
+	__u64 length;
 
+	if (bpf_probe_read_kernel(&first, sizeof(first), vector))
+		return piece;
+	length = first.iov_len - offset;
 	if (length > limit)
 		length = limit;
-	piece.base = BPF_CORE_READ(vector, iov_base) + offset;
+	piece.base = first.iov_base + offset;
 	piece.length = length;
 	return piece;
 }
@@ -55,17 +59,18 @@ static long walk_redis(__u32 index, void *context)
 	return !ppmm_redis_step(&reply->walk, &head);
 }
 
-/* Where a reply of Redis ends that has elements; 0 if that is too far away. */
-static __always_inline __u32 end_of_redis_reply(struct piece piece)
+/* Where a reply of Redis ends that has elements; 0 if that is too far away. Not inlined: few writes come here. */
+static __attribute__((noinline)) __u32 end_of_redis_reply(const void *base, __u64 length)
 {
-	struct redis_reply reply = {.piece = piece, .walk = {.left = 1}};
+	struct redis_reply reply = {.piece = {.base = base, .length = length}, .walk = {.left = 1}};
 
 	bpf_loop(PPMM_REDIS_STEPS, walk_redis, &reply, 0);
 	return reply.walk.left ? 0 : reply.walk.offset;
 }
 
 /* What the write begins with; nothing if that is not in memory of the process, or not in memory at all. */
-static __always_inline void read_first(const struct msghdr *msg, __u8 protocol, struct ppmm_first *first)
+static __always_inline void read_first(const struct msghdr *msg, __u8 protocol, bool is_request,
+				       struct ppmm_first *first)
 {
 	const struct iov_iter *iter = &msg->msg_iter;
 	const struct iovec *vector;
@@ -79,11 +84,13 @@ static __always_inline void read_first(const struct msghdr *msg, __u8 protocol, 
 	first->size = length > 0xffffffff ? 0xffffffff : length;
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
 	    type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
-		piece.base = BPF_CORE_READ(iter, ubuf) + offset;
+		/* Where the two share their place, the verifier takes what lies there for a number, so it may be read. */
+		piece.base = bpf_core_field_exists(iter->__ubuf_iovec) ? iter->ubuf : BPF_CORE_READ(iter, ubuf);
+		piece.base += offset;
 		piece.length = first->size;
 	} else if (type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
 		if (bpf_core_field_exists(iter->__iov))
-			vector = BPF_CORE_READ(iter, __iov);
+			vector = bpf_core_field_exists(iter->__ubuf_iovec) ? iter->__iov : BPF_CORE_READ(iter, __iov);
 		else
 			vector = BPF_CORE_READ((const struct iov_iter___6_3 *)iter, iov);
 		piece = piece_of(vector, offset, first->size);
@@ -97,7 +104,8 @@ static __always_inline void read_first(const struct msghdr *msg, __u8 protocol, 
 		bpf_probe_read_user(first->last, PPMM_LAST_BYTES, piece.base + (piece.length - PPMM_LAST_BYTES));
 	} else if (first->size > PPMM_REDIS_HEAD &&
 		   (first->bytes[0] == '*' || first->bytes[0] == '%' || first->bytes[0] == '~') &&
-		   (protocol == PPMM_PROTOCOL_REDIS || protocol == PPMM_PROTOCOL_UNKNOWN)) {
-		first->redis_end = end_of_redis_reply(piece);
+		   (protocol == PPMM_PROTOCOL_REDIS || protocol == PPMM_PROTOCOL_UNKNOWN) &&
+		   !(is_request && ppmm_redis_is_one_request(first))) {
+		first->redis_end = end_of_redis_reply(piece.base, piece.length);
 	}
 }

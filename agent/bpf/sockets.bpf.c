@@ -302,8 +302,10 @@ static __always_inline void see_requests(struct sock *sk, const struct note *not
 {
 	struct ppmm_slot *slot = slot_at(note->slot);
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	bool waits = note->turn.arrived_ns != 0;
+	/* Once: an answer on another CPU may end it now. */
+	__u64 arrived = *(const volatile __u64 *)&note->turn.arrived_ns;
 	enum owed owed;
+	__u64 now;
 
 	if (!slot || !tcp || note->turn.label)
 		return;
@@ -311,17 +313,18 @@ static __always_inline void see_requests(struct sock *sk, const struct note *not
 		slot->aged = poll_number;
 		slot->open_ns = 0;
 	}
-	if (waits)
-		slot->open_ns += bpf_ktime_get_ns() - note->turn.arrived_ns;
+	now = bpf_ktime_get_ns();
+	if (arrived && now > arrived)
+		slot->open_ns += now - arrived;
 	owed = owes_an_answer(sk, tcp);
 	if (owed == OWED_YES || owed == OWED_PERHAPS)
 		slot->owed_ns += since_poll_ns;
 	if (note->turn.protocol == PPMM_PROTOCOL_FASTCGI) /* its servers may leave the end of a request unread */
 		return;
 	/* A hook and the kernel's own note of the same event are not at once: what is older than a tick is no race. */
-	if (owed == OWED_YES && !waits && (__u32)bpf_jiffies64() - tcp->inet_conn.icsk_ack.lrcvtime > 1)
+	if (owed == OWED_YES && !arrived && (__u32)bpf_jiffies64() - tcp->inet_conn.icsk_ack.lrcvtime > 1)
 		slot->hidden_ns += since_poll_ns;
-	else if (owed == OWED_NO && waits && (__u32)bpf_jiffies64() - tcp->lsndtime > 1)
+	else if (owed == OWED_NO && arrived && (__u32)bpf_jiffies64() - tcp->lsndtime > 1)
 		slot->kept_ns += since_poll_ns;
 }
 

@@ -307,7 +307,7 @@ ApplicationsSource::InstanceIndex ApplicationsSource::Other(absl::Time now, Reco
   other.instance.set_name(kOtherName);
   other.instance.set_name_source("executable");
   other.instance.set_name_evidence(
-      "processes that ended before they were identified, or beyond the limit of instances");
+      "processes that ended before they were identified, or beyond the limit of instances or sockets");
   other.instance.set_plumbing(true);
   other.instance.set_short_lived(true);
   return InstanceFor(other, now, now, recorder);
@@ -417,7 +417,7 @@ void ApplicationsSource::TakeListeners(absl::Time now, Recorder& recorder) {
     if (process != processes_.end() && process->second.instance == kPending) {
       IdentifyProcess(process->second, now, recorder);
     }
-    Instance* instance = InstanceOf(listener.owner_pid);
+    Instance* instance = listener.id == 0 ? &instances_[Other(now, recorder)] : InstanceOf(listener.owner_pid);
     ListenerTotals& totals = listener_totals_[listener.id];
     totals.seen = true;
     totals.times.Merge(listener.times);

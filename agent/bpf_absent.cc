@@ -63,7 +63,7 @@ std::uint64_t SocketScanner::looked_ns() const {
   return 0;
 }
 
-void SocketScanner::PauseCapture(bool) {}
+void SocketScanner::PauseCapture(Pause) {}
 
 const CaptureHooks& SocketScanner::hooks() const {
   static const CaptureHooks kNone;

@@ -65,7 +65,8 @@ struct TurnTotals {
 // One listening socket. Totals count from the moment the scanner first saw it (for a socket that began to listen after
 // the scanner was created: all of it) and never fall while `id` stays.
 struct ListenerSample {
-  // Names the socket for its life; never used again by another one until the next boot.
+  // Names the socket for its life; never used again by another one until the next boot. 0: all sockets beyond the
+  // scanner's bounds together, and the times of those whose own times found no room.
   std::uint64_t id = 0;
   // Of the processes that hold it the one with the lowest id, process 1 only if it is alone; 0: unknown.
   std::int32_t owner_pid = 0;

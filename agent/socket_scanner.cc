@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <ctime>
 #include <optional>
@@ -30,7 +31,6 @@ namespace {
 constexpr std::uint64_t kPeerIdleNs = 600'000'000'000;
 constexpr std::uint32_t kPeersPerCall = 512;
 constexpr std::size_t kSlotArrayBytes = sizeof(ppmm_slot) * PPMM_SLOTS;
-constexpr std::size_t kGroupHistograms = std::size_t{PPMM_TURN_KINDS} * PPMM_SHARDS;
 constexpr std::size_t kCalleeArrayBytes = sizeof(ppmm_callee) * PPMM_CALLEES;
 // A callee without connections is kept for so many polls, for the next one.
 constexpr std::uint32_t kIdlePolls = 10;
@@ -43,36 +43,39 @@ T Load(const T& shared) {
   return __atomic_load_n(&shared, __ATOMIC_RELAXED);
 }
 
-// Takes what the kernel side counted. Each count is taken once, by an exchange; one that comes meanwhile stays.
-void Take(ppmm_histogram* shared, Sketch* out) {
-  const std::uint64_t count = __atomic_exchange_n(&shared->count, 0, __ATOMIC_ACQUIRE);
-  if (count == 0) {
-    return;
-  }
+// A slot begins where a cache line does.
+static_assert(sizeof(ppmm_slot) % 64 == 0 && offsetof(ppmm_slot, accepted) == 64);
+
+// Takes what the kernel side counted in histograms that lie side by side, of one kind each. Each count is taken once, by
+// an exchange; one that comes meanwhile stays.
+template <std::size_t kKinds>
+void Take(std::uint32_t* buckets, __u64* sums_ns, const std::array<Sketch*, kKinds>& kinds) {
   std::uint64_t several = 0;  // looked at together, since most are 0
-  constexpr std::int32_t kAtOnce = sizeof(several) / sizeof(shared->buckets[0]);
-  for (std::int32_t first = 0; first < PPMM_BUCKETS; first += kAtOnce) {
-    std::memcpy(&several, &shared->buckets[first], sizeof(several));
+  constexpr std::size_t kAtOnce = sizeof(several) / sizeof(*buckets);
+  for (std::size_t first = 0; first < PPMM_BUCKETS * kKinds; first += kAtOnce) {
+    std::memcpy(&several, buckets + first, sizeof(several));
     if (several == 0) {
       continue;
     }
-    for (std::int32_t i = first; i < first + kAtOnce; ++i) {
-      if (Load(shared->buckets[i]) != 0) {
-        out->AddBucket(kFirstBucketIndex + i, __atomic_exchange_n(&shared->buckets[i], 0, __ATOMIC_RELAXED));
+    for (std::size_t i = first; i < first + kAtOnce; ++i) {
+      if (const std::uint32_t count = __atomic_exchange_n(buckets + i, 0, __ATOMIC_ACQUIRE); count != 0) {
+        kinds[i % kKinds]->AddBucket(kFirstBucketIndex + static_cast<std::int32_t>(i / kKinds), count);
       }
     }
   }
-  out->AddSum(__atomic_exchange_n(&shared->sum_ns, 0, __ATOMIC_RELAXED));
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    kinds[kind]->AddSum(__atomic_exchange_n(sums_ns + kind, 0, __ATOMIC_RELAXED));
+  }
 }
 
-// The histograms of groups [0, groups), mapped while they are emptied: mapped for good, all 9.5 MiB would be resident
-// memory of the agent, since the kernel fills in each page of such a mapping when it is made.
+// The first `count` elements of an array of histograms, mapped while they are emptied: mapped for good, all 5.8 MiB would
+// be resident memory of the agent, since the kernel fills in each page of such a mapping when it is made.
+template <class Histogram>
 class MappedHistograms {
  public:
-  MappedHistograms(int map, std::uint32_t groups, std::size_t group_size = kGroupHistograms)
-      : groups_(groups),
-        group_size_(group_size),
-        bytes_(groups * group_size * sizeof(ppmm_histogram)),
+  MappedHistograms(int map, std::uint32_t count)
+      : count_(count),
+        bytes_(count * sizeof(Histogram)),
         address_(mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0)) {}
   ~MappedHistograms() {
     if (ok()) {
@@ -83,14 +86,11 @@ class MappedHistograms {
   MappedHistograms& operator=(const MappedHistograms&) = delete;
 
   bool ok() const { return address_ != MAP_FAILED; }
-  std::uint32_t groups() const { return groups_; }
-  ppmm_histogram* Group(std::uint32_t number) const {
-    return static_cast<ppmm_histogram*>(address_) + number * group_size_;
-  }
+  std::uint32_t count() const { return count_; }
+  Histogram& operator[](std::uint32_t number) const { return static_cast<Histogram*>(address_)[number]; }
 
  private:
-  std::uint32_t groups_;
-  std::size_t group_size_;
+  std::uint32_t count_;
   std::size_t bytes_;
   void* address_;
 };
@@ -225,7 +225,8 @@ struct SocketScanner::Impl {
   }
 
   // Empties the histograms of a listener into `times`; `mapped` is made when it is first needed.
-  absl::Status TakeTimes(std::uint32_t number, std::optional<MappedHistograms>* mapped, ResponseTimes* times) {
+  absl::Status TakeTimes(std::uint32_t number, std::optional<MappedHistograms<ppmm_histograms>>* mapped,
+                         ResponseTimes* times) {
     const std::array<Sketch*, PPMM_TURN_KINDS> kinds = {&times->total, &times->wait, &times->service, &times->full};
     for (Sketch* kind : kinds) {
       kind->Clear();
@@ -236,20 +237,48 @@ struct SocketScanner::Impl {
       return absl::OkStatus();
     }
     groups_used = std::max(groups_used, group + 1);
-    if (!mapped->has_value() || group >= (*mapped)->groups()) {
+    if (!mapped->has_value() || group >= (*mapped)->count()) {
       mapped->emplace(bpf_map__fd(skeleton->maps.histograms), groups_used);
     }
     if (!(*mapped)->ok()) {
       return BpfStatus(errno, "BPF sockets: map the histograms");
     }
-    ppmm_histogram* histogram = (*mapped)->Group(group);
-    for (Sketch* kind : kinds) {
-      for (std::size_t shard = 0; shard < PPMM_SHARDS; ++shard) {
-        Take(histogram++, kind);
-      }
-    }
+    ppmm_histograms& shared = (**mapped)[group];
+    Take(&shared.buckets[0][0], shared.sum_ns, kinds);
     observed_before[number] = observed;
     return absl::OkStatus();
+  }
+
+  // What found no free slot counts in slot 0, and what found no free histograms in group 0: one sample, of nobody.
+  // Returns whether there ever was any. `observed`: all that went into group 0.
+  absl::StatusOr<bool> TakeCommon(std::uint64_t observed, std::optional<MappedHistograms<ppmm_histograms>>* mapped,
+                                  ListenerSample* sample) {
+    const ppmm_slot& slot = slots[0];
+    observed += Load(slot.observed);
+    if (observed == 0 && Load(slot.accepted) == 0) {
+      return false;
+    }
+    ToSample(slot, 0, sample);
+    sample->listening = false;
+    sample->aged_ns = 0;
+    sample->in_flight_known = false;
+    const std::array<Sketch*, PPMM_TURN_KINDS> kinds = {&sample->times.total, &sample->times.wait,
+                                                        &sample->times.service, &sample->times.full};
+    for (Sketch* kind : kinds) {
+      kind->Clear();
+    }
+    if (observed == common_observed) {
+      return true;
+    }
+    if (!mapped->has_value()) {
+      mapped->emplace(bpf_map__fd(skeleton->maps.histograms), groups_used);
+    }
+    if (!(*mapped)->ok()) {
+      return BpfStatus(errno, "BPF sockets: map the histograms");
+    }
+    Take(&(**mapped)[0].buckets[0][0], (**mapped)[0].sum_ns, kinds);
+    common_observed = observed;
+    return true;
   }
 
   // How much older the requests of a listener are than at the last poll; `ended`: what was taken since.
@@ -291,7 +320,7 @@ struct SocketScanner::Impl {
   }
 
   // Empties a callee into `sample`; whether there was something.
-  bool TakeCallee(std::uint32_t number, std::optional<MappedHistograms>* mapped, std::uint32_t used,
+  bool TakeCallee(std::uint32_t number, std::optional<MappedHistograms<ppmm_histogram>>* mapped, std::uint32_t used,
                   CallSample* sample) {
     ppmm_callee& callee = callees[number];
     const auto take = [](auto& count) { return __atomic_exchange_n(&count, 0, __ATOMIC_ACQUIRE); };
@@ -309,10 +338,11 @@ struct SocketScanner::Impl {
     sample->times.Clear();
     if (answered > 0) {
       if (!mapped->has_value()) {
-        mapped->emplace(bpf_map__fd(skeleton->maps.call_times), used, 1);
+        mapped->emplace(bpf_map__fd(skeleton->maps.call_times), used);
       }
       if ((*mapped)->ok()) {
-        Take((*mapped)->Group(number), &sample->times);
+        ppmm_histogram& shared = (**mapped)[number];
+        Take<1>(shared.buckets, &shared.sum_ns, {&sample->times});
       }
     }
     return true;
@@ -338,6 +368,7 @@ struct SocketScanner::Impl {
   std::array<Uncompared, PPMM_SLOTS> uncompared = {};
   std::uint64_t polled_ns = 0;
   std::array<std::uint64_t, PPMM_SLOTS> observed_before = {};
+  std::uint64_t common_observed = 0;
   std::uint32_t groups_used = 1;  // the highest ever, and one
   CaptureHooks hooks;
   std::vector<bpf_link*> capture_links;
@@ -447,17 +478,21 @@ absl::Status SocketScanner::Seed() {
 absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
   const std::uint64_t poll_number = ++impl_->skeleton->data->poll_number;
   std::size_t filled = 0;
-  std::optional<MappedHistograms> mapped;
+  std::optional<MappedHistograms<ppmm_histograms>> mapped;
   const std::uint64_t now = MonotonicNs();
   impl_->skeleton->bss->since_poll_ns = impl_->polled_ns == 0 ? 0 : now - impl_->polled_ns;
   impl_->polled_ns = now;
   const absl::Status status = impl_->Run(impl_->skeleton->links.poll);
   impl_->skeleton->bss->since_poll_ns = 0;
   const bool looked = Load(impl_->skeleton->bss->looked_ns) > 0;
+  std::uint64_t common_observed = 0;
   const std::uint32_t highest = std::min<std::uint32_t>(Load(impl_->skeleton->bss->highest_slot), PPMM_SLOTS - 1);
   for (std::uint32_t number = 1; status.ok() && number <= highest; ++number) {
     if (Load(impl_->slots[number].cookie) == 0) {
       continue;
+    }
+    if (Load(impl_->slots[number].group) == 0) {
+      common_observed += Load(impl_->slots[number].observed);
     }
     // Old elements are filled again, so that their strings keep their memory.
     if (filled == out->size()) {
@@ -472,6 +507,13 @@ absl::Status SocketScanner::Poll(std::vector<ListenerSample>* out) {
     if (!sample.listening && sample.open_connections == 0) {
       RETURN_IF_ERROR(impl_->Free(number));
     }
+  }
+  if (status.ok()) {
+    if (filled == out->size()) {
+      out->emplace_back();
+    }
+    ASSIGN_OR_RETURN(const bool common, impl_->TakeCommon(common_observed, &mapped, &(*out)[filled]));
+    filled += common ? 1 : 0;
   }
   out->resize(filled);
   return status;
@@ -513,7 +555,7 @@ absl::Status SocketScanner::ReadPeers(std::vector<PeerSample>* out) {
 }
 
 absl::Status SocketScanner::TakeCalls(std::vector<CallSample>* out) {
-  std::optional<MappedHistograms> mapped;
+  std::optional<MappedHistograms<ppmm_histogram>> mapped;
   std::size_t filled = 0;
   const std::uint32_t used = std::min<std::uint32_t>(Load(impl_->skeleton->bss->highest_callee) + 1, PPMM_CALLEES);
   for (std::uint32_t number = 1; number < used; ++number) {
@@ -556,8 +598,10 @@ SocketScanner::Losses SocketScanner::losses() const {
   return losses;
 }
 
-void SocketScanner::PauseCapture(bool paused) {
-  impl_->skeleton->bss->paused = paused ? 1 : 0;
+void SocketScanner::PauseCapture(Pause pause) {
+  impl_->skeleton->bss->paused = pause == Pause::kAll     ? PPMM_PAUSE_ALL
+                                 : pause == Pause::kCalls ? PPMM_PAUSE_CALLS
+                                                          : PPMM_PAUSE_NOTHING;
 }
 
 std::uint64_t SocketScanner::looked_ns() const {

@@ -64,9 +64,10 @@ class SocketScanner {
   // their mean is the rise of TurnTotals::in_flight_ns over the rise of this.
   std::uint64_t looked_ns() const;
 
-  // Leaves the hooks attached, but they do nothing: tests/bench/request_cost measures so what they do. Turns that go on
-  // meanwhile come out wrong.
-  void PauseCapture(bool paused);
+  // Leaves the hooks attached, but they do nothing, or nothing at sockets of clients: tests/bench/request_cost measures
+  // so what they do. Turns and calls that go on meanwhile come out wrong.
+  enum class Pause { kNothing, kAll, kCalls };
+  void PauseCapture(Pause pause);
 
   // Where the times of requests are taken; without them samples have no times, requests or responses.
   const CaptureHooks& hooks() const;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Histograms of durations that the kernel side fills and user space empties: an array mapped into user space, so that
- * neither an event nor a system call is needed for a request. A group holds the kinds of one listener, several times
- * (shards), so that CPUs do not fight over a cache line; correctness does not depend on it.
+ * neither an event nor a system call is needed for a request. A group holds the kinds of one listener.
  */
 #pragma once
 
@@ -14,9 +13,9 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PPMM_GROUPS *PPMM_TURN_KINDS *PPMM_SHARDS);
+	__uint(max_entries, PPMM_GROUPS);
 	__type(key, __u32);
-	__type(value, struct ppmm_histogram);
+	__type(value, struct ppmm_histograms);
 } histograms SEC(".maps");
 
 /* A stack: the lowest numbers come first and again, so that user space touches few pages. */
@@ -76,15 +75,10 @@ static __always_inline void add_to(struct ppmm_histogram *h, __u64 ns)
 {
 	__sync_fetch_and_add(&h->sum_ns, ns);
 	__sync_fetch_and_add(&h->buckets[bucket_of(ns) & (PPMM_BUCKETS - 1)], 1);
-	__sync_fetch_and_add(&h->count, 1); /* last: who sees it finds the bucket filled */
 }
 
-static __always_inline void observe(__u32 group, enum ppmm_turn_kind kind, __u64 ns)
+static __always_inline void observe(struct ppmm_histograms *h, enum ppmm_turn_kind kind, __u64 ns)
 {
-	__u32 shard = bpf_get_smp_processor_id() & (PPMM_SHARDS - 1);
-	__u32 key = (group * PPMM_TURN_KINDS + kind) * PPMM_SHARDS + shard;
-	struct ppmm_histogram *h = bpf_map_lookup_elem(&histograms, &key);
-
-	if (h)
-		add_to(h, ns);
+	__sync_fetch_and_add(&h->sum_ns[kind], ns);
+	__sync_fetch_and_add(&h->buckets[bucket_of(ns) & (PPMM_BUCKETS - 1)][kind], 1);
 }

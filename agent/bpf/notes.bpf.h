@@ -100,7 +100,7 @@ __u64 count_number = 0; /* not 0: poll counts the open connections of each peer 
 
 __u32 highest_slot = 0; /* ever taken; two takers may set it too low, the next poll sets it right */
 
-__u8 paused = 0; /* turns are not looked at */
+__u8 paused = PPMM_PAUSE_NOTHING; /* what is not looked at */
 
 struct ppmm_socket_losses losses = {};
 

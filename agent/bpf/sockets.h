@@ -12,9 +12,7 @@ enum {
 	PPMM_PEERS = 8192,
 	PPMM_UNIX_PATH = 108,
 
-	/* 240 groups of 4 kinds in 2 shards are 7.5 MiB. */
-	PPMM_GROUPS = 240, /* group 0 takes what finds no free one */
-	PPMM_SHARDS = 2,   /* a power of two */
+	PPMM_GROUPS = 240,  /* group 0 takes what finds no free one; 3.8 MiB */
 	PPMM_CALLEES = 512, /* number 0 is none; histograms of calls are 2 MiB */
 	PPMM_BUCKETS = 1024,
 	PPMM_FIRST_BUCKET = 224,    /* number of the first bucket, in the numbers of common/sketch_table.h */
@@ -23,10 +21,22 @@ enum {
 
 /* Counts since user space last took them away; it puts a 0 there by an atomic exchange. */
 struct ppmm_histogram {
-	__u64 count;
 	__u64 sum_ns;
 	__u32 buckets[PPMM_BUCKETS];
 };
+
+/*
+ * Those of a listener, side by side: most requests have times near each other, and so meet in few cache lines, which
+ * are what counting costs a server that was idle a moment ago.
+ */
+struct ppmm_histograms {
+	__u64 sum_ns[PPMM_TURN_KINDS];
+	__u64 unused[4]; /* a cache line */
+	__u32 buckets[PPMM_BUCKETS][PPMM_TURN_KINDS];
+};
+
+/* What the hooks of response times do not look at. */
+enum ppmm_pause { PPMM_PAUSE_NOTHING = 0, PPMM_PAUSE_ALL, PPMM_PAUSE_CALLS };
 
 enum ppmm_direction { PPMM_INBOUND = 0, PPMM_OUTBOUND = 1 };
 
@@ -36,19 +46,23 @@ enum ppmm_direction { PPMM_INBOUND = 0, PPMM_OUTBOUND = 1 };
  * Totals are since the slot was taken.
  */
 struct ppmm_slot {
+	/* What each request touches, in one cache line. */
 	__u64 cookie; /* of the socket; 0: free */
-	__u64 accepted;
-	__u64 bytes_in;
-	__u64 bytes_out;
-	__u64 retransmits;
 	__u64 requests;	  /* turns that began */
 	__u64 responses;  /* turns that were answered */
 	__u64 unanswered; /* turns that ended with their connection */
 	__u64 set_aside;  /* turns that were no request, or have no time: handshakes, pipelined requests */
 	__u64 errors;	  /* responses that report one */
+	__u64 observed;	  /* grows with what goes into the histograms */
+	__u32 group;	  /* of its histograms; 0: none yet, or the common one */
+	__u32 protocol;	  /* enum ppmm_protocol, of the latest answer whose protocol is known */
+
+	__u64 accepted;
+	__u64 bytes_in;
+	__u64 bytes_out;
+	__u64 retransmits;
 	__u64 pipelined;  /* connections that got the label */
 	__u64 streams;
-	__u64 observed;	    /* grows with what goes into the histograms */
 	__u64 in_flight_ns; /* requests in flight times how long, as the looks of in_flight.bpf.h saw it */
 	__u64 owed_ns;	    /* the same, as the sockets show it at each poll */
 	__u64 hidden_ns;    /* of the same: sockets surely owe an answer, and our hooks do not know */
@@ -71,9 +85,7 @@ struct ppmm_slot {
 	__u16 unused;
 	__u8 address[16];	   /* IPv4 as ::ffff:a.b.c.d, but the wildcard is all zero for both */
 	char path[PPMM_UNIX_PATH]; /* first byte 0: abstract name */
-	__u32 group;		   /* of its histograms; 0: none yet, or the common one */
-	__u32 protocol;		   /* enum ppmm_protocol, of the latest answer whose protocol is known */
-	__u32 unused2;
+	__u32 unused2[7];	   /* to the end of a cache line */
 };
 
 /* Where a listener is found for connections that are older than we. */

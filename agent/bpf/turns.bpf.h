@@ -25,6 +25,7 @@ static __always_inline __u32 group_of(struct ppmm_slot *slot)
 
 static __always_inline void count_turn(const struct note *note, const struct ppmm_turn_event *event)
 {
+	struct ppmm_histograms *times;
 	struct ppmm_slot *slot;
 	__u32 group, kind;
 
@@ -42,7 +43,7 @@ static __always_inline void count_turn(const struct note *note, const struct ppm
 		__sync_fetch_and_add(&slot->unanswered, 1);
 	if (event->set_aside)
 		__sync_fetch_and_add(&slot->set_aside, 1);
-	if (event->protocol)
+	if (event->protocol && event->protocol != slot->protocol)
 		slot->protocol = event->protocol;
 	if (event->error)
 		__sync_fetch_and_add(&slot->errors, 1);
@@ -53,9 +54,12 @@ static __always_inline void count_turn(const struct note *note, const struct ppm
 	if (!event->answered && !event->has[PPMM_TURN_FULL])
 		return;
 	group = group_of(slot);
+	times = bpf_map_lookup_elem(&histograms, &group);
+	if (!times)
+		return;
 	for (kind = 0; kind < PPMM_TURN_KINDS; kind++) {
 		if (event->has[kind])
-			observe(group, kind, event->ns[kind]);
+			observe(times, kind, event->ns[kind]);
 	}
 	__sync_fetch_and_add(&slot->observed, 1); /* last: who sees it finds the histograms filled */
 }
@@ -63,9 +67,12 @@ static __always_inline void count_turn(const struct note *note, const struct ppm
 /* The note of a TCP connection; null if it has none. */
 static __always_inline struct note *note_of_turns(const struct sock *sk)
 {
-	if (paused || sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_LISTEN)
+	struct note *note;
+
+	if (paused == PPMM_PAUSE_ALL || sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TCP_LISTEN)
 		return 0;
-	return bpf_sk_storage_get(&notes, (struct sock *)sk, 0, 0);
+	note = bpf_sk_storage_get(&notes, (struct sock *)sk, 0, 0);
+	return note && note->role == ROLE_OUTBOUND && paused ? 0 : note;
 }
 
 /* Its place in the stream; null if there is none. The end of the stream takes one number. */

@@ -431,6 +431,17 @@ TEST_F(ApplicationsTest, TimesOfAListenerWhoseOwnerIsNotKnownYetWaitForIt) {
   EXPECT_EQ(TimesOf("total").count(), 3u);
 }
 
+TEST_F(ApplicationsTest, WhatFindsNoRoomIsOfOther) {
+  Step();
+  ListenerSample listener;
+  listener.listening = false;
+  listener.turns.begun = listener.turns.answered = 3;
+  listener.times.total.Add(1'000'000, 3);
+  listeners_.push_back(listener);
+  EXPECT_EQ(Step().at("~other requests_total"), 3);
+  EXPECT_EQ(TimesOf("total").count(), 3u);
+}
+
 TEST_F(ApplicationsTest, AProcessNumberThatIsUsedAgainIsAnotherProcess) {
   AddProcess(50, "first").user_ns = 9'000'000'000;
   Step();

@@ -7,8 +7,9 @@
 //
 // The cost has two parts, each measured where it can be told from noise. What the programs do: they are attached once
 // and a word switches them on and off each 40 requests, and the median of the differences of neighbours is taken, in
-// CPU time of client and server together, since over loopback each pays for the arrival at the other; all of it is
-// charged to the server. That they are there: the number of their executions for a request (the kernel's own count)
+// CPU time of client and server together, since over loopback each pays for the arrival at the other. What is done at
+// the client's sockets is its own host's cost: it is switched off where a server is judged, and printed beside it. That
+// they are there: the number of their executions for a request (the kernel's own count)
 // times what the kernel takes to run an empty program on the same tracepoint, the median of attached less detached.
 //
 // PPMM_COST_ROUNDS: number of pairs, 4,000. Prints the median with its 95 % interval from order statistics. Ends with 0
@@ -203,20 +204,20 @@ double Executions(const Capture& capture, const Block& block) {
   return all;
 }
 
-// Differences on less off, for a request; neighbours change their order.
+// Differences of `on` less nothing, for a request; neighbours change their order.
 template <class Cost>
-std::vector<double> Pairs(const Capture& capture, std::vector<double>* off, const Cost& cost) {
+std::vector<double> Pairs(const Capture& capture, SocketScanner::Pause on, std::vector<double>* off, const Cost& cost) {
   std::vector<double> differences;
   for (int i = 0; i < Rounds(); ++i) {
     double costs[2] = {};
-    for (const bool on : {i % 2 == 0, i % 2 != 0}) {
-      capture.scanner->PauseCapture(!on);
-      costs[on] = cost() / kBlock;
+    for (const bool is_on : {i % 2 == 0, i % 2 != 0}) {
+      capture.scanner->PauseCapture(is_on ? on : SocketScanner::Pause::kAll);
+      costs[is_on] = cost() / kBlock;
     }
     off->push_back(costs[0]);
     differences.push_back(costs[1] - costs[0]);
   }
-  capture.scanner->PauseCapture(false);
+  capture.scanner->PauseCapture(SocketScanner::Pause::kNothing);
   return differences;
 }
 
@@ -243,7 +244,7 @@ int Turn() {
   std::puts("a turn over loopback, both ends on this host:");
   const double executions = Executions(capture, block);
   std::vector<double> off;
-  const Estimate work = MedianOf(Pairs(capture, &off, block));
+  const Estimate work = MedianOf(Pairs(capture, SocketScanner::Pause::kNothing, &off, block));
   const double all = work.median + executions * empty.median;
   std::printf("  empty program %.0f ns [%.0f, %.0f], work %.0f ns [%.0f, %.0f] of %.0f ns\n", empty.median, empty.low,
               empty.high, work.median, work.low, work.high, MedianOf(off).median);
@@ -314,6 +315,7 @@ int Server(std::uint16_t port, pid_t pid, bool redis, const char* name) {
   some(&detached[0]);
   double executions = 0;
   Estimate work;
+  Estimate with_client;
   Estimate off;
   {
     const Capture capture;
@@ -321,11 +323,12 @@ int Server(std::uint16_t port, pid_t pid, bool redis, const char* name) {
     std::printf("%s at %.0f requests a second:\n", name, kPerSecond);
     executions = Executions(capture, block);
     std::vector<double> both_ends;
-    work = MedianOf(Pairs(capture, &both_ends, block));
+    work = MedianOf(Pairs(capture, SocketScanner::Pause::kCalls, &both_ends, block));
+    with_client = MedianOf(Pairs(capture, SocketScanner::Pause::kNothing, &both_ends, block));
     std::vector<double> server_end;
-    capture.scanner->PauseCapture(true);
+    capture.scanner->PauseCapture(SocketScanner::Pause::kAll);
     some(&server_end);
-    capture.scanner->PauseCapture(false);
+    capture.scanner->PauseCapture(SocketScanner::Pause::kNothing);
     off = MedianOf(server_end);
     some(&attached);
   }
@@ -345,6 +348,8 @@ int Server(std::uint16_t port, pid_t pid, bool redis, const char* name) {
       base / 1e3, empty.median, empty.low, empty.high, of_server, work.median, work.low, work.high);
   std::printf("  cost of the capture: %+.1f %% [%+.1f, %+.1f], goal %.0f %%\n", result.median, result.low, result.high,
               goal);
+  std::printf("  not judged, with the times of calls at the client's end: work %.0f ns [%.0f, %.0f], %+.1f %%\n",
+              with_client.median, with_client.low, with_client.high, share(with_client.median));
   std::printf("  not judged, A-B-B-A: %.1f us without, %.1f us with, %+.1f %%\n", a / 1e3, b / 1e3, 100 * (b / a - 1));
   if (result.high - result.median > 3 || result.median - result.low > 3) {
     std::puts("  INCONCLUSIVE");

@@ -46,8 +46,8 @@ T Load(const T& shared) {
 // A slot begins where a cache line does.
 static_assert(sizeof(ppmm_slot) % 64 == 0 && offsetof(ppmm_slot, accepted) == 64);
 
-// Takes what the kernel side counted in histograms that lie side by side, of one kind each. Each count is taken once, by
-// an exchange; one that comes meanwhile stays.
+// Takes what the kernel side counted in histograms that lie side by side, of one kind each. Each count is taken once,
+// by an exchange; one that comes meanwhile stays.
 template <std::size_t kKinds>
 void Take(std::uint32_t* buckets, __u64* sums_ns, const std::array<Sketch*, kKinds>& kinds) {
   std::uint64_t several = 0;  // looked at together, since most are 0
@@ -68,8 +68,8 @@ void Take(std::uint32_t* buckets, __u64* sums_ns, const std::array<Sketch*, kKin
   }
 }
 
-// The first `count` elements of an array of histograms, mapped while they are emptied: mapped for good, all 5.8 MiB would
-// be resident memory of the agent, since the kernel fills in each page of such a mapping when it is made.
+// The first `count` elements of an array of histograms, mapped while they are emptied: mapped for good, all 5.8 MiB
+// would be resident memory of the agent, since the kernel fills in each page of such a mapping when it is made.
 template <class Histogram>
 class MappedHistograms {
  public:

@@ -78,9 +78,8 @@ CheckResult CheckFile(const std::string& path) {
                         return strangeness(a) < strangeness(b);
                       })->first;
   // What is no YAML, or cannot be read at all, is of no kind.
-  if (!best.errors.empty() && std::all_of(kinds.begin(), kinds.end(), [&](const auto& kind) {
-        return kind.first.errors == best.errors;
-      })) {
+  if (!best.errors.empty() &&
+      std::all_of(kinds.begin(), kinds.end(), [&](const auto& kind) { return kind.first.errors == best.errors; })) {
     best.kind.clear();
   }
   return std::move(best);

@@ -359,7 +359,8 @@ TEST_F(SocketScannerTest, CountsListenersThatFindNoSlotAndTakesFreedSlotsAgain) 
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// As the kernel tells of each map of this process; hash maps as if they were full. Notes at sockets are not bounded here.
+// As the kernel tells of each map of this process; hash maps as if they were full. Notes at sockets are not bounded
+// here.
 TEST_F(SocketScannerTest, ItsMapsTakeLessThanEightMegabytes) {
   constexpr std::uint64_t kHash = 1;
   constexpr std::uint64_t kSocketStorage = 24;

@@ -46,7 +46,9 @@ class TurnObserver {
   const ResponseTimes& times() const { return times_; }
   const TurnTotals& turns() const { return turns_; }
   // From any thread.
-  void PauseCapture(bool paused) { scanner_->PauseCapture(paused ? SocketScanner::Pause::kAll : SocketScanner::Pause::kNothing); }
+  void PauseCapture(bool paused) {
+    scanner_->PauseCapture(paused ? SocketScanner::Pause::kAll : SocketScanner::Pause::kNothing);
+  }
 
   // Totals at the looks of the observer.
   struct Moment {

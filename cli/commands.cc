@@ -313,7 +313,7 @@ int DoctorCommand(const CommandContext& context, const HostProbe& probe) {
     return ParseJson(answer.ok() && answer->status == 200 ? answer->body : "");
   };
   const Json hosts = get("/api/v1/hosts").value_or(Json());
-  std::vector<DoctorFinding> findings = FindingsOfHost(probe, hosts);
+  std::vector<DoctorFinding> findings = FindingsOfHost(probe, hosts, context.screen.now);
   const auto add = [&](std::vector<DoctorFinding> more) {
     findings.insert(findings.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   };
@@ -335,7 +335,7 @@ int DoctorCommand(const CommandContext& context, const HostProbe& probe) {
     for (const Json& row : ArrayAt(hosts, "hosts")) {
       places.push_back(TextAt(row, "host"));
     }
-    add(FindingsOfHosts(hosts));
+    add(FindingsOfHosts(hosts, context.screen.now));
   }
   *context.out << (context.json ? absl::StrCat(DoctorJson(findings), "\n")
                                 : RenderDoctor(findings, HealthyOf(places, findings), context.screen));

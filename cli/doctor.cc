@@ -21,6 +21,8 @@ using Json = nlohmann::json;
 
 constexpr double kLowDisk = 0.1;  // of the disk
 constexpr char kCollectorLog[] = "look at its log: journalctl -u ppmm-collector";
+// An agent whose stream broke comes again within a second or two.
+constexpr absl::Duration kReconnectsWithin = absl::Seconds(5);
 
 struct Capability {
   unsigned bit;
@@ -131,6 +133,34 @@ class FleetFindings {
   std::vector<DoctorFinding> findings_;
 };
 
+struct PresenceFinding {
+  absl::string_view what;  // empty: its agent is there
+  std::string since;
+  absl::string_view cure;
+};
+
+// Whether the agent of a host is there: as soon as the collector knows that it is not, not only once it is silent.
+PresenceFinding FindingOfPresence(const Json& host, absl::Time now) {
+  const std::string state = TextAt(host, "state");
+  const std::optional<absl::Time> ended = TimeAt(host, "stream_ended_at");
+  const std::string since = ended.has_value() ? HumanAge(*ended, now) : "";
+  if (state == "silent") {
+    const std::optional<double> age = NumberAt(host, "last_step_age_seconds");
+    return {"silent", age.has_value() ? HumanSeconds(*age) : "",
+            "start ppmm-agent there, or look at its log: journalctl -u ppmm-agent"};
+  }
+  if (state == "stopped") {
+    return {"its agent was stopped", since,
+            "start it there: systemctl start ppmm-agent, or from the tree deploy/quickstart"};
+  }
+  if (state == "disconnected" && (!ended.has_value() || now - *ended > kReconnectsWithin)) {
+    return {"its agent's connection ended without a word", since,
+            "start it there: systemctl start ppmm-agent, or from the tree deploy/quickstart; if it runs, its log says "
+            "why it does not come again: journalctl -u ppmm-agent"};
+  }
+  return {};
+}
+
 // At most so many of them by name.
 std::string NamesOf(const std::vector<DoctorFinding::Host>& hosts) {
   constexpr std::size_t kNamed = 8;
@@ -148,7 +178,7 @@ std::string ShareFree(double free, double size) {
 
 }  // namespace
 
-std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, const Json& hosts) {
+std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, const Json& hosts, absl::Time now) {
   const Json& rows = ArrayAt(hosts, "hosts");
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const Json& one) {
     return TextAt(one, "host") == probe.host && TextAt(one, "state") == "live";
@@ -159,8 +189,13 @@ std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, const Json& ho
   CheckBpf(probe, told_by_agent, !why.empty() && absl::StrContains(AdviceOnCapture(why).cure, "CAP_BPF"), &findings);
   CheckKernelSources(probe, told_by_agent, &findings);
   if (!probe.agent_running) {
-    findings.push_back({probe.host, "no ppmm-agent runs here", "this host is not measured",
-                        "systemctl start ppmm-agent, or ppmm-agent --collector ADDR:7767"});
+    const bool told = std::any_of(rows.begin(), rows.end(), [&](const Json& one) {
+      return TextAt(one, "host") == probe.host && !FindingOfPresence(one, now).what.empty();
+    });
+    if (!told) {
+      findings.push_back({probe.host, "no ppmm-agent runs here", "this host is not measured",
+                          "systemctl start ppmm-agent, or ppmm-agent --collector ADDR:7767"});
+    }
   } else if (probe.agent_socket.has_value()) {
     findings.push_back({probe.host, absl::StrCat("ppmm-agent does not answer on ", *probe.agent_socket),
                         "its own status", "start it with rights to write there"});
@@ -177,15 +212,13 @@ std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, const Json& ho
   return findings;
 }
 
-std::vector<DoctorFinding> FindingsOfHosts(const Json& hosts) {
+std::vector<DoctorFinding> FindingsOfHosts(const Json& hosts, absl::Time now) {
   FleetFindings findings;
   for (const Json& host : ArrayAt(hosts, "hosts")) {
     const std::string name = TextAt(host, "host");
-    if (TextAt(host, "state") == "silent") {
-      const std::optional<double> age = NumberAt(host, "last_step_age_seconds");
-      findings.Add(name, "silent", age.has_value() ? HumanSeconds(*age) : "",
-                   "everything of it; its minutes count as not covered",
-                   "start ppmm-agent there, or look at its log: journalctl -u ppmm-agent");
+    if (const PresenceFinding presence = FindingOfPresence(host, now); !presence.what.empty()) {
+      findings.Add(name, std::string(presence.what), presence.since,
+                   "everything of it; its minutes count as not covered", std::string(presence.cure));
     }
     if (TrueAt(host, "duplicate")) {
       findings.Add(name, "two machines share this identity", "", "what either of them says is contradicted",

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "cli/screen.h"
 #include "nlohmann/json_fwd.hpp"
 
@@ -53,11 +54,11 @@ HostProbe ProbeHost(const std::string& root, const std::string& agent_socket,
 
 // Pure. `hosts`: /api/v1/hosts. Where the collector hears this host's own agent, it knows how that sees processes and
 // sockets, and what its sources lack: what the kernel would allow is then not guessed at, and capabilities that the
-// agent asks for itself are not told twice.
-std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, const nlohmann::json& hosts);
-// From /api/v1/hosts: agents that do not use BPF, sources that failed or are absent, silent hosts, doubled identities,
-// lost samples. What several hosts have in common is one finding.
-std::vector<DoctorFinding> FindingsOfHosts(const nlohmann::json& hosts);
+// agent asks for itself are not told twice; nor is an agent that the collector misses already.
+std::vector<DoctorFinding> FindingsOfHost(const HostProbe& probe, const nlohmann::json& hosts, absl::Time now);
+// From /api/v1/hosts: hosts whose agent is silent, stopped or gone, agents that do not use BPF, sources that failed or
+// are absent, doubled identities, lost samples. What several hosts have in common is one finding.
+std::vector<DoctorFinding> FindingsOfHosts(const nlohmann::json& hosts, absl::Time now);
 // From /api/v1/status: not ready, failed components, a full disk, a configuration that was not taken.
 std::vector<DoctorFinding> FindingsOfStatus(const nlohmann::json& status);
 

@@ -346,6 +346,48 @@ TEST_F(CommandsTest, DoctorTellsWhatAgentsOfOtherHostsLackOnceForAll) {
   EXPECT_THAT(out_.str(), HasSubstr("3 things can be cured."));
 }
 
+TEST_F(CommandsTest, DoctorTellsOfAnAgentThatStoppedOrWentAwayBeforeItsHostIsSilent) {
+  ASSERT_TRUE(absl::ParseTime("%Y-%m-%d %H:%M", "2026-11-22 15:00", &context_.screen.now, nullptr));
+  answers_["/api/v1/status"] = {200, R"({"ready":true})"};
+  const auto doctor = [&](const std::string& rows) {
+    answers_["/api/v1/hosts"] = {200, absl::StrCat(R"({"hosts":[{"host":"web1","state":"live"},)", rows, "]}")};
+    out_.str("");
+    return DoctorCommand(context_, HealthyHost());
+  };
+  EXPECT_EQ(doctor(R"({"host":"db1","state":"disconnected","stream_ended_at":"2026-11-22T14:59:44Z"})"), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("db1        its agent's connection ended without a word: 16 s ago\n"
+                                    "           loses: everything of it; its minutes count as not covered\n"
+                                    "           cure: start it there: systemctl start ppmm-agent, or from the tree\n"
+                                    "           deploy/quickstart; if it runs, its log says why it does not come\n"
+                                    "           again: journalctl -u ppmm-agent\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("1 thing can be cured."));
+  EXPECT_EQ(doctor(R"({"host":"db1","state":"disconnected","stream_ended_at":"2026-11-22T14:59:56Z"})"), 0)
+      << "it may come again at once: " << out_.str();
+  EXPECT_EQ(doctor(R"({"host":"db1","state":"stopped","stream_ended_at":"2026-11-22T14:58:00Z"})"), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("db1        its agent was stopped: 2 min ago\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("cure: start it there: systemctl start ppmm-agent, or from the tree\n"));
+  EXPECT_EQ(doctor(R"({"host":"db1","state":"off","stream_ended_at":"2026-11-22T14:58:00Z"})"), 0)
+      << "the whole host is off, and that is proven";
+}
+
+TEST_F(CommandsTest, DoctorTellsOnceThatTheAgentOfThisHostIsNotThere) {
+  ASSERT_TRUE(absl::ParseTime("%Y-%m-%d %H:%M", "2026-11-22 15:00", &context_.screen.now, nullptr));
+  answers_["/api/v1/status"] = {200, R"({"ready":true})"};
+  answers_["/api/v1/hosts"] = {
+      200, R"({"hosts":[{"host":"web1","state":"stopped","stream_ended_at":"2026-11-22T14:59:58Z"}]})"};
+  HostProbe probe = HealthyHost();
+  probe.agent_running = false;
+  EXPECT_EQ(DoctorCommand(context_, probe), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("web1       its agent was stopped: 2 s ago\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("1 thing can be cured."));
+  answers_["/api/v1/hosts"] = {
+      200, R"({"hosts":[{"host":"web1","state":"disconnected","stream_ended_at":"2026-11-22T14:59:58Z"}]})"};
+  out_.str("");
+  EXPECT_EQ(DoctorCommand(context_, probe), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("web1       no ppmm-agent runs here\n")) << "the connection may come again, alone";
+  EXPECT_THAT(out_.str(), HasSubstr("1 thing can be cured."));
+}
+
 TEST_F(CommandsTest, DoctorDoesNotGuessAtWhatTheAgentOfThisHostTells) {
   HostProbe probe = HealthyHost();
   probe.btf = probe.pressure = false;
@@ -357,7 +399,7 @@ TEST_F(CommandsTest, DoctorDoesNotGuessAtWhatTheAgentOfThisHostTells) {
   EXPECT_EQ(DoctorCommand(context_, probe), 1);
   EXPECT_THAT(out_.str(), HasSubstr("cure: boot with psi=1"));
   probe.pressure_asked_for = true;
-  EXPECT_EQ(FindingsOfHost(probe, Json()).back().cure, "");
+  EXPECT_EQ(FindingsOfHost(probe, Json(), absl::UnixEpoch()).back().cure, "");
 }
 
 TEST_F(CommandsTest, DoctorCountsTheHealthyHostsOfManyInsteadOfNamingThem) {
@@ -374,10 +416,11 @@ TEST_F(CommandsTest, DoctorCountsTheHealthyHostsOfManyInsteadOfNamingThem) {
 TEST(Doctor, CapabilitiesOfSysAdminAreEnoughForBpf) {
   HostProbe probe = HealthyHost();
   probe.capabilities = (std::uint64_t{1} << 21) | (std::uint64_t{1} << 19) | (std::uint64_t{1} << 2);
-  EXPECT_TRUE(FindingsOfHost(probe, Json()).empty());
+  EXPECT_TRUE(FindingsOfHost(probe, Json(), absl::UnixEpoch()).empty());
   probe.capabilities = std::uint64_t{1} << 21;
-  ASSERT_EQ(FindingsOfHost(probe, Json()).size(), 1U);
-  EXPECT_THAT(FindingsOfHost(probe, Json()).front().what, HasSubstr("CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE"));
+  ASSERT_EQ(FindingsOfHost(probe, Json(), absl::UnixEpoch()).size(), 1U);
+  EXPECT_THAT(FindingsOfHost(probe, Json(), absl::UnixEpoch()).front().what,
+              HasSubstr("CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE"));
 }
 
 TEST(Doctor, CapabilitiesThatTheAgentAsksForAreToldOnce) {
@@ -387,10 +430,10 @@ TEST(Doctor, CapabilitiesThatTheAgentAsksForAreToldOnce) {
                {"state", "live"},
                {"capture", "/proc and sock_diag: BPF: load: Operation not permitted: the agent needs CAP_BPF"}};
   const Json asks = {{"hosts", {host}}};
-  EXPECT_TRUE(FindingsOfHost(probe, asks).empty());
-  EXPECT_EQ(FindingsOfHosts(asks).size(), 1U);
+  EXPECT_TRUE(FindingsOfHost(probe, asks, absl::UnixEpoch()).empty());
+  EXPECT_EQ(FindingsOfHosts(asks, absl::UnixEpoch()).size(), 1U);
   host["capture"] = "/proc and sock_diag: switched off (sources.bpf)";
-  EXPECT_EQ(FindingsOfHost(probe, Json{{"hosts", {host}}}).size(), 1U) << "these are another cause";
+  EXPECT_EQ(FindingsOfHost(probe, Json{{"hosts", {host}}}, absl::UnixEpoch()).size(), 1U) << "these are another cause";
 }
 
 TEST(HttpGet, AnAddressNobodyListensOnIsUnavailableWithTheCure) {

@@ -55,9 +55,9 @@ std::vector<DoctorFinding> Findings() {
   probe.capabilities = 0;
   probe.clock_synchronized = false;
   probe.disks = {{"/var/lib/ppmm/agent", 1 << 20, 100 << 20}};
-  std::vector<DoctorFinding> findings = FindingsOfHost(probe, Json());
+  std::vector<DoctorFinding> findings = FindingsOfHost(probe, Json(), absl::UnixEpoch());
   for (const std::vector<DoctorFinding>& more :
-       {FindingsOfHosts(Load("hosts.json")), FindingsOfStatus(Load("status.json"))}) {
+       {FindingsOfHosts(Load("hosts.json"), absl::UnixEpoch()), FindingsOfStatus(Load("status.json"))}) {
     findings.insert(findings.end(), more.begin(), more.end());
   }
   return findings;
@@ -262,7 +262,7 @@ TEST(Render, AnyJsonIsRenderedWithoutHarm) {
     EXPECT_NE(RenderDependencies(json, screen), "");
     EXPECT_NE(RenderHosts(json, "", screen), "");
     EXPECT_NE(RenderStatus(json, screen), "");
-    FindingsOfHosts(json);
+    FindingsOfHosts(json, absl::UnixEpoch());
     FindingsOfStatus(json);
   }
 }

@@ -108,6 +108,43 @@ TEST_F(ResponseTimesTest, ConnectionsOlderThanTheScannerCount) {
   EXPECT_EQ(sample.times.total.count(), kTurns);
 }
 
+TEST_F(ResponseTimesTest, TurnsOverIpv6AlsoOnAListenerThatTakesBoth) {
+  const Socket listener = ListenIpv6();
+  const Socket dual = ListenDual();
+  ASSERT_TRUE(listener.ok() && dual.ok());
+  std::vector<Socket> clients;
+  std::vector<Socket> servers;
+  const auto connect = [&] {
+    clients.push_back(ConnectIpv6(LocalPort(listener)));
+    servers.push_back(Accept(listener));
+    clients.push_back(ConnectIpv6(LocalPort(dual)));
+    servers.push_back(Accept(dual));
+    clients.push_back(Connect(LocalPort(dual)));
+    servers.push_back(Accept(dual));
+  };
+  connect();
+  Create();
+  connect();  // those before are older than the scanner
+  const auto exchange = [&] {
+    for (std::size_t turn = 0; turn < kTurns; ++turn) {
+      for (std::size_t i = 0; i < clients.size(); ++i) {
+        ASSERT_TRUE(SendAll(clients[i], 10) && ReceiveAll(servers[i], 10));
+        ASSERT_TRUE(SendAll(servers[i], 10) && ReceiveAll(clients[i], 10));
+      }
+    }
+  };
+  exchange();
+  const ListenerSample ipv6 = Poll(LocalPort(listener));
+  EXPECT_EQ(FormatAddress(ipv6.address), "::1");
+  EXPECT_EQ(ipv6.turns.begun, 2 * kTurns);
+  EXPECT_EQ(ipv6.turns.answered, 2 * kTurns);
+  EXPECT_EQ(ipv6.times.total.count(), 2 * kTurns);
+  exchange();  // that poll took the times of all
+  const ListenerSample both = Poll(LocalPort(dual));
+  EXPECT_EQ(both.turns.answered, 2 * 4 * kTurns);
+  EXPECT_EQ(both.times.wait.count(), 4 * kTurns);
+}
+
 TEST_F(ResponseTimesTest, ARequestWhoseConnectionEndsIsUnanswered) {
   const Socket listener = Listen();
   Socket client = Connect(LocalPort(listener));

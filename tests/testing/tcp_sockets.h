@@ -94,6 +94,34 @@ inline Socket Connect(std::uint16_t port) {
   return socket;
 }
 
+inline sockaddr_in6 LoopbackIpv6(std::uint16_t port) {
+  sockaddr_in6 address = {};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(port);
+  address.sin6_addr = in6addr_loopback;
+  return address;
+}
+
+// Of ::1 alone.
+inline Socket ListenIpv6() {
+  Socket socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in6 address = LoopbackIpv6(0);
+  if (bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      listen(socket.fd(), 128) != 0) {
+    return Socket();
+  }
+  return socket;
+}
+
+inline Socket ConnectIpv6(std::uint16_t port) {
+  Socket socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in6 address = LoopbackIpv6(port);
+  if (connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    return Socket();
+  }
+  return socket;
+}
+
 inline Socket Accept(const Socket& listener) {
   return Socket(accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
 }

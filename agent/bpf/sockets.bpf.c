@@ -101,6 +101,15 @@ static __always_inline void connection_opened(struct sock *sk, struct note *note
 		__sync_fetch_and_add(&peer->connections, 1);
 }
 
+/* Behind the last byte that arrived. The end of the stream takes one number, if it came: who closes shuts both ways. */
+static __always_inline __u32 received_seq(struct sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	return tcp ? tcp->rcv_nxt - (sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1)
+		   : 0;
+}
+
 static __always_inline void socket_closed(struct sock *sk, struct note *note, int old_state)
 {
 	struct ppmm_slot *slot;
@@ -119,9 +128,9 @@ static __always_inline void socket_closed(struct sock *sk, struct note *note, in
 			struct ppmm_turn_event event = {};
 			__u64 arrived = note->turn.arrived_ns;
 
-			ppmm_turn_close(&note->turn, &event);
+			ppmm_turn_close(&note->turn, received_seq(sk), &event);
 			count_turn(note, &event);
-			if (event.unanswered)
+			if (event.unanswered || event.set_aside)
 				add_untimed(note, arrived, bpf_ktime_get_ns());
 			__sync_fetch_and_add(&slot->open, -1);
 		}

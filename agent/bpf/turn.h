@@ -135,6 +135,43 @@ static inline __attribute__((always_inline)) int ppmm_turn_is_finished(const str
 	       (length == 58 || length == 64 || length == 74 || length == 80);
 }
 
+/* The server asks for another hello, by a fixed number where its hello has a random one: the handshake begins anew. */
+static inline __attribute__((always_inline)) int ppmm_turn_is_retry(const struct ppmm_first *first)
+{
+	const __u8 *b = first->bytes;
+
+	return b[0] == 0x16 && b[5] == 2 && ppmm_word(b + 11) == PPMM_WORD(0xcf, 0x21, 0xad, 0x74) &&
+	       ppmm_word(b + 15) == PPMM_WORD(0xe5, 0x9a, 0x61, 0x11);
+}
+
+/*
+ * The server's notice that it closes, of TLS 1.3, where encryption makes it look like data of two bytes. It answers the
+ * client's notice, or the good-bye of a database's client, which is of five bytes.
+ */
+static inline __attribute__((always_inline)) int ppmm_turn_is_notice(const struct ppmm_turn *turn, __u32 copied_seq,
+								     const struct ppmm_first *first)
+{
+	__u32 length = copied_seq - turn->begin_seq;
+
+	return turn->protocol == PPMM_PROTOCOL_TLS && first->size == 24 && first->bytes[0] == 0x17 &&
+	       !first->bytes[3] && first->bytes[4] == 19 && (length == 24 || length == 27);
+}
+
+/*
+ * Whether so many bytes, to which no answer came, said good-bye: the last message of PostgreSQL and MySQL, "quit" of
+ * memcached, a notice of TLS (1.3, or 1.2 with AEAD ciphers).
+ */
+static inline __attribute__((always_inline)) int ppmm_turn_is_good_bye(const struct ppmm_turn *turn, __u32 length)
+{
+	__u8 protocol = turn->protocol;
+
+	if (protocol == PPMM_PROTOCOL_TLS)
+		return length == 24 || length == 31 || length == 23;
+	if (protocol == PPMM_PROTOCOL_MEMCACHED)
+		return length == 6;
+	return length == 5 && (protocol == PPMM_PROTOCOL_POSTGRES || protocol == PPMM_PROTOCOL_MYSQL);
+}
+
 /* The answer to PostgreSQL's question whether it may be TLS: one letter, to eight bytes. */
 static inline __attribute__((always_inline)) int ppmm_turn_is_tls_asked(const struct ppmm_turn *turn, __u32 copied_seq,
 									const struct ppmm_first *first)
@@ -209,8 +246,8 @@ static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_tu
 	aside = reading.meaning == PPMM_MEANS_HANDSHAKE || reading.meaning == PPMM_MEANS_MANY ||
 		(reading.meaning == PPMM_MEANS_STREAMS && reading.protocol == PPMM_PROTOCOL_HTTP2) ||
 		(turn->divided && ppmm_turn_may_be_free(reading.protocol)) || ppmm_turn_is_finished(turn, copied_seq) ||
-		ppmm_turn_is_tls_asked(turn, copied_seq, first);
-	if (turn->ended < 255)
+		ppmm_turn_is_tls_asked(turn, copied_seq, first) || ppmm_turn_is_notice(turn, copied_seq, first);
+	if (turn->ended < 255 && !ppmm_turn_is_retry(first))
 		turn->ended++;
 	if (aside) {
 		event->set_aside = 1;
@@ -245,10 +282,14 @@ static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_tu
 	}
 }
 
-/* The connection is gone. */
-static inline __attribute__((always_inline)) void ppmm_turn_close(struct ppmm_turn *turn, struct ppmm_turn_event *event)
+/* The connection is gone. `received_seq`: behind the last byte that arrived, read or not, without the end. */
+static inline __attribute__((always_inline)) void ppmm_turn_close(struct ppmm_turn *turn, __u32 received_seq,
+								  struct ppmm_turn_event *event)
 {
 	ppmm_turn_finish(turn, event);
-	event->unanswered = turn->arrived_ns != 0;
+	if (turn->arrived_ns && ppmm_turn_is_good_bye(turn, received_seq - turn->begin_seq))
+		event->set_aside = 1;
+	else
+		event->unanswered = turn->arrived_ns != 0;
 	turn->arrived_ns = 0;
 }

@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <optional>
+#include <sstream>
 #include <string>
+#include <tuple>
 #include <utility>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 
@@ -69,7 +74,7 @@ class Connection {
   }
   ppmm_turn_event Close() {
     ppmm_turn_event event = {};
-    ppmm_turn_close(&turn_, &event);
+    ppmm_turn_close(&turn_, received_, &event);
     return event;
   }
 
@@ -237,6 +242,64 @@ TEST(TurnTest, AConnectionThatEndsWhileAnAnswerIsOwedIsUnanswered) {
   const ppmm_turn_event end = connection.Close();
   EXPECT_EQ(end.unanswered, 1);
   EXPECT_EQ(Us(end, PPMM_TURN_FULL), std::nullopt);
+}
+
+// ---- connections as strace saw them (tests/tools/record_turns.py)
+
+struct Seen {
+  int begun = 0, answered = 0, set_aside = 0, unanswered = 0, labelled = 0;
+  std::uint64_t total_us = 0;
+
+  void Add(const ppmm_turn_event& event) {
+    begun += event.begun;
+    answered += event.answered;
+    set_aside += event.set_aside;
+    unanswered += event.unanswered;
+    labelled += event.labelled != PPMM_LABEL_NONE ? 1 : 0;
+    total_us += Us(event, PPMM_TURN_TOTAL).value_or(0);
+  }
+};
+
+Seen Replay(const std::string& name) {
+  std::ifstream file(std::string(PPMM_TESTDATA) + "/turns/" + name);
+  EXPECT_TRUE(file.is_open()) << name;
+  Connection connection;
+  Seen seen;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string kind, digits;
+    std::uint64_t us = 0;
+    int bytes = 0;
+    words >> kind >> us >> bytes >> digits;
+    ++us;
+    if (kind == "arrive") {
+      seen.Add(connection.Arrive(us, bytes));
+    } else if (kind == "read") {
+      connection.Read(us, bytes);
+    } else if (kind == "write") {
+      const std::string data = absl::HexStringToBytes(digits);
+      const std::size_t size = static_cast<std::size_t>(bytes);
+      seen.Add(connection.Write(us, data, data.size() == size ? 0 : size));
+    } else {
+      ADD_FAILURE() << line;
+    }
+  }
+  seen.Add(connection.Close());
+  EXPECT_EQ(seen.begun, seen.answered + seen.set_aside + seen.unanswered) << name;
+  return seen;
+}
+
+// nginx, two requests and the client's notice that it closes, which nginx leaves unanswered.
+TEST(TurnTest, RecordedConnectionsOfTlsHaveTheirTwoRequests) {
+  for (const auto& [name, set_aside, total_us] :
+       {std::tuple("nginx_tls_1.2", 3, 571u), {"nginx_tls_1.3", 3, 1541u}, {"nginx_tls_1.3_retry", 4, 1022u}}) {
+    const Seen seen = Replay(name);
+    EXPECT_EQ(seen.answered, 2) << name;
+    EXPECT_EQ(seen.set_aside, set_aside) << name << ": the handshake and the notice";
+    EXPECT_EQ(seen.unanswered, 0) << name;
+    EXPECT_EQ(seen.labelled, 0) << name;
+    EXPECT_EQ(seen.total_us, total_us) << name;
+  }
 }
 
 // ---- what the first bytes say
@@ -455,6 +518,90 @@ TEST(TurnTest, HandshakesOfTlsAreNoRequests) {
     connection.Ask(50, finished);
     EXPECT_EQ(connection.Write(60, Record(0x17, 500)).answered, 1) << "only the second turn may be the handshake";
   }
+}
+
+TEST(TurnTest, AServerOfTlsThatAsksForAnotherHelloIsStillInTheHandshake) {
+  Connection connection;
+  connection.Ask(10, 500);
+  const std::string retry = absl::StrCat("\x16\3\3", absl::string_view("\0\x54\2\0\0\x50\3\3", 8),
+                                         "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e");
+  EXPECT_EQ(connection.Write(20, retry, 89).set_aside, 1);
+  connection.Ask(30, 500);
+  EXPECT_EQ(connection.Write(40, Record(0x16, 1200)).set_aside, 1);
+  connection.Ask(50, 58);
+  EXPECT_EQ(connection.Write(60, Record(0x17, 250)).set_aside, 1) << "a session ticket";
+  connection.Ask(70, 100);
+  EXPECT_EQ(connection.Write(80, Record(0x17, 300)).answered, 1);
+}
+
+// A connection of TLS 1.3 with one request behind it.
+Connection AfterARequestOfTls() {
+  Connection connection;
+  connection.Ask(10, 500);
+  connection.Write(20, Record(0x16, 1200));
+  connection.Ask(30, 74);
+  connection.Write(40, Record(0x17, 250));
+  connection.Ask(50, 100);
+  EXPECT_EQ(connection.Write(60, Record(0x17, 300)).answered, 1);
+  return connection;
+}
+
+TEST(TurnTest, NoticesThatTlsClosesAreNoRequests) {
+  Connection answered = AfterARequestOfTls();
+  answered.Ask(100, 24);
+  const ppmm_turn_event notice = answered.Write(110, Record(0x17, 19));
+  EXPECT_EQ(notice.answered, 0);
+  EXPECT_EQ(notice.set_aside, 1);
+  EXPECT_EQ(answered.Close().unanswered, 0);
+
+  for (const int length : {23, 24, 31}) {  // as long as versions and ciphers make it
+    Connection silent = AfterARequestOfTls();
+    EXPECT_EQ(silent.Arrive(100, length).begun, 1);
+    const ppmm_turn_event end = silent.Close();
+    EXPECT_EQ(end.unanswered, 0);
+    EXPECT_EQ(end.set_aside, 1);
+  }
+
+  Connection small = AfterARequestOfTls();
+  small.Ask(100, 30);
+  EXPECT_EQ(small.Write(110, Record(0x17, 19)).answered, 1) << "of two bytes, to a request of eight";
+  small.Ask(120, 24);
+  EXPECT_EQ(small.Write(130, Record(0x17, 20)).answered, 1) << "of three bytes";
+  small.Ask(140, 59);
+  EXPECT_EQ(small.Close().unanswered, 1);
+}
+
+TEST(TurnTest, AGoodByeInsideOfTlsIsNoRequestAlsoIfTheNoticeBehindItIsUnread) {
+  Connection connection = AfterARequestOfTls();
+  connection.Arrive(100, 27 + 24);
+  connection.Read(110, 27);
+  const ppmm_turn_event notice = connection.Write(120, Record(0x17, 19));
+  EXPECT_EQ(notice.answered, 0);
+  EXPECT_EQ(notice.set_aside, 1);
+  EXPECT_EQ(notice.labelled, PPMM_LABEL_NONE);
+  const ppmm_turn_event end = connection.Close();
+  EXPECT_EQ(end.set_aside, notice.begun) << "what began with the unread notice";
+  EXPECT_EQ(end.unanswered, 0);
+}
+
+TEST(TurnTest, GoodByesToWhichNoAnswerComesAreNoRequests) {
+  const auto end_after = [](absl::string_view answer, int bytes) {
+    Connection connection;
+    connection.Ask(10, 30);
+    EXPECT_EQ(connection.Write(20, answer).answered, 1);
+    connection.Ask(30, bytes);
+    return connection.Close();
+  };
+  const std::string postgres = Message('C', "SELECT 1") + kReady;
+  const std::string mysql = Packet(1, absl::string_view("\0\0\0\2\0\0\0", 7));
+  for (const auto& [answer, bytes] :
+       {std::pair(postgres, 5), std::pair(mysql, 5), std::pair(std::string("END\r\n"), 6)}) {
+    EXPECT_EQ(end_after(answer, bytes).set_aside, 1) << answer;
+    EXPECT_EQ(end_after(answer, bytes).unanswered, 0) << answer;
+    EXPECT_EQ(end_after(answer, bytes + 1).set_aside, 0) << answer;
+    EXPECT_EQ(end_after(answer, bytes + 1).unanswered, 1) << answer;
+  }
+  EXPECT_EQ(end_after("an unknown protocol", 5).unanswered, 1);
 }
 
 TEST(TurnTest, PipelinedHttpIsLabelledWhenTheSecondResponseComes) {

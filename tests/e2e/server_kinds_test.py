@@ -1,5 +1,6 @@
 """Requests of the servers that Debian has: databases, caches, proxies, scripts. Each counts once, errors are told by the
-responses, signing on does not count, and a pipelined connection is labelled while the others keep their times."""
+responses, signing on and saying good-bye do not count, and a pipelined connection is labelled while the others keep
+their times."""
 
 import pathlib
 import pwd
@@ -98,6 +99,18 @@ def folder_of(rig, name, user):
     return folder
 
 
+def exchange(port, *requests):
+    """Sends each request when the one before has this answer; the connection, still open."""
+    connection = socket.create_connection(("127.0.0.1", port))
+    for request, answer in requests:
+        connection.sendall(request)
+        read = b""
+        while len(read) < len(answer):
+            read += connection.recv(65536)
+        check(read == answer, f"{request}: {read}")
+    return connection
+
+
 class Postgres:
     """A cluster whose user `secret` needs its password."""
 
@@ -139,22 +152,23 @@ class Postgres:
                 check(f"transactions actually processed: {CONNECTIONS * REQUESTS}" in done.stdout, f"pgbench: {done}")
 
     def pipelined(self):
-        with socket.create_connection(("127.0.0.1", self.port)) as connection:
-            hello = struct.pack("!I", 3 << 16) + b"user\0plain\0database\0postgres\0\0"
-            connection.sendall(struct.pack("!I", len(hello) + 4) + hello)
+        connection = socket.create_connection(("127.0.0.1", self.port))
+        hello = struct.pack("!I", 3 << 16) + b"user\0plain\0database\0postgres\0\0"
+        connection.sendall(struct.pack("!I", len(hello) + 4) + hello)
 
-            def until_ready(times):
-                read = b""
-                while read.count(b"Z\0\0\0\5I") < times:
-                    read += connection.recv(65536)
+        def until_ready(times):
+            read = b""
+            while read.count(b"Z\0\0\0\5I") < times:
+                read += connection.recv(65536)
 
-            until_ready(1)
-            query = b"select 1\0"
-            message = b"Q" + struct.pack("!I", len(query) + 4) + query
-            connection.sendall(message)
-            until_ready(1)
-            connection.sendall(4 * message)
-            until_ready(4)
+        until_ready(1)
+        query = b"select 1\0"
+        message = b"Q" + struct.pack("!I", len(query) + 4) + query
+        connection.sendall(message)
+        until_ready(1)
+        connection.sendall(4 * message)
+        until_ready(4)
+        return connection
 
 
 class Mariadb:
@@ -182,18 +196,19 @@ class Mariadb:
             check("no statement" in self.run(script).stderr, "the client of MariaDB tells of its errors")
 
     def pipelined(self):
-        with socket.create_connection(("127.0.0.1", self.port)) as connection:
-            connection.recv(4096)
-            # Protocol 4.1, plain password (none).
-            hello = struct.pack("<IIB23x", 0x00008200, 1 << 24, 33) + b"root\0\0"
-            connection.sendall(struct.pack("<I", len(hello) | 1 << 24) + hello)
-            connection.recv(4096)
-            command = b"\3do 1"
-            packet = struct.pack("<I", len(command)) + command
-            connection.sendall(4 * packet)
-            read = b""
-            while len(read) < 4 * 11:
-                read += connection.recv(4096)
+        connection = socket.create_connection(("127.0.0.1", self.port))
+        connection.recv(4096)
+        # Protocol 4.1, plain password (none).
+        hello = struct.pack("<IIB23x", 0x00008200, 1 << 24, 33) + b"root\0\0"
+        connection.sendall(struct.pack("<I", len(hello) | 1 << 24) + hello)
+        connection.recv(4096)
+        command = b"\3do 1"
+        packet = struct.pack("<I", len(command)) + command
+        connection.sendall(4 * packet)
+        read = b""
+        while len(read) < 4 * 11:
+            read += connection.recv(4096)
+        return connection
 
 
 class Memcached:
@@ -206,15 +221,6 @@ class Memcached:
                                 str(self.port), "-m", "8", "-t", "1"])
         wait_for_port(self.port, "memcached")
 
-    def ask(self, *requests):
-        with socket.create_connection(("127.0.0.1", self.port)) as connection:
-            for request, answer in requests:
-                connection.sendall(request)
-                read = b""
-                while len(read) < len(answer):
-                    read += connection.recv(4096)
-                check(read == answer, f"{request}: {read}")
-
     def work(self):
         value = b"x" * 100
         requests = [(b"set a 0 0 100\r\n" + value + b"\r\n", b"STORED\r\n"),
@@ -222,10 +228,13 @@ class Memcached:
         wrong = [(b"nonsense\r\n", b"ERROR\r\n"),
                  (b"get " + 300 * b"k" + b"\r\n", b"CLIENT_ERROR bad command line format\r\n")]
         for _ in range(CONNECTIONS):
-            self.ask(*(requests * REQUESTS), *wrong)
+            connection = exchange(self.port, *(requests * REQUESTS), *wrong)
+            connection.sendall(b"quit\r\n")
+            check(connection.recv(1) == b"", "memcached closes")
+            connection.close()
 
     def pipelined(self):
-        self.ask((4 * b"get b\r\n", 4 * b"END\r\n"))
+        return exchange(self.port, (4 * b"get b\r\n", 4 * b"END\r\n"))
 
 
 class Redis:
@@ -239,27 +248,18 @@ class Redis:
                             "--save", "", "--dir", rig.folder])
         wait_for_port(self.port, "redis")
 
-    def ask(self, *requests):
-        with socket.create_connection(("127.0.0.1", self.port)) as connection:
-            for request, answer in requests:
-                connection.sendall(request)
-                read = b""
-                while len(read) < len(answer):
-                    read += connection.recv(65536)
-                check(read == answer, f"{request}: {read}")
-
     def work(self):
         fill = b"RPUSH list " + b" ".join(self.WORDS) + b"\r\n"
-        self.ask((b"LTRIM list 1 0\r\n", b"+OK\r\n"), (fill, b":20\r\n"),
+        exchange(self.port, (b"LTRIM list 1 0\r\n", b"+OK\r\n"), (fill, b":20\r\n"),
                  *[self.read_list(1)] * REQUESTS, *[(b"PING\r\n", b"+PONG\r\n")] * REQUESTS,
-                 (b"NONSENSE\r\n", b"-ERR unknown command 'NONSENSE', with args beginning with: \r\n"))
+                 (b"NONSENSE\r\n", b"-ERR unknown command 'NONSENSE', with args beginning with: \r\n")).close()
 
     def read_list(self, times):
         answer = b"*20\r\n" + b"".join(b"$6\r\n" + word + b"\r\n" for word in self.WORDS)
         return times * b"LRANGE list 0 -1\r\n", times * answer
 
     def pipelined(self):
-        self.ask(self.read_list(1), self.read_list(4))
+        return exchange(self.port, self.read_list(1), self.read_list(4))
 
 
 class Web:
@@ -300,11 +300,11 @@ def test(rig):
         e2e.skip(f"no BPF here: {host['capture']}")
 
     pages, wrong = CONNECTIONS * REQUESTS, 5
-    expected = [(counts, {"requests": server.requests, "errors": server.errors, "labelled": 0})
-                for counts, server in servers]
-    expected.append((Counts(rig, "haproxy"), {"requests": pages, "errors": 0, "labelled": 0}))
-    expected.append((Counts(rig, web.php.name), {"requests": 3 * (pages + wrong), "errors": 3 * wrong, "labelled": 0}))
-    expected.append((Counts(rig, "nginx"), {"requests": 4 * pages + 3 * wrong, "errors": 3 * wrong, "labelled": 0}))
+    none = {"labelled": 0, "unanswered": 0}
+    expected = [(counts, {"requests": server.requests, "errors": server.errors, **none}) for counts, server in servers]
+    expected.append((Counts(rig, "haproxy"), {"requests": pages, "errors": 0, **none}))
+    expected.append((Counts(rig, web.php.name), {"requests": 3 * (pages + wrong), "errors": 3 * wrong, **none}))
+    expected.append((Counts(rig, "nginx"), {"requests": 4 * pages + 3 * wrong, "errors": 3 * wrong, **none}))
 
     def work():
         for _, server in servers:
@@ -314,11 +314,15 @@ def test(rig):
     for rise in rise_together(work, *expected):
         check_parts(rise)
 
-    # The first request of the others was answered before it was known that more came with it.
-    rise_together(lambda: [server.pipelined() for _, server in servers],
+    # The first request of the others was answered before it was known that more came with it. They stay open: the others
+    # of the same server keep their times beside them.
+    held = []
+    rise_together(lambda: held.extend(server.pipelined() for _, server in servers),
                   *((counts, {"labelled": 1, "requests": server.answered_before_label}) for counts, server in servers))
     for rise in rise_together(work, *expected):
         check_parts(rise)
+    for connection in held:
+        connection.close()
 
 
 if __name__ == "__main__":

@@ -46,13 +46,18 @@ class Client:
             raise AssertionError("the server closed the connection")
         self.waiting += read
 
+    def close(self):
+        if isinstance(self.socket, ssl.SSLSocket):
+            self.socket = self.socket.unwrap()
+        self.socket.close()
+
     def get(self, path, words=b""):
         self.socket.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n" + words + b"\r\n")
         return self.answer()
 
 
 def ask(port, path, connections, requests, version=None, words=b""):
-    """Returns the seconds that the answers took, at the clients."""
+    """Returns the seconds that the answers took, at the clients. TLS is closed as it should be, with notices."""
     clients = [Client(port, version) for _ in range(connections)]
     started = time.monotonic()
     for _ in range(requests):
@@ -60,7 +65,7 @@ def ask(port, path, connections, requests, version=None, words=b""):
             client.get(path, words)
     took = time.monotonic() - started
     for client in clients:
-        client.socket.close()
+        client.close()
     return took
 
 
@@ -74,13 +79,16 @@ class Counts:
         series = self.rig.series()
         hosts = self.rig.series("/metrics/hosts")
         time_of = f'ppmm_application_response_time_seconds_%s{{application="{self.application}",kind="%s"}}'
-        without = [value for name, value in hosts.items()
-                   if name.startswith("ppmm_instance_connections_without_times_total{")
-                   and f'application="{self.application}"' in name]
+
+        def of_instances(metric):
+            return sum(value for name, value in hosts.items()
+                       if name.startswith(f"{metric}{{") and f'application="{self.application}"' in name)
+
         return {
             "requests": series.get(f'ppmm_application_requests_total{{application="{self.application}"}}', 0),
             "errors": series.get(f'ppmm_application_errors_total{{application="{self.application}"}}', 0),
-            "labelled": sum(without),
+            "labelled": of_instances("ppmm_instance_connections_without_times_total"),
+            "unanswered": of_instances("ppmm_instance_requests_unanswered_total"),
             **{kind: series.get(time_of % ("count", kind), 0) for kind in ("total", "wait", "service", "full")},
             **{f"{kind} seconds": series.get(time_of % ("sum", kind), 0) for kind in ("total", "wait", "service")},
         }

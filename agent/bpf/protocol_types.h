@@ -19,6 +19,14 @@ struct ppmm_first {
 	__u32 length;		      /* of these, 0: they could not be read */
 	__u32 size;		      /* of the whole write */
 	__u32 redis_end;	      /* where the first reply of Redis ends, if that was looked for; 0: not known */
+	__u32 tls;		      /* enum ppmm_tls */
+};
+
+/* What the hello of a TLS server, with which a write begins, says of the connection. */
+enum ppmm_tls {
+	PPMM_TLS_UNKNOWN = 0,
+	PPMM_TLS_1_3,
+	PPMM_TLS_HTTP2, /* whichever version */
 };
 
 enum ppmm_protocol {

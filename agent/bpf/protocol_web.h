@@ -28,7 +28,29 @@ PPMM_RULE __u32 ppmm_read_http1(const struct ppmm_first *f)
 	return ppmm_packed(r);
 }
 
-/* A record: type, version 3.x, length. The first of a server is of type handshake. */
+/* An extension on which a TLS server agrees, in the clear up to 1.2: type, length, content. This one is "h2" of ALPN. */
+static inline __attribute__((always_inline)) int ppmm_tls_extension_is_http2(const __u8 *b)
+{
+	return !b[0] && b[1] == 16 && ppmm_word(b + 2) == PPMM_WORD(0, 5, 0, 3) && b[6] == 2 && b[7] == 'h' &&
+	       b[8] == '2';
+}
+
+/*
+ * What stands behind the server's hello. In 1.3 that is a change of cipher for old middleboxes, or not, and the first
+ * encrypted record. OpenSSL, Go and others give it to the extensions alone, so their length shows: it is of 23 bytes if
+ * there are none; "h2" adds 9 (another protocol does not), and being called by name 4.
+ */
+static inline __attribute__((always_inline)) __u32 ppmm_tls_behind_hello(const __u8 *b)
+{
+	int changes = b[0] == 0x14;
+	__u8 type = changes ? b[6] : b[0], high = changes ? b[9] : b[3], low = changes ? b[10] : b[4];
+
+	if (type != 0x17)
+		return PPMM_TLS_UNKNOWN;
+	return !high && (low == 32 || low == 36) ? PPMM_TLS_HTTP2 : PPMM_TLS_1_3;
+}
+
+/* A record: type, version 3.x, length. The first of a server is of type handshake, or the alert that there is none. */
 PPMM_RULE __u32 ppmm_read_tls(const struct ppmm_first *f, __u32 known)
 {
 	struct ppmm_reading r = {};
@@ -36,9 +58,16 @@ PPMM_RULE __u32 ppmm_read_tls(const struct ppmm_first *f, __u32 known)
 	if (!f)
 		return 0;
 	const __u8 *b = f->bytes;
+	int is_alert = b[0] == 0x15 && f->size == 7 && !b[3] && b[4] == 2 && b[5] == 2;
+
 	if (f->length < 5 || b[1] != 3 || b[2] > 4 || b[0] < 0x14 || b[0] > 0x17 ||
-	    (known != PPMM_PROTOCOL_TLS && b[0] != 0x16))
+	    (known != PPMM_PROTOCOL_TLS && b[0] != 0x16 && !is_alert))
 		return 0;
+	if (f->tls == PPMM_TLS_HTTP2) {
+		r.protocol = PPMM_PROTOCOL_HTTP2;
+		r.meaning = PPMM_MEANS_STREAMS;
+		return ppmm_packed(r);
+	}
 	r.protocol = PPMM_PROTOCOL_TLS;
 	r.meaning = b[0] == 0x17 ? PPMM_MEANS_NOTHING : PPMM_MEANS_HANDSHAKE;
 	return ppmm_packed(r);

@@ -36,6 +36,7 @@ struct ppmm_turn {
 	__u64 answered_ns; /* arrival of the turn whose answer is being written; 0: none */
 	__u64 last_ns;	   /* last write of that answer, or last arrival of the turn that is owed one */
 	__u32 begin_seq;   /* what the application had read when the turn began */
+	__u32 ticket;	   /* bytes of a write that may be a session ticket of TLS 1.3 */
 	__u8 protocol;
 	__u8 label;
 	__u8 ended;	  /* turns, up to 255 */
@@ -43,6 +44,9 @@ struct ppmm_turn {
 	__u8 broken : 1;  /* one of them was long: its last byte is no measure */
 	__u8 divided : 1; /* a silence of the client divides the turn that is owed an answer */
 	__u8 whole : 1;	  /* the last write was the end of an answer, or may have been */
+	__u8 is_1_3 : 1;  /* of TLS */
+	__u8 tickets : 2; /* writes of the turn that is owed an answer which may be tickets */
+	__u32 unused;
 };
 
 enum {
@@ -87,12 +91,31 @@ static inline __attribute__((always_inline)) void ppmm_turn_finish(struct ppmm_t
 	turn->answered_ns = 0;
 }
 
+/* What looked like the first of two session tickets was the answer, or the answer came with it: when is not known. */
+static inline __attribute__((always_inline)) void ppmm_turn_untimed(struct ppmm_turn *turn,
+								    struct ppmm_turn_event *event)
+{
+	event->answered = 1;
+	event->protocol = turn->protocol;
+	turn->arrived_ns = 0;
+	turn->tickets = 0;
+	turn->ended++;
+}
+
 /* Bytes, or the end of the stream, lie ready. `unread`: bytes that the application has not read, without the end. */
 static inline __attribute__((always_inline)) void ppmm_turn_arrival(struct ppmm_turn *turn, __u64 now, int unread,
 								    __u32 copied_seq, struct ppmm_turn_event *event)
 {
 	if (unread <= 0 || turn->label)
 		return;
+	if (turn->tickets == 1) {
+		ppmm_turn_untimed(turn, event);
+	} else if (turn->tickets && now - turn->last_ns >= PPMM_PAUSE_NS) { /* it was the handshake alone */
+		event->set_aside = 1;
+		turn->arrived_ns = 0;
+		turn->tickets = 0;
+		turn->ended++;
+	}
 	if (turn->arrived_ns) {
 		if (copied_seq != turn->begin_seq && now - turn->last_ns >= PPMM_LONG_PAUSE_NS)
 			turn->divided = 1;
@@ -220,6 +243,24 @@ static inline __attribute__((always_inline)) void ppmm_turn_write_more(struct pp
 }
 
 /*
+ * Whether the write may be a session ticket. Servers of TLS 1.3 send them when the client has ended the handshake, as a
+ * rule two of one length. If they read a request along with that end, its answer comes behind them.
+ */
+static inline __attribute__((always_inline)) int ppmm_turn_is_ticket(struct ppmm_turn *turn, __u64 now,
+								     const struct ppmm_first *first)
+{
+	const __u8 *b = first->bytes;
+	__u32 size = 5 + b[3] * 256u + b[4];
+
+	if (b[0] != 0x17 || first->size != size || turn->tickets == 2 || (turn->tickets && size != turn->ticket))
+		return 0;
+	turn->tickets++;
+	turn->ticket = size;
+	turn->last_ns = now;
+	return 1;
+}
+
+/*
  * The application writes. What it has not read yet when it answers is the next request, asked before this answer. When
  * that came is not known, so the connection gets its label; but a rest of the request may stay unread where the
  * protocol tells its end, what comes behind a handshake begins now, and so does what may have come while the bytes were
@@ -230,12 +271,14 @@ static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_tu
 								  struct ppmm_turn_event *event)
 {
 	struct ppmm_reading reading;
-	int aside;
+	int aside, with_handshake;
 
 	if (turn->label)
 		return;
 	reading = ppmm_read_first(first, turn->protocol);
 	turn->protocol = reading.protocol;
+	if (first->tls == PPMM_TLS_1_3)
+		turn->is_1_3 = 1;
 	if (reading.meaning == PPMM_MEANS_INTERIM)
 		return;
 	if (!turn->arrived_ns || copied_seq == turn->begin_seq) {
@@ -243,6 +286,10 @@ static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_tu
 		turn->whole = ppmm_is_end(first, &reading) & 1;
 		return;
 	}
+	with_handshake = turn->is_1_3 && turn->ended == 1 && reading.meaning == PPMM_MEANS_NOTHING &&
+			 !ppmm_turn_is_finished(turn, copied_seq);
+	if (with_handshake && ppmm_turn_is_ticket(turn, now, first))
+		return;
 	aside = reading.meaning == PPMM_MEANS_HANDSHAKE || reading.meaning == PPMM_MEANS_MANY ||
 		(reading.meaning == PPMM_MEANS_STREAMS && reading.protocol == PPMM_PROTOCOL_HTTP2) ||
 		(turn->divided && ppmm_turn_may_be_free(reading.protocol)) || ppmm_turn_is_finished(turn, copied_seq) ||
@@ -251,6 +298,9 @@ static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_tu
 		turn->ended++;
 	if (aside) {
 		event->set_aside = 1;
+	} else if (with_handshake && turn->tickets != 2) {
+		event->answered = 1;
+		event->protocol = reading.protocol;
 	} else {
 		ppmm_turn_note(event, PPMM_TURN_TOTAL, turn->arrived_ns, now);
 		if (turn->read_ns) {
@@ -266,6 +316,7 @@ static inline __attribute__((always_inline)) void ppmm_turn_write(struct ppmm_tu
 	turn->arrived_ns = 0;
 	turn->read_ns = 0;
 	turn->pauses = 0;
+	turn->tickets = 0;
 	turn->broken = 0;
 	turn->whole = ppmm_is_end(first, &reading) & 1;
 	if (reading.meaning == PPMM_MEANS_STREAMS || (turn->divided && ppmm_turn_may_be_free(reading.protocol))) {
@@ -287,6 +338,8 @@ static inline __attribute__((always_inline)) void ppmm_turn_close(struct ppmm_tu
 								  struct ppmm_turn_event *event)
 {
 	ppmm_turn_finish(turn, event);
+	if (turn->tickets == 1)
+		ppmm_turn_untimed(turn, event);
 	if (turn->arrived_ns && ppmm_turn_is_good_bye(turn, received_seq - turn->begin_seq))
 		event->set_aside = 1;
 	else

@@ -160,7 +160,7 @@ static __always_inline int bytes_are_written(const struct sock *sk, const struct
 	arrived = note->turn.arrived_ns;
 	ppmm_turn_write(&note->turn, now, unread, tcp->copied_seq, &first, &event);
 	count_turn(note, &event);
-	if (event.set_aside)
+	if (event.set_aside || (event.answered && !event.has[PPMM_TURN_TOTAL]))
 		add_untimed(note, arrived, now);
 	return 0;
 }

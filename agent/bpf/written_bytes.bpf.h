@@ -68,6 +68,50 @@ static __attribute__((noinline)) __u32 end_of_redis_reply(const void *base, __u6
 	return reply.walk.left ? 0 : reply.walk.offset;
 }
 
+enum {
+	TLS_BEFORE_SESSION = 5 + 4 + 2 + 32, /* record, message, version, random number */
+	TLS_EXTENSIONS = 12,		     /* at most, of a server's hello */
+};
+
+struct tls_extensions {
+	struct piece piece;
+	__u32 offset; /* of the next one */
+	__u32 is_http2;
+};
+
+static long walk_tls(__u32 index, void *context)
+{
+	struct tls_extensions *all = context;
+	__u64 offset = all->offset;
+	__u8 one[9] = {};
+
+	if (offset >= all->piece.length || !read_piece(&all->piece, offset, one, sizeof(one)))
+		return 1;
+	all->is_http2 = ppmm_tls_extension_is_http2(one);
+	all->offset += 4 + one[2] * 256 + one[3];
+	return all->is_http2;
+}
+
+/* What the server's hello says, whose record is so long. Not inlined: one write of a connection comes here. */
+static __attribute__((noinline)) __u32 tls_of_hello(const void *base, __u64 length, __u32 record)
+{
+	struct piece piece = {.base = base, .length = length};
+	struct tls_extensions all = {};
+	__u8 behind[11] = {}, session = 0;
+	__u64 end = record + 5;
+	__u32 tls = PPMM_TLS_UNKNOWN;
+
+	if (end < length && read_piece(&piece, end, behind, sizeof(behind)))
+		tls = ppmm_tls_behind_hello(behind);
+	if (tls || end > length || end < TLS_BEFORE_SESSION || !read_piece(&piece, TLS_BEFORE_SESSION, &session, 1))
+		return tls;
+	all.piece.base = base;
+	all.piece.length = end;
+	all.offset = TLS_BEFORE_SESSION + 1 + session + 3 + 2; /* cipher, compression, length of all extensions */
+	bpf_loop(TLS_EXTENSIONS, walk_tls, &all, 0);
+	return all.is_http2 ? PPMM_TLS_HTTP2 : PPMM_TLS_UNKNOWN;
+}
+
 /* What the write begins with; nothing if that is not in memory of the process, or not in memory at all. */
 static __always_inline void read_first(const struct msghdr *msg, __u8 protocol, bool is_request,
 				       struct ppmm_first *first)
@@ -107,5 +151,7 @@ static __always_inline void read_first(const struct msghdr *msg, __u8 protocol, 
 		   (protocol == PPMM_PROTOCOL_REDIS || protocol == PPMM_PROTOCOL_UNKNOWN) &&
 		   !(is_request && ppmm_redis_is_one_request(first))) {
 		first->redis_end = end_of_redis_reply(piece.base, piece.length);
+	} else if (first->bytes[0] == 0x16 && first->bytes[1] == 3 && first->bytes[5] == 2) {
+		first->tls = tls_of_hello(piece.base, piece.length, first->bytes[3] * 256 + first->bytes[4]);
 	}
 }

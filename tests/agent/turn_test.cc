@@ -35,6 +35,34 @@ std::uint32_t RedisEnd(absl::string_view bytes) {
   return walk.left == 0 ? walk.offset : 0;
 }
 
+// What it does with the hello of a TLS server.
+std::uint32_t TlsOfHello(absl::string_view bytes) {
+  constexpr std::size_t kBeforeSession = 43;
+  if (bytes.size() <= kBeforeSession || bytes[0] != 0x16 || bytes[5] != 2) {
+    return PPMM_TLS_UNKNOWN;
+  }
+  const auto number = [&bytes](std::size_t at) {
+    return at < bytes.size() ? static_cast<std::size_t>(static_cast<unsigned char>(bytes[at])) : 0;
+  };
+  const auto copy = [&bytes](std::size_t at, std::size_t most) {
+    std::string out(bytes.substr(std::min(at, bytes.size()), most));
+    out.resize(most);
+    return out;
+  };
+  const auto read = [](const std::string& text) { return reinterpret_cast<const __u8*>(text.data()); };
+  const std::size_t end = 5 + 256 * number(3) + number(4);
+  if (const __u32 tls = ppmm_tls_behind_hello(read(copy(end, 11))); tls != PPMM_TLS_UNKNOWN) {
+    return tls;
+  }
+  for (std::size_t at = kBeforeSession + 1 + number(kBeforeSession) + 5; at < end && at < bytes.size();
+       at += 4 + 256 * number(at + 2) + number(at + 3)) {
+    if (ppmm_tls_extension_is_http2(read(copy(at, 9))) != 0) {
+      return PPMM_TLS_HTTP2;
+    }
+  }
+  return PPMM_TLS_UNKNOWN;
+}
+
 // A connection as the kernel's hooks tell of it. Time is in microseconds from 1, since 0 is no time.
 class Connection {
  public:
@@ -59,6 +87,7 @@ class Connection {
     first.size = static_cast<std::uint32_t>(std::max(size, bytes.size()));
     first.drained = drained ? 1 : 0;
     first.redis_end = RedisEnd(bytes);
+    first.tls = TlsOfHello(bytes);
     std::memcpy(first.bytes, bytes.data(), first.length);
     if (turn_.protocol == PPMM_PROTOCOL_POSTGRES && bytes.size() >= PPMM_LAST_BYTES && size == 0) {
       std::memcpy(first.last, bytes.data() + bytes.size() - PPMM_LAST_BYTES, PPMM_LAST_BYTES);
@@ -289,16 +318,27 @@ Seen Replay(const std::string& name) {
   return seen;
 }
 
-// nginx, two requests and the client's notice that it closes, which nginx leaves unanswered.
+// nginx, two requests; all but one of the clients end with the notice that they close, which nginx leaves unanswered.
 TEST(TurnTest, RecordedConnectionsOfTlsHaveTheirTwoRequests) {
-  for (const auto& [name, set_aside, total_us] :
-       {std::tuple("nginx_tls_1.2", 3, 571u), {"nginx_tls_1.3", 3, 1541u}, {"nginx_tls_1.3_retry", 4, 1022u}}) {
+  for (const auto& [name, set_aside, total_us] : {std::tuple("nginx_tls_1.2", 3, 441u),
+                                                  {"nginx_tls_1.3", 3, 972u},
+                                                  {"nginx_tls_1.3_retry", 4, 833u},
+                                                  {"nginx_tls_1.3_at_once", 1, 54'749u + 51'641u}}) {
     const Seen seen = Replay(name);
     EXPECT_EQ(seen.answered, 2) << name;
     EXPECT_EQ(seen.set_aside, set_aside) << name << ": the handshake and the notice";
     EXPECT_EQ(seen.unanswered, 0) << name;
     EXPECT_EQ(seen.labelled, 0) << name;
     EXPECT_EQ(seen.total_us, total_us) << name;
+  }
+}
+
+TEST(TurnTest, RecordedConnectionsOfHttp2InsideTlsAreLabelled) {
+  for (const std::string name : {"nginx_http2_tls_1.2", "nginx_http2_tls_1.3"}) {
+    const Seen seen = Replay(name);
+    EXPECT_EQ(seen.answered, 0) << name;
+    EXPECT_EQ(seen.set_aside, 1) << name << ": the hello";
+    EXPECT_EQ(seen.labelled, 1) << name;
   }
 }
 
@@ -520,6 +560,12 @@ TEST(TurnTest, HandshakesOfTlsAreNoRequests) {
   }
 }
 
+TEST(TurnTest, AHelloThatIsRefusedIsNoRequest) {
+  Connection connection;
+  connection.Ask(10, 300);
+  EXPECT_EQ(connection.Write(20, absl::string_view("\x15\3\3\0\2\2\x46", 7)).set_aside, 1);
+}
+
 TEST(TurnTest, AServerOfTlsThatAsksForAnotherHelloIsStillInTheHandshake) {
   Connection connection;
   connection.Ask(10, 500);
@@ -602,6 +648,64 @@ TEST(TurnTest, GoodByesToWhichNoAnswerComesAreNoRequests) {
     EXPECT_EQ(end_after(answer, bytes + 1).unanswered, 1) << answer;
   }
   EXPECT_EQ(end_after("an unknown protocol", 5).unanswered, 1);
+}
+
+// A connection of TLS 1.3 whose server reads the first request along with the end of the handshake.
+class RequestWithHandshakeTest : public ::testing::Test {
+ protected:
+  RequestWithHandshakeTest() {
+    connection_.Ask(10, 500);
+    const std::string hello = Record(0x16, 122) + Record(0x14, 1) + Record(0x17, 27) + Record(0x17, 800);
+    std::string first = hello;
+    first[5] = 2;
+    EXPECT_EQ(connection_.Write(20, first).set_aside, 1);
+    connection_.Ask(100, 80 + 100);
+  }
+  Connection connection_;
+};
+
+TEST_F(RequestWithHandshakeTest, HasItsTimeBehindTwoTickets) {
+  EXPECT_EQ(connection_.Write(110, Record(0x17, 250)).answered, 0);
+  EXPECT_EQ(connection_.Write(120, Record(0x17, 250)).answered, 0);
+  const ppmm_turn_event answer = connection_.Write(500, Record(0x17, 300));
+  EXPECT_EQ(answer.answered, 1);
+  EXPECT_EQ(Us(answer, PPMM_TURN_TOTAL), 400u);
+  EXPECT_EQ(Us(connection_.Arrive(600, 100), PPMM_TURN_FULL), 400u);
+}
+
+TEST_F(RequestWithHandshakeTest, CountsWithoutATimeBehindOneTicket) {
+  EXPECT_EQ(connection_.Write(110, Record(0x17, 250)).answered, 0);
+  const ppmm_turn_event answer = connection_.Write(500, Record(0x17, 300));
+  EXPECT_EQ(answer.answered, 1);
+  EXPECT_EQ(Us(answer, PPMM_TURN_TOTAL), std::nullopt);
+  EXPECT_EQ(Us(connection_.Arrive(600, 100), PPMM_TURN_FULL), std::nullopt);
+}
+
+TEST_F(RequestWithHandshakeTest, CountsWithoutATimeWhereNoTicketComes) {
+  EXPECT_EQ(connection_.Write(110, Record(0x17, 300)).answered, 0);
+  const ppmm_turn_event next = connection_.Arrive(200, 100);
+  EXPECT_EQ(next.answered, 1);
+  EXPECT_EQ(Us(next, PPMM_TURN_TOTAL), std::nullopt);
+  EXPECT_EQ(next.begun, 1);
+  connection_.Read(210, 100);
+  EXPECT_EQ(Us(connection_.Write(230, Record(0x17, 300)), PPMM_TURN_TOTAL), 30u);
+}
+
+TEST_F(RequestWithHandshakeTest, CountsWithoutATimeIfTheConnectionEndsBehindOneWrite) {
+  connection_.Write(110, Record(0x17, 300));
+  const ppmm_turn_event end = connection_.Close();
+  EXPECT_EQ(end.answered, 1);
+  EXPECT_EQ(end.unanswered, 0);
+}
+
+TEST_F(RequestWithHandshakeTest, IsNoneIfNothingFollowsTheTicketsForLong) {
+  connection_.Write(110, Record(0x17, 250));
+  connection_.Write(120, Record(0x17, 250));
+  const ppmm_turn_event next = connection_.Arrive(900'000, 100);
+  EXPECT_EQ(next.set_aside, 1) << "the client sent a certificate";
+  EXPECT_EQ(next.begun, 1);
+  connection_.Read(900'010, 100);
+  EXPECT_EQ(Us(connection_.Write(900'050, Record(0x17, 300)), PPMM_TURN_TOTAL), 50u);
 }
 
 TEST(TurnTest, PipelinedHttpIsLabelledWhenTheSecondResponseComes) {

@@ -18,8 +18,8 @@ import time
 
 READS = ("read", "readv", "recvfrom", "recvmsg")
 WRITES = ("write", "writev", "sendto", "sendmsg", "sendfile")
-ALL_BYTES, FIRST_BYTES = 200, 24
-STRACE = ["strace", "-f", "-ttt", "-T", "-xx", "-s", str(ALL_BYTES), "-e",
+FIRST_BYTES = 160  # the hello of a server, and what stands behind it
+STRACE = ["strace", "-f", "-ttt", "-T", "-xx", "-s", str(FIRST_BYTES), "-e",
           f"trace=connect,accept,accept4,{','.join(READS + WRITES)}"]
 
 
@@ -63,8 +63,7 @@ def events(server_log, client_log, port):
         elif name in READS:
             yield end, "read", result, ""
         elif name in WRITES:
-            data = data_of(arguments)
-            yield begin, "write", result, data if len(data) == 2 * result else data[:2 * FIRST_BYTES]
+            yield begin, "write", result, data_of(arguments)
 
 
 def main(port, server, client):

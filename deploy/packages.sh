@@ -6,7 +6,7 @@ PPMM_BUILD_PACKAGES="g++ cmake ninja-build ccache pkg-config git ca-certificates
   libcurl4-openssl-dev libyaml-cpp-dev libcli11-dev libspdlog-dev nlohmann-json3-dev libsqlite3-dev libzstd-dev
   libbpf-dev libelf-dev zlib1g-dev libssl-dev"
 PPMM_TEST_PACKAGES="libgtest-dev libgmock-dev nginx-light redis-server postgresql mariadb-server memcached haproxy php-fpm
-  liburing-dev prometheus curl openssl sqlite3 iproute2 procps systemd shellcheck python3 python3-yaml"
+  redis-tools nghttp2-client liburing-dev prometheus curl openssl sqlite3 iproute2 procps systemd shellcheck python3 python3-yaml"
 PPMM_CHECK_PACKAGES="libclang-rt-14-dev clang-tidy-14 clang-format-14 lld"
 # The emulated machine; the kernels themselves are fetched by tests/kernel, newest first.
 PPMM_KERNEL_PACKAGES="qemu-system-x86 busybox-static cpio"

@@ -205,6 +205,7 @@ PageData::Application PageRowOf(const ApplicationView& view) {
   row.evidence = view.origin_evidence.empty() ? view.name_evidence : view.origin_evidence.front();
   row.throughput_per_second = view.throughput_per_second;
   row.throughput_of = view.throughput_of;
+  row.throughput_at_least = view.throughput_at_least;
   row.p50_seconds = view.response_time.QuantileSeconds(0.5);
   row.p95_seconds = view.response_time.QuantileSeconds(0.95);
   row.p99_seconds = view.response_time.QuantileSeconds(0.99);

@@ -41,18 +41,32 @@ Json SecondsOrNull(const std::optional<absl::Duration>& duration) {
   return duration.has_value() ? Json(absl::ToDoubleSeconds(*duration)) : Json(nullptr);
 }
 
-// A response, wait or service time that nobody measured.
+// What is to be said of times beside their numbers.
+struct AboutTimes {
+  std::string reason = {};  // why there are none, if there are none
+  bool unparsed = false;    // which is that no request can be told from the next
+  absl::Duration window = {};
+  std::int64_t connections_without_times = 0;                       // found in the window
+  std::optional<std::int64_t> open_connections_without_times = {};  // at most
+  std::string vantage = "server";
+};
+
 // A time of requests: numbers where there are any, else why not.
-Json TimeOfRequests(const Sketch& times, absl::string_view reason, absl::string_view vantage = "server") {
+Json TimeOfRequests(const Sketch& times, const AboutTimes& about) {
   const bool measured = times.count() > 0;
   const auto quantile = [&](double q) { return OrNull(times.QuantileSeconds(q)); };
   return {{"source", measured ? "kernel" : "none"},
-          {"vantage", measured ? Json(std::string(vantage)) : Json(nullptr)},
-          {"clock", !measured             ? "none"
-                    : vantage == "server" ? "arrival"
-                                          : "write"},
-          {"quality", measured ? Json("exact") : Json(nullptr)},
-          {"reason", measured ? Json(nullptr) : Json(std::string(reason))},
+          {"vantage", measured ? Json(about.vantage) : Json(nullptr)},
+          {"clock", !measured                   ? "none"
+                    : about.vantage == "server" ? "arrival"
+                                                : "write"},
+          {"quality", measured         ? Json("exact")
+                      : about.unparsed ? Json("unparsed")
+                                       : Json(nullptr)},
+          {"reason", measured ? Json(nullptr) : Json(about.reason)},
+          {"window_seconds", absl::ToInt64Seconds(about.window)},
+          {"connections_without_times", about.connections_without_times},
+          {"open_connections_without_times", OrNull(about.open_connections_without_times)},
           {"count", measured ? Json(times.count()) : Json(nullptr)},
           {"mean_seconds", measured ? Json(times.sum_seconds() / static_cast<double>(times.count())) : Json(nullptr)},
           {"p50_seconds", quantile(0.5)},
@@ -83,6 +97,11 @@ Json ExclusionOf(const ApplicationView& view) {
 }
 
 Json ApplicationOf(const ApplicationView& view) {
+  const AboutTimes times{.reason = view.response_time_reason,
+                         .unparsed = view.unparsed,
+                         .window = view.times_window,
+                         .connections_without_times = view.connections_without_times,
+                         .open_connections_without_times = view.open_connections_without_times};
   return {{"key", view.key},
           {"name", view.name},
           {"shown_as", view.shown_as},
@@ -105,12 +124,13 @@ Json ApplicationOf(const ApplicationView& view) {
           {"protocol", nullptr},
           {"throughput_per_second", OrNull(view.throughput_per_second)},
           {"throughput_of", view.throughput_of},
+          {"throughput_at_least", view.throughput_at_least},
           {"errors_per_second", OrNull(view.errors_per_second)},
           {"cpu_cores", OrNull(view.cpu_cores)},
           {"resident_memory_bytes", OrNull(view.resident_memory_bytes)},
-          {"response_time", TimeOfRequests(view.response_time, view.response_time_reason)},
-          {"wait_time", TimeOfRequests(view.wait_time, view.response_time_reason)},
-          {"service_time", TimeOfRequests(view.service_time, view.response_time_reason)},
+          {"response_time", TimeOfRequests(view.response_time, times)},
+          {"wait_time", TimeOfRequests(view.wait_time, times)},
+          {"service_time", TimeOfRequests(view.service_time, times)},
           {"transactions", Json::array()},
           {"plumbing", view.plumbing},
           {"listed", view.listed},
@@ -290,20 +310,26 @@ std::string HostsJson(const HostViews& views, const Inventory& inventory) {
 std::string DependenciesJson(const Dependencies& dependencies) {
   Json rows = Json::array();
   for (const Dependency& row : dependencies.rows) {
-    rows.push_back({{"application", TextOrNull(row.application)},
-                    {"host", TextOrNull(row.host)},
-                    {"remote",
-                     {{"address", row.address},
-                      {"port", row.port},
-                      {"host", TextOrNull(row.remote_host)},
-                      {"application", TextOrNull(row.remote_application)}}},
-                    {"connections", row.connections},
-                    {"bytes", row.bytes},
-                    {"call_time", TimeOfRequests(row.call_time, row.call_time_reason, "client")},
-                    {"calls_per_second", row.call_time.count() > 0 ? Json(static_cast<double>(row.call_time.count()) /
-                                                                          absl::ToDoubleSeconds(kResponseTimesWindow))
-                                                                   : Json(nullptr)},
-                    {"unanswered_per_second", OrNull(row.unanswered)}});
+    rows.push_back(
+        {{"application", TextOrNull(row.application)},
+         {"host", TextOrNull(row.host)},
+         {"remote",
+          {{"address", row.address},
+           {"port", row.port},
+           {"host", TextOrNull(row.remote_host)},
+           {"application", TextOrNull(row.remote_application)}}},
+         {"connections", row.connections},
+         {"bytes", row.bytes},
+         {"call_time", TimeOfRequests(row.call_time, {.reason = row.call_time_reason,
+                                                      .unparsed = row.unparsed,
+                                                      .window = kResponseTimesWindow,
+                                                      .connections_without_times = row.connections_without_times,
+                                                      .vantage = "client"})},
+         {"calls_per_second", row.call_time.count() > 0 ? Json(static_cast<double>(row.call_time.count()) /
+                                                               absl::ToDoubleSeconds(kResponseTimesWindow))
+                                                        : Json(nullptr)},
+         {"calls_at_least", row.calls_at_least && row.call_time.count() > 0},
+         {"unanswered_per_second", OrNull(row.unanswered)}});
   }
   return Dump({{"dependencies", std::move(rows)},
                {"days", kDependencyDays},

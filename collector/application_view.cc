@@ -1,6 +1,7 @@
 #include "collector/application_view.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -22,6 +23,20 @@ struct Rates {
   std::optional<double> requests;
   std::optional<double> errors;
   std::optional<double> cpu_cores;
+  double connections_without_times = 0;  // found in all of the window
+};
+
+// Connections of one instance on which no request can be told from the next.
+struct ConnectionsWithoutTimes {
+  std::int64_t ever = 0;
+  double found = 0;  // in the window of times
+  std::int64_t established = 0;
+  double bytes = 0;  // in the same window, of all of its connections
+
+  // Nobody tells of their ends: at most so many are open.
+  std::int64_t Open() const { return std::min(ever, established); }
+  // Whether anything was asked on them, as far as one can tell.
+  bool AreUsed() const { return found > 0 || (Open() > 0 && bytes > 0); }
 };
 
 void AddTo(std::optional<double>* sum, const std::optional<double>& term) {
@@ -58,6 +73,8 @@ void SetThroughput(const Rates& rates, ApplicationView& view) {
       view.throughput_per_second = rate;
     }
   }
+  view.throughput_at_least = view.throughput_of == "requests" &&
+                             (rates.connections_without_times > 0 || view.open_connections_without_times > 0);
 }
 
 void TakeInstance(const EntityState& entity, OriginGuess& origin, ApplicationView& view) {
@@ -87,26 +104,47 @@ Sketch* TimesOf(ApplicationView& view, absl::string_view kind) {
 }
 
 // The slices of a histogram that lie in the window which ends with the host's newest step.
-void AddTimes(const SeriesState& series, std::int64_t newest_step, absl::Duration window, ApplicationView& view) {
+void AddTimes(const SeriesState& series, std::int64_t newest_step, ApplicationView& view) {
   Sketch* const times = TimesOf(view, series.LabelValues()[0]);
   if (times != nullptr && series.histogram != nullptr) {
     const std::int64_t end = newest_step / SketchRing::kSliceSeconds + 1;
-    const std::int64_t slices =
-        absl::ToInt64Seconds(std::min(window, kResponseTimesWindow)) / SketchRing::kSliceSeconds;
+    const std::int64_t slices = absl::ToInt64Seconds(view.times_window) / SketchRing::kSliceSeconds;
     times->Merge(series.histogram->ring.Merged(end - slices, end));
   }
 }
 
+// Adds what one series of an instance tells of its connections without times.
+void TakeUntimed(const SeriesState& series, std::int64_t newest_step, absl::Duration window,
+                 ConnectionsWithoutTimes& untimed, Rates& rates) {
+  const absl::string_view metric = series.metric->name;
+  const absl::Duration times_window = std::min(window, kResponseTimesWindow);
+  if (metric == "ppmm_instance_connections_without_times_total") {
+    untimed.ever += series.total;
+    untimed.found += IncreaseWithin(series, newest_step, times_window);
+    rates.connections_without_times += IncreaseWithin(series, newest_step, window);
+  } else if (metric == "ppmm_instance_connections_established") {
+    untimed.established += series.last;
+  } else if (RateOf(rates, metric) == &rates.bytes) {
+    untimed.bytes += IncreaseWithin(series, newest_step, times_window);
+  }
+}
+
+// Why a host takes no times; null if it does.
+const std::string* WhyUntimed(const HostState& host) {
+  const auto source = host.sources.find("response_times");
+  return source != host.sources.end() && source->second.state != wire::SourceState::OK ? &source->second.reason
+                                                                                       : nullptr;
+}
+
 // Why no times are there, from what its hosts say of their hooks and from its series.
-std::string NoTimes(const HostState* host, bool requests_counted, bool without_turns) {
+std::string NoTimes(const HostState* host, bool requests_counted, bool unparsed) {
   if (host == nullptr) {
     return "not heard of now";
   }
-  if (const auto source = host->sources.find("response_times");
-      source != host->sources.end() && source->second.state != wire::SourceState::OK) {
-    return source->second.reason;
+  if (const std::string* const reason = WhyUntimed(*host); reason != nullptr) {
+    return *reason;
   }
-  if (without_turns) {
+  if (unparsed) {
     return "its requests are pipelined or multiplexed, so none can be told from the next";
   }
   return requests_counted ? "no request was answered in the last minute" : "no request was seen on its sockets";
@@ -155,7 +193,8 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
   OriginGuess origin;
   const HostState* heard_of = nullptr;
   bool requests_counted = false;
-  bool without_turns = false;
+  bool untimed_used = false;
+  view.times_window = std::min(window, kResponseTimesWindow);
   for (const EntityId id : application.instances) {
     const EntityState* const entity = tables.Entity(id);
     if (entity == nullptr) {
@@ -164,6 +203,7 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
     const HostState* const host = FindHost(tables, entity->row.host);
     TakeInstance(*entity, origin, view);
     bool fresh = false;
+    ConnectionsWithoutTimes untimed;
     for (const SeriesId series_id : entity->series) {
       const SeriesState* const series = tables.Series(series_id);
       if (series == nullptr) {
@@ -176,17 +216,20 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
       fresh = true;
       heard_of = host;
       requests_counted |= series->metric->name == "ppmm_instance_requests_total";
-      without_turns |= series->metric->name == "ppmm_instance_connections_without_times_total" && series->total > 0;
+      TakeUntimed(*series, host->row.newest_step, window, untimed, *rates);
       if (series->metric->name == "ppmm_instance_resident_memory_bytes") {
         if (series->last > 0) {  // 0: of a process that ended, or was not read yet
           AddTo(&view.resident_memory_bytes, ValueOf(*series->metric, series->last));
         }
       } else if (series->metric->name == "ppmm_instance_response_time_seconds") {
-        AddTimes(*series, host->row.newest_step, window, view);
+        AddTimes(*series, host->row.newest_step, view);
       } else if (std::optional<double>* rate = RateOf(*rates, series->metric->name); rate != nullptr) {
         AddTo(rate, RatePerSecond(*series, host->row.newest_step, window));
       }
     }
+    view.connections_without_times += std::llround(untimed.found);
+    view.open_connections_without_times += untimed.Open();
+    untimed_used |= untimed.AreUsed();
     if (!fresh || (!entity->lives.empty() && entity->lives.back().to_minute != 0)) {
       continue;
     }
@@ -203,9 +246,12 @@ ApplicationView ReadOne(const Tables& tables, const ApplicationState& applicatio
   }
   if (view.instances == 0) {
     view.resident_memory_bytes.reset();  // of instances that ended
+    view.open_connections_without_times = 0;
     heard_of = nullptr;
   }
-  view.response_time_reason = NoTimes(heard_of, requests_counted || view.response_time.count() > 0, without_turns);
+  const bool timed = view.response_time.count() > 0;
+  view.unparsed = !timed && untimed_used && heard_of != nullptr && WhyUntimed(*heard_of) == nullptr;
+  view.response_time_reason = NoTimes(heard_of, requests_counted || timed, view.unparsed);
   view.origin = std::string(OriginName(origin.origin()));
   view.origin_confidence = origin.confidence();
   view.origin_evidence = origin.evidence();
@@ -241,6 +287,7 @@ absl::StatusOr<Minutes> ReadMinutes(StoreReader& reader, std::int64_t from, std:
     if (row.requests > 0) {
       AddTo(&one.requests, static_cast<double>(row.requests) / seconds);
     }
+    one.connections_without_times += static_cast<double>(row.unparsed);
   }
   return minutes;
 }

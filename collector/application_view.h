@@ -61,16 +61,22 @@ struct ApplicationView {
   // Over the window; nothing where nothing was measured in it.
   std::string throughput_of = "none";  // requests | connections | bytes | none
   std::optional<double> throughput_per_second;
+  bool throughput_at_least = false;         // there were, or may have been, requests that nobody can count
   std::optional<double> errors_per_second;  // of protocols whose responses tell; windows up to kStepsWindow
   std::optional<double> cpu_cores;
   std::optional<double> resident_memory_bytes;
   double use_share = 0;  // of the CPU or memory of its hosts, the larger
   bool listed = true;    // shown where nobody asks for all (application_list.h)
   // Of the requests answered in the window; empty where nothing was measured.
+  absl::Duration times_window;       // the end of the window, as far as times are kept
   Sketch response_time;              // arrival to the first byte of the response
   Sketch wait_time;                  // arrival to the first read
   Sketch service_time;               // first read to the first byte of the response
   std::string response_time_reason;  // why one of them is empty, if it is
+  bool unparsed = false;             // which is that its connections are pipelined or multiplexed
+  // Those connections: no request on them can be told from the next, so that none is counted or timed.
+  std::int64_t connections_without_times = 0;       // found in times_window
+  std::int64_t open_connections_without_times = 0;  // found before or then, and open now: at most so many
 };
 
 struct ApplicationViews {

@@ -1,6 +1,7 @@
 #include "collector/dependencies.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -85,7 +86,8 @@ std::string HostLabelOf(const Tables& tables, HostKey key) {
 struct CallTimes {
   Sketch times;
   std::optional<double> unanswered;
-  bool without_times = false;
+  bool without_times = false;            // of some connection
+  double connections_without_times = 0;  // found in the last minute
 };
 // By application, host, address and port.
 using CallTimesByService = std::map<std::tuple<ApplicationId, HostKey, std::string, std::string>, CallTimes>;
@@ -112,6 +114,7 @@ void AddCallTimes(const Tables& tables, const EntityState& entity, absl::Time no
                          RatePerSecond(*series, host->row.newest_step, kResponseTimesWindow).value_or(0);
     } else {
       calls.without_times |= IsFresh(series->last_step, now);
+      calls.connections_without_times += IncreaseWithin(*series, host->row.newest_step, kResponseTimesWindow);
     }
   }
 }
@@ -151,6 +154,7 @@ Dependencies DependenciesOf(const Tables& tables, const std::vector<PeerDayRow>&
     sum.bytes += peer.bytes;
   }
   const Places places(tables);
+  const CallTimes unknown;
   Dependencies out;
   out.commit = tables.commit;
   for (const auto& [call, sum] : calls) {
@@ -158,6 +162,7 @@ Dependencies DependenciesOf(const Tables& tables, const std::vector<PeerDayRow>&
     const HostKey remote = places.HostOf(host, address);
     const auto found = times.find({application, host, address, absl::StrCat(port)});
     const CallTimes* const measured = found == times.end() ? nullptr : &found->second;
+    const CallTimes& known = measured == nullptr ? unknown : *measured;
     out.rows.push_back({.application = NameOf(tables, application),
                         .host = HostLabelOf(tables, host),
                         .address = address,
@@ -166,9 +171,12 @@ Dependencies DependenciesOf(const Tables& tables, const std::vector<PeerDayRow>&
                         .remote_application = NameOf(tables, places.ApplicationOf(remote, port)),
                         .connections = sum.connections,
                         .bytes = sum.bytes,
-                        .call_time = measured == nullptr ? Sketch() : measured->times,
-                        .unanswered = measured == nullptr ? std::nullopt : measured->unanswered,
-                        .call_time_reason = NoCallTimes(tables, host, measured)});
+                        .call_time = known.times,
+                        .unanswered = known.unanswered,
+                        .call_time_reason = NoCallTimes(tables, host, measured),
+                        .unparsed = known.without_times && known.times.count() == 0,
+                        .connections_without_times = std::llround(known.connections_without_times),
+                        .calls_at_least = known.without_times});
   }
   std::stable_sort(out.rows.begin(), out.rows.end(),
                    [](const Dependency& a, const Dependency& b) { return a.connections > b.connections; });

@@ -33,6 +33,9 @@ struct Dependency {
   Sketch call_time;
   std::optional<double> unanswered;  // calls a second whose connection ended before an answer; nothing: none ever
   std::string call_time_reason;      // why `call_time` is empty, if it is
+  bool unparsed = false;             // which is that its connections are pipelined or multiplexed
+  std::int64_t connections_without_times = 0;  // found to be so in the last minute
+  bool calls_at_least = false;  // some were found so at some time, and what is called over them is not counted
 };
 
 struct Dependencies {

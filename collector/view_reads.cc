@@ -3,6 +3,20 @@
 #include <algorithm>
 
 namespace ppmm {
+namespace {
+
+// The increments of the steps (from, to].
+double IncreaseBetween(const SeriesState& series, std::int64_t from, std::int64_t to) {
+  double sum = 0;
+  series.latest.ForEach([&](std::int64_t step, std::int64_t value) {
+    if (step > from && step <= to) {
+      sum += static_cast<double>(value);
+    }
+  });
+  return sum;
+}
+
+}  // namespace
 
 std::optional<double> RatePerSecond(const SeriesState& series, std::int64_t to, absl::Duration window) {
   if (series.latest.empty()) {
@@ -12,13 +26,11 @@ std::optional<double> RatePerSecond(const SeriesState& series, std::int64_t to, 
   if (from >= to) {
     return std::nullopt;
   }
-  double sum = 0;
-  series.latest.ForEach([&](std::int64_t step, std::int64_t value) {
-    if (step > from && step <= to) {
-      sum += static_cast<double>(value);
-    }
-  });
-  return sum * ScaleFactor(series.metric->scale) / static_cast<double>(to - from);
+  return IncreaseBetween(series, from, to) * ScaleFactor(series.metric->scale) / static_cast<double>(to - from);
+}
+
+double IncreaseWithin(const SeriesState& series, std::int64_t to, absl::Duration window) {
+  return IncreaseBetween(series, to - absl::ToInt64Seconds(window), to);
 }
 
 }  // namespace ppmm

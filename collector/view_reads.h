@@ -42,4 +42,9 @@ inline const HostState* FindHost(const Tables& tables, HostKey key) {
 // Shape:  nothing where the latest steps cover none of the window.
 std::optional<double> RatePerSecond(const SeriesState& series, std::int64_t to, absl::Duration window);
 
+// The increments of a counter within the window that ends with step `to`, as far as the latest steps reach back.
+//
+// Units:  the integers of the wire.
+double IncreaseWithin(const SeriesState& series, std::int64_t to, absl::Duration window);
+
 }  // namespace ppmm

@@ -280,6 +280,7 @@ void RenderThroughput(HtmlWriter& html, const PageData::Application& application
   } else if (application.throughput_of == "bytes") {
     html.Text(HumanBytes(*application.throughput_per_second)).Raw("/s");
   } else {
+    html.Raw(application.throughput_at_least ? http::Markup("\u2265") : http::Markup(""));
     html.Text(HumanNumber(*application.throughput_per_second)).Raw("<span class=\"of\">");
     html.Text(application.throughput_of, 24).Raw("/s</span>");
   }
@@ -333,6 +334,11 @@ void RenderApplications(HtmlWriter& html, const PageData& data) {
       data.applications.empty() ? absl::string_view() : SharedReason(data.applications);
   if (!shared_reason.empty()) {
     html.Raw(" \u2013: ").Text(shared_reason, 120).Raw(".");
+  }
+  if (std::any_of(data.applications.begin(), data.applications.end(),
+                  [](const PageData::Application& application) { return application.throughput_at_least; })) {
+    html.Raw(
+        " \u2265: at least; what is asked over pipelined or multiplexed connections is neither counted nor timed.");
   }
   html.Raw("</p>\n");
   if (data.applications.empty()) {

@@ -54,6 +54,7 @@ struct PageData {
     std::string evidence;   // what the origin rests on: "Debian package nginx 1.22.1"
     std::optional<double> throughput_per_second;
     std::string throughput_of = "none";  // requests, connections, bytes, runs
+    bool throughput_at_least = false;    // pipelined or multiplexed connections may have been asked more
     std::string throughput_reason;
     std::optional<double> p50_seconds;  // response time, of the window
     std::optional<double> p95_seconds;

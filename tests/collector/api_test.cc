@@ -220,6 +220,102 @@ TEST_F(ApiTest, ResponseTimesAreThoseOfTheWindow) {
   EXPECT_EQ(row["wait_time"]["count"], 100);
   EXPECT_EQ(row["service_time"]["reason"], "no request was answered in the last minute");
   EXPECT_THAT(Get("/").body, AllOf(HasSubstr(">1.0 ms<"), HasSubstr(">10 ms<"))) << "the page shows them, too";
+  EXPECT_EQ(time["quality"], "exact");
+  EXPECT_EQ(time["connections_without_times"], 0);
+  EXPECT_EQ(time["open_connections_without_times"], 0);
+  const auto window_of = [this](const std::string& window) {
+    const Json answer = GetJson("/api/v1/applications?window=" + window);
+    return Find(answer["applications"], "key", "default/nginx")["response_time"]["window_seconds"];
+  };
+  EXPECT_EQ(window_of("20s"), 20);
+  EXPECT_EQ(window_of("120s"), 60) << "no more is kept";
+  EXPECT_EQ(window_of("241s"), 60);
+}
+
+// Connections of nginx on which requests cannot be told apart: `found` in each of the latest ten steps, and `before`.
+class UnparsedTest : public ApiTest {
+ protected:
+  void Label(std::int64_t found, std::int64_t before, std::int64_t established) {
+    WriterLock lock(&world_.state().mutex());
+    Tables& tables = world_.state().mutable_tables();
+    nginx_ = tables.applications[1].instances[0];
+    ViewWorld::AddSeries(tables, nginx_, "ppmm_instance_connections_without_times_total", {"pipelined"}, found).total +=
+        before;
+    ViewWorld::AddSeries(tables, nginx_, "ppmm_instance_connections_without_times_total", {"streams"}, 0);
+    ViewWorld::AddSeries(tables, nginx_, "ppmm_instance_connections_established", {}, established);
+  }
+  // One request in each of the latest ten steps.
+  void Answer() {
+    WriterLock lock(&world_.state().mutex());
+    Tables& tables = world_.state().mutable_tables();
+    Sketch times;
+    times.Add(1'000'000, 10);
+    ViewWorld::AddSeries(tables, nginx_, "ppmm_instance_requests_total", {}, 1);
+    ViewWorld::AddSeries(tables, nginx_, "ppmm_instance_response_time_seconds", {"total"}, 0)
+        .histogram->ring.Add(kViewNow - 5, times);
+  }
+  Json Nginx(const std::string& window = "60s") {
+    return Find(GetJson("/api/v1/applications?window=" + window)["applications"], "key", "default/nginx");
+  }
+  EntityId nginx_ = 0;
+};
+
+constexpr char kNoTurns[] = "its requests are pipelined or multiplexed, so none can be told from the next";
+
+TEST_F(UnparsedTest, WhereNoRequestCanBeToldFromTheNextTimesAreUnparsed) {
+  Label(1, 0, 3);
+  const Json row = Nginx();
+  const Json& time = row["response_time"];
+  EXPECT_EQ(time["quality"], "unparsed");
+  EXPECT_EQ(time["source"], "none");
+  EXPECT_EQ(time["reason"], kNoTurns);
+  EXPECT_EQ(time["connections_without_times"], 10);
+  EXPECT_EQ(time["open_connections_without_times"], 3);
+  EXPECT_EQ(row["throughput_of"], "connections") << "no request was counted";
+  EXPECT_EQ(row["throughput_at_least"], false) << "connections are all counted";
+  EXPECT_THAT(Get("/").body, Not(HasSubstr("\u2265")));
+}
+
+TEST_F(UnparsedTest, TimesOfTheOtherConnectionsAreExactAndTheirNumberIsTheLeast) {
+  Label(1, 0, 3);
+  Answer();
+  const Json row = Nginx();
+  EXPECT_EQ(row["response_time"]["quality"], "exact");
+  EXPECT_EQ(row["response_time"]["count"], 10);
+  EXPECT_EQ(row["response_time"]["connections_without_times"], 10);
+  EXPECT_EQ(row["wait_time"]["quality"], nullptr);
+  EXPECT_EQ(row["throughput_of"], "requests");
+  EXPECT_EQ(row["throughput_per_second"], 1);
+  EXPECT_EQ(row["throughput_at_least"], true);
+  EXPECT_THAT(Get("/").body, AllOf(HasSubstr("\u22651<span"), HasSubstr("\u2265: at least")));
+}
+
+TEST_F(UnparsedTest, AConnectionThatWasFoundLongAgoMayBeOpen) {
+  Label(0, 2, 1);
+  EXPECT_EQ(Nginx()["response_time"]["quality"], "unparsed") << "bytes went through, and no request was counted";
+  EXPECT_EQ(Nginx()["response_time"]["connections_without_times"], 0);
+  EXPECT_EQ(Nginx()["response_time"]["open_connections_without_times"], 1);
+  Answer();
+  EXPECT_EQ(Nginx()["throughput_at_least"], true);
+}
+
+TEST_F(UnparsedTest, OneThatIsGoneTakesNothing) {
+  Label(0, 2, 0);
+  EXPECT_EQ(Nginx()["response_time"]["quality"], nullptr);
+  EXPECT_EQ(Nginx()["response_time"]["reason"], "no request was seen on its sockets");
+  Answer();
+  EXPECT_EQ(Nginx()["throughput_at_least"], false);
+}
+
+TEST_F(UnparsedTest, WhereAHostTakesNoTimesThatIsTheReason) {
+  Label(1, 0, 1);
+  {
+    WriterLock lock(&world_.state().mutex());
+    world_.state().mutable_tables().hosts[1].sources["response_times"] = {
+        1, "response_times", wire::SourceState::FAILED, "CAP_BPF is missing", 0};
+  }
+  EXPECT_EQ(Nginx()["response_time"]["quality"], nullptr);
+  EXPECT_EQ(Nginx()["response_time"]["reason"], "CAP_BPF is missing");
 }
 
 TEST_F(ApiTest, AnApplicationThatIsNotHeardOfKeepsItsRowWithoutNumbers) {

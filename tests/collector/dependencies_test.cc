@@ -171,6 +171,8 @@ TEST_F(DependenciesTest, TheTimesOfCallsStandBesideTheirService) {
   EXPECT_EQ(dependencies.rows[1].call_time.count(), 600U);
   EXPECT_NEAR(dependencies.rows[1].call_time.QuantileSeconds(0.9).value_or(0), 0.005, 0.0001);
   EXPECT_EQ(dependencies.rows[1].unanswered, std::nullopt);
+  EXPECT_FALSE(dependencies.rows[0].unparsed);
+  EXPECT_FALSE(dependencies.rows[1].calls_at_least);
 }
 
 TEST_F(DependenciesTest, CallsThatCannotBeToldApartSaySo) {
@@ -178,7 +180,10 @@ TEST_F(DependenciesTest, CallsThatCannotBeToldApartSaySo) {
   const std::uint32_t series = web_.AddSeries(checkout_, "ppmm_instance_call_connections_without_times_total",
                                               {"10.0.0.2", "6379", "pipelined"});
   connections_without_times_ = series;
-  EXPECT_THAT(Read().rows.at(0).call_time_reason, ::testing::HasSubstr("pipelined"));
+  const Dependencies dependencies = Read();
+  EXPECT_THAT(dependencies.rows.at(0).call_time_reason, ::testing::HasSubstr("pipelined"));
+  EXPECT_TRUE(dependencies.rows[0].unparsed);
+  EXPECT_TRUE(dependencies.rows[0].calls_at_least);
 }
 
 TEST_F(DependenciesTest, MoreThanAreShownAreCounted) {

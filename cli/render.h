@@ -33,6 +33,10 @@ std::string RenderDependencies(const nlohmann::json& dependencies, const Screen&
 std::string RenderInventory(const nlohmann::json& inventory, const Screen& screen);
 std::string RenderStatus(const nlohmann::json& status, const Screen& screen);
 
+// Before a number that may be too small, and what a line below the table says of it.
+inline constexpr absl::string_view kAtLeast = "\u2265";
+inline constexpr absl::string_view kAtLeastNote =
+    "\u2265: at least; what is asked over pipelined or multiplexed connections is neither counted nor timed.";
 // "in-house".
 std::string OriginWords(absl::string_view origin);
 // What an exclusion or an exemption says after its kind: " until 2027-05-31, not confirmed: storage appliance".

@@ -48,6 +48,7 @@ std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
   bool without_agent = false;
   bool unnamed = false;
   bool older = false;
+  bool at_least = false;
   for (const Json& row : ArrayAt(dependencies, "dependencies")) {
     const Json& remote = MemberAt(row, "remote");
     const std::string remote_host = TextAt(remote, "host");
@@ -58,11 +59,14 @@ std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
     const std::optional<double> bytes = NumberAt(row, "bytes");
     older |= connections == 0;
     const Json& time = MemberAt(row, "call_time");
+    const bool more = TrueAt(row, "calls_at_least");
+    at_least |= more;
     table.AddRow({application.empty() ? "~other" : application, DashFor(TextAt(row, "host")),
                   DashFor(TextAt(remote, "application")),
                   remote_host.empty() ? Cell("no agent", Tone::kWarning) : Cell(remote_host), Endpoint(remote),
                   connections.has_value() ? HumanNumber(*connections) : "-",
-                  bytes.has_value() ? HumanBytes(*bytes) : "-", OrDash(row, "calls_per_second", HumanNumber),
+                  bytes.has_value() ? HumanBytes(*bytes) : "-",
+                  absl::StrCat(more ? kAtLeast : "", OrDash(row, "calls_per_second", HumanNumber)),
                   OrDash(time, "p50_seconds", HumanSeconds), OrDash(time, "p90_seconds", HumanSeconds),
                   OrDash(time, "p99_seconds", HumanSeconds)});
   }
@@ -79,6 +83,7 @@ std::string RenderDependencies(const Json& dependencies, const Screen& screen) {
                            screen.width, 0, 0),
                       "\nCalls and their times are of the last minute, as the caller waits for the first byte of an "
                       "answer.\n",
+                      at_least ? absl::StrCat(Wrap(kAtLeastNote, screen.width, 0, 0), "\n") : "",
                       left_out > 0 ? absl::StrCat(HumanNumber(left_out), " more are left out.\n") : "");
 }
 

@@ -21,7 +21,7 @@ std::string OrDash(const std::optional<double>& number, std::string (*human)(dou
   return number.has_value() ? human(*number) : "-";
 }
 
-// "38 conn/s", "196 KiB/s".
+// "38 conn/s", "196 KiB/s", "38 req/s" with a mark before it where more may have been asked.
 std::string ThroughputOf(const Json& row) {
   const std::optional<double> rate = NumberAt(row, "throughput_per_second");
   const std::string of = TextAt(row, "throughput_of");
@@ -31,7 +31,10 @@ std::string ThroughputOf(const Json& row) {
   if (of == "bytes") {
     return absl::StrCat(HumanBytes(*rate), "/s");
   }
-  return absl::StrCat(HumanNumber(*rate), of == "connections" ? " conn/s" : of == "runs" ? " runs/s" : " req/s");
+  return absl::StrCat(TrueAt(row, "throughput_at_least") ? kAtLeast : "", HumanNumber(*rate),
+                      of == "connections" ? " conn/s"
+                      : of == "runs"      ? " runs/s"
+                                          : " req/s");
 }
 
 std::string EvidenceOf(const Json& row) {
@@ -104,6 +107,18 @@ std::string TimesOf(const Json& time) {
                       ", of ", HumanCount(static_cast<std::int64_t>(*count), "request"));
 }
 
+// "pipelined or multiplexed connections: 3 found in 60 s, at most 5 of those that are open", or nothing.
+std::string UntimedWords(const Json& time) {
+  const double found = NumberAt(time, "connections_without_times").value_or(0);
+  const double open = NumberAt(time, "open_connections_without_times").value_or(0);
+  if (found == 0 && open == 0) {
+    return "";
+  }
+  return absl::StrCat("pipelined or multiplexed connections: ", HumanNumber(found), " found in ",
+                      OrDash(NumberAt(time, "window_seconds"), HumanSeconds), ", at most ", HumanNumber(open),
+                      " of those that are open");
+}
+
 std::string ApplicationDetails(const Json& row, const Screen& screen) {
   std::string out;
   const auto add = [&](absl::string_view heading, const std::string& text) {
@@ -159,6 +174,7 @@ std::string ApplicationDetails(const Json& row, const Screen& screen) {
     add("wait", TimesOf(MemberAt(row, "wait_time")));
     add("service", TimesOf(MemberAt(row, "service_time")));
   }
+  add("not timed", UntimedWords(MemberAt(row, "response_time")));
   return out;
 }
 
@@ -302,20 +318,26 @@ std::string ShownAs(const Json& application) {
 }
 
 std::string RenderApplications(const Json& applications, absl::string_view only, bool all, const Screen& screen) {
-  Table table({{"application", false, true},
-               {"origin"},
-               {"throughput", true},
-               {"p50", true},
-               {"p95", true},
-               {"p99", true},
-               {"cpu", true},
-               {"memory", true},
-               {"evidence", false, true, true}});
+  const Json& rows = ArrayAt(applications, "applications");
+  const bool has_parts = std::any_of(rows.begin(), rows.end(), [](const Json& row) {
+    return NumberAt(MemberAt(row, "wait_time"), "p50_seconds").has_value();
+  });
+  std::vector<Column> columns = {
+      {"application", false, true},         {"origin"},    {"throughput", true}, {"p50", true},
+      {"p90", true, false, false, 0, true}, {"p99", true}, {"cpu", true},        {"memory", true},
+      {"evidence", false, true, true}};
+  constexpr std::ptrdiff_t kPartsAt = 6;  // beside the times that they are parts of
+  if (has_parts) {
+    columns.insert(columns.begin() + kPartsAt,
+                   {Column{"wait", true, false, true}, Column{"service", true, false, true}});
+  }
+  Table table(std::move(columns));
   Legend legend;
+  bool at_least = false;
   std::string other;
   std::string details;
   Json shown = Json::array();
-  for (const Json& row : ArrayAt(applications, "applications")) {
+  for (const Json& row : rows) {
     const Json& listed = MemberAt(row, "listed");  // an older collector says nothing
     if (!IsMeant(row, only, {"key", "shown_as", "name"}) ||
         (only.empty() && !all && listed.is_boolean() && !TrueAt(row, "listed"))) {
@@ -325,14 +347,26 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
     if (!NumberAt(time, "p50_seconds").has_value()) {
       legend.Add(ShownAs(row), TextAt(time, "reason"));
     }
+    at_least |= TrueAt(row, "throughput_at_least");
     if (TextAt(row, "name") == kOther) {
       other = TextAt(row, "name_evidence");
     }
-    table.AddRow({ShownAs(row), MarkedOrigin(row), ThroughputOf(row),
-                  OrDash(NumberAt(time, "p50_seconds"), HumanSeconds),
-                  OrDash(NumberAt(time, "p95_seconds"), HumanSeconds),
-                  OrDash(NumberAt(time, "p99_seconds"), HumanSeconds), OrDash(NumberAt(row, "cpu_cores"), HumanCores),
-                  OrDash(NumberAt(row, "resident_memory_bytes"), HumanBytes), EvidenceOf(row)});
+    const auto median = [&row](absl::string_view part) {
+      return OrDash(NumberAt(MemberAt(row, part), "p50_seconds"), HumanSeconds);
+    };
+    std::vector<Cell> cells = {ShownAs(row),
+                               MarkedOrigin(row),
+                               ThroughputOf(row),
+                               median("response_time"),
+                               OrDash(NumberAt(time, "p90_seconds"), HumanSeconds),
+                               OrDash(NumberAt(time, "p99_seconds"), HumanSeconds),
+                               OrDash(NumberAt(row, "cpu_cores"), HumanCores),
+                               OrDash(NumberAt(row, "resident_memory_bytes"), HumanBytes),
+                               EvidenceOf(row)};
+    if (has_parts) {
+      cells.insert(cells.begin() + kPartsAt, {median("wait_time"), median("service_time")});
+    }
+    table.AddRow(std::move(cells));
     shown.push_back(row);
     if (!only.empty()) {
       absl::StrAppend(&details, "\n", ApplicationDetails(row, screen));
@@ -345,7 +379,12 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
     return hidden.empty() ? "No application was found yet. Is an agent running? (ppmm hosts, ppmm doctor)\n"
                           : absl::StrCat("No application serves or uses much yet.\n", hidden);
   }
-  std::string out = absl::StrCat(table.Render(screen), CountsOtherwiseNote(shown, /*origins_only=*/true, screen));
+  std::vector<std::string> left_out;
+  std::string out = table.Render(screen, 0, &left_out);
+  const auto is_shown = [&](absl::string_view heading) {
+    return has_parts && std::find(left_out.begin(), left_out.end(), heading) == left_out.end();
+  };
+  absl::StrAppend(&out, CountsOtherwiseNote(shown, /*origins_only=*/true, screen));
   std::string note;
   const std::optional<absl::Time> from = TimeAt(applications, "from");
   const std::optional<absl::Time> to = TimeAt(applications, "to");
@@ -353,7 +392,12 @@ std::string RenderApplications(const Json& applications, absl::string_view only,
     absl::StrAppend(&note, "Over ", HumanSeconds(absl::ToDoubleSeconds(*to - *from)), " up to ",
                     HumanAge(*to, screen.now), ". ");
   }
-  absl::StrAppend(&note, legend.Words(), other.empty() ? "" : absl::StrCat(" ", kOther, ": ", other, "."));
+  absl::StrAppend(&note,
+                  is_shown("service") ? "wait, service: medians. "
+                  : is_shown("wait")  ? "wait: median. "
+                                      : "",
+                  at_least ? absl::StrCat(kAtLeastNote, " ") : "", legend.Words(),
+                  other.empty() ? "" : absl::StrCat(" ", kOther, ": ", other, "."));
   absl::StrAppend(&out, Wrap(note, screen.width, 0, 0), "\n", hidden, details);
   return out;
 }

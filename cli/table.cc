@@ -55,15 +55,18 @@ std::string Table::Render(const Screen& screen, int indent, std::vector<std::str
       --*widest;
     }
   };
-  cut(kReadableColumn);
-  for (std::size_t i = columns_.size(); i-- > 0 && excess() > 0;) {
-    if (columns_[i].optional) {
-      shown[i] = false;
-      widths = Widths(shown);
-      cut(kReadableColumn);
+  const auto leave_out = [&](bool Column::*may_be, int narrowest) {
+    cut(narrowest);
+    for (std::size_t i = columns_.size(); i-- > 0 && excess() > 0;) {
+      if (columns_[i].*may_be && shown[i]) {
+        shown[i] = false;
+        widths = Widths(shown);
+        cut(narrowest);
+      }
     }
-  }
-  cut(kNarrowestColumn);
+  };
+  leave_out(&Column::optional, kReadableColumn);
+  leave_out(&Column::last_resort, kNarrowestColumn);
   for (std::size_t i = 0; left_out != nullptr && i < columns_.size(); ++i) {
     if (!shown[i]) {
       left_out->push_back(columns_[i].heading);

@@ -1,5 +1,5 @@
 // Aligned columns that fit the screen: flexible columns are cut as long as they stay readable, then optional ones are
-// left out, the last first, then flexible ones are cut to the bone. Pure.
+// left out, the last first, then flexible ones are cut to the bone, then those of the last resort are left out. Pure.
 #pragma once
 
 #include <string>
@@ -11,10 +11,11 @@ namespace ppmm {
 
 struct Column {
   std::string heading;
-  bool right = false;     // numbers
-  bool flexible = false;  // may be cut, down to kNarrowestColumn
-  bool optional = false;  // may be left out where the screen is too narrow
-  int least = 0;          // of a flexible one: not cut below, for what must be read whole, like a command
+  bool right = false;        // numbers
+  bool flexible = false;     // may be cut, down to kNarrowestColumn
+  bool optional = false;     // may be left out where the screen is too narrow
+  int least = 0;             // of a flexible one: not cut below, for what must be read whole, like a command
+  bool last_resort = false;  // may be left out where cutting does not help
 };
 
 struct Cell {

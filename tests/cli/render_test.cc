@@ -46,6 +46,34 @@ Screen ScreenOf(int width) {
   return screen;
 }
 
+// Of applications whose requests are timed, some only in part.
+Json TimedApplications() {
+  Json applications = Load("applications.json");
+  double seconds = 0.00017;
+  for (Json& row : applications["applications"]) {
+    if (row["instances"] != 0) {
+      row["throughput_of"] = "requests";
+      row["throughput_per_second"] = 0.02 / seconds;
+      for (const char* const part : {"response_time", "wait_time", "service_time"}) {
+        row[part].update({{"count", 4711},
+                          {"quality", "exact"},
+                          {"reason", nullptr},
+                          {"p50_seconds", seconds},
+                          {"p90_seconds", seconds * 9},
+                          {"p95_seconds", seconds * 11},
+                          {"p99_seconds", seconds * 20},
+                          {"max_seconds", seconds * 100}});
+        seconds *= 1.5;
+      }
+    }
+  }
+  Json& nginx = applications["applications"][1];
+  nginx["throughput_at_least"] = true;
+  nginx["response_time"]["connections_without_times"] = 2;
+  nginx["response_time"]["open_connections_without_times"] = 16;
+  return applications;
+}
+
 std::vector<DoctorFinding> Findings() {
   HostProbe probe;
   probe.host = "web7";
@@ -72,6 +100,8 @@ std::vector<std::pair<std::string, std::string>> AllViews(const Screen& screen) 
           {"explain", RenderExplain(Load("activity.json"), screen)},
           {"applications", RenderApplications(Load("applications.json"), "", false, screen)},
           {"application", RenderApplications(Load("applications.json"), "default/nginx", false, screen)},
+          {"applications_timed", RenderApplications(TimedApplications(), "", false, screen)},
+          {"application_timed", RenderApplications(TimedApplications(), "nginx", false, screen)},
           {"applications_declared", RenderApplications(Load("applications_declared.json"), "", false, screen)},
           {"application_declared", RenderApplications(Load("applications_declared.json"), "nginx", false, screen)},
           {"application_excluded", RenderApplications(Load("applications_declared.json"), "postgresql", false, screen)},
@@ -214,8 +244,29 @@ TEST(Render, EveryViewIsAsInItsGoldenFile) {
   }
 }
 
+TEST(Render, TimesAreShownWithTheirPartsWhereThereIsRoom) {
+  const auto heading = [](int width) {
+    const std::string text = RenderApplications(TimedApplications(), "", false, ScreenOf(width));
+    return text.substr(0, text.find('\n'));
+  };
+  EXPECT_THAT(heading(80), AllOf(HasSubstr("p50"), HasSubstr("p99"), Not(HasSubstr("service"))));
+  EXPECT_THAT(heading(120), AllOf(HasSubstr("p90"), HasSubstr("wait  service"), Not(HasSubstr("evidence"))));
+  EXPECT_THAT(heading(160), AllOf(HasSubstr("wait  service"), HasSubstr("evidence")));
+}
+
+TEST(Render, WhatMayBeTooLittleIsMarked) {
+  const std::string text = RenderApplications(TimedApplications(), "", false, ScreenOf(200));
+  EXPECT_THAT(text, HasSubstr("\u226535 req/s"));
+  EXPECT_THAT(text, HasSubstr("wait, service: medians. \u2265: at least; what is asked over pipelined or multiplexed"));
+  EXPECT_THAT(RenderApplications(Load("applications.json"), "", false, ScreenOf(200)), Not(HasSubstr("\u2265")));
+  const std::string calls = RenderDependencies(
+      Json::parse(R"({"days":7,"dependencies":[{"calls_per_second":12,"calls_at_least":true,"remote":{}}]})"),
+      ScreenOf(120));
+  EXPECT_THAT(calls, AllOf(HasSubstr("\u226512 "), HasSubstr("\n\u2265: at least; ")));
+}
+
 TEST(Render, NoLineIsWiderThanTheScreenOrEndsInBlanks) {
-  for (const int width : {80, 100, 120, 200}) {
+  for (const int width : {80, 100, 120, 160, 200}) {
     for (const auto& [name, text] : AllViews(ScreenOf(width))) {
       for (const absl::string_view line : absl::StrSplit(text, '\n')) {
         EXPECT_LE(DisplayWidth(line), width) << name << ": " << line;

@@ -27,6 +27,14 @@ TEST(Table, LeavesOptionalColumnsOutWhereTheyDoNotFit) {
   EXPECT_EQ(table.Render(Screen()).find('y'), std::string::npos);
 }
 
+TEST(Table, LeavesTheLastResortOutOnlyWhereCuttingDoesNotHelp) {
+  Table table({{"a", false, true}, {"b", true, false, false, 0, true}, {"c", true}});
+  table.AddRow({std::string(30, 'x'), "1", std::string(60, '2')});
+  EXPECT_NE(table.Render(Screen()).find("x\u2026  1  2"), std::string::npos);
+  table.AddRow({"y", std::string(7, '3'), "4"});
+  EXPECT_EQ(table.Render(Screen()).find('3'), std::string::npos);
+}
+
 TEST(Table, CountsCharactersNotBytes) {
   Table table({{"name"}, {"n", true}});
   table.AddRow({"\u00b5s", "1"});

@@ -313,14 +313,20 @@ def test(rig):
 
     for rise in rise_together(work, *expected):
         check_parts(rise)
+    for counts, _ in expected:
+        counts.check_quality("exact", 0)
 
     # The first request of the others was answered before it was known that more came with it. They stay open: the others
     # of the same server keep their times beside them.
     held = []
     rise_together(lambda: held.extend(server.pipelined() for _, server in servers),
                   *((counts, {"labelled": 1, "requests": server.answered_before_label}) for counts, server in servers))
+    for counts, _ in servers:
+        counts.check_quality("exact", 1)
     for rise in rise_together(work, *expected):
         check_parts(rise)
+    for counts, _ in expected:
+        check(counts.row()["response_time"]["quality"] == "exact", f"{counts.application}: {counts.row()}")
     for connection in held:
         connection.close()
 

@@ -93,6 +93,22 @@ class Counts:
             **{f"{kind} seconds": series.get(time_of % ("sum", kind), 0) for kind in ("total", "wait", "service")},
         }
 
+    def row(self, window="60s"):
+        """What the API says of it."""
+        rows = self.rig.get_json(f"/api/v1/applications?window={window}")["applications"]
+        return next((row for row in rows if row["shown_as"] == self.application), {"response_time": {}})
+
+    def check_quality(self, quality, without_times):
+        """`without_times`: connections that were found to have none in the last minute."""
+        row = self.row()
+        time_of = row["response_time"]
+        check(time_of.get("quality") == quality, f"{self.application} is {quality}: {time_of}")
+        check(time_of["connections_without_times"] == without_times, f"{self.application}: {time_of}")
+        check((time_of["count"] is None) == (quality != "exact"), f"{self.application}: {time_of}")
+        check(bool(time_of["reason"]) == (quality != "exact"), f"{self.application}: {time_of}")
+        at_least = row["throughput_of"] == "requests" and without_times > 0
+        check(row["throughput_at_least"] == at_least, f"{self.application} has served {row['throughput_per_second']}: {row}")
+
     def rise(self, work, **expected):
         """Does the work and waits until these counts rose by as much; then none may have risen further."""
         return rise_together(work, (self, expected))[0]

@@ -195,8 +195,11 @@ std::string CriterionText(const Json& criterion, bool alone, const Screen& scree
     const std::optional<double> achievement = NumberAt(scope, "achievement");
     const std::optional<double> tier = NumberAt(scope, "tier");
     std::string words = TextAt(scope, "words");
+    const std::string why = TextAt(scope, "reason");
     if (words.empty()) {
-      words = TextAt(scope, "reason");
+      words = why;
+    } else if (TextAt(scope, "status") == "satisfied" && !why.empty()) {
+      absl::StrAppend(&words, "; ", why);  // what it leaves out
     }
     table.AddRow({TextAt(scope, "scope"),
                   {StatusWords(scope, screen), ToneOf(TextAt(scope, "status"))},

@@ -197,8 +197,9 @@ void AddMinute(const ApplicationMinuteRow& row, const MinuteSet& timeable, DayFa
   facts.vantages |= row.timed > 0 ? std::int64_t{kArrivalBit} : 0;
   facts.busy_minutes += row.requests >= kBusyRequests ? 1 : 0;
   facts.throughput_moved = facts.throughput_moved != 0 || row.requests > 0 ? 1 : 0;
-  // Enough of an independent count: half of the requests where they are counted, else at least one.
-  const bool timed = row.timed > 0 && row.timed * 2 >= row.requests;
+  // Enough of what is known of: half of the requests where they are counted, else at least one. A connection that
+  // turned out to be pipelined or multiplexed was asked at least one more, which nobody counts.
+  const bool timed = row.timed > 0 && row.timed - row.unparsed >= row.requests - row.timed;
   facts.timed_minutes += timed && timeable[static_cast<std::size_t>(minute)] ? 1 : 0;
 }
 

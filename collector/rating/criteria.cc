@@ -309,7 +309,7 @@ class Evaluation {
       return NoTraffic();
     }
     Measured measured = Value(Get(Sum::kTimedMinutes), traffic);
-    if (measured.numerator < traffic && Get(Sum::kUnparsedConnections) > 0) {
+    if (Get(Sum::kUnparsedConnections) > 0) {
       measured.reason = "some of its connections are pipelined or multiplexed, so they have no times";
     } else if (measured.numerator == 0) {
       measured.reason = "none of its requests was timed";

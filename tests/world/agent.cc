@@ -113,7 +113,7 @@ WorldAgent::WorldAgent(const HostScript* script, int machine, int number)
         AddLine(entity, "ppmm_instance_requests_in_flight_seconds_total", {}, &application);
       }
     }
-    if (application.unparsed) {
+    if (application.unparsed > 0) {
       AddLine(entity, "ppmm_instance_connections_without_times_total", {"streams"}, &application);
     }
   }
@@ -264,7 +264,7 @@ std::int64_t WorldAgent::ValueOf(const Line& line, int minute, int step) const {
     return absl::StrContains(name, "elapsed") ? elapsed_us : elapsed_us * seen / 100;
   }
   if (name == "ppmm_instance_connections_without_times_total") {
-    return 1;
+    return line.application->unparsed;
   }
   if (name == "ppmm_host_cpu_seconds_total") {
     return line.labels[1] == "idle" ? 700 : 300;

@@ -38,7 +38,7 @@ OrganizationScript Timed() {
            {.name = "nginx", .origin = wire::ORIGIN_OFF_THE_SHELF, .requests = 40, .releases = {{At(3, 10)}}},
            {.name = "api", .requests = 5, .untimed = Hourly(kDays, 57, 60), .releases = {{At(5, 23, 56)}}},
            {.name = "legacy", .origin = wire::ORIGIN_UNKNOWN, .requests = 5},
-           {.name = "envoy", .origin = wire::ORIGIN_OFF_THE_SHELF, .releases = {{At(7, 12)}}, .unparsed = true},
+           {.name = "envoy", .origin = wire::ORIGIN_OFF_THE_SHELF, .releases = {{At(7, 12)}}, .unparsed = 1},
            {.name = "canned", .requests = 10, .constant = true},
            {.name = "report", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = hourly, .requests = 1},
            {.name = "archive", .origin = wire::ORIGIN_OFF_THE_SHELF, .used = rarely, .requests = 1},
@@ -85,6 +85,8 @@ OrganizationScript Lawful() {
              .misseen = Hourly(kDays, 0, 30)},
             {.name = "cursory", .origin = kBought, .used = Daily(0, kDays, 0, 5), .requests = 40, .seen_percent = 200},
             {.name = "idle", .origin = kBought, .requests = 9},
+            {.name = "gateway", .origin = kBought, .requests = 3, .unparsed = 3},
+            {.name = "broker", .origin = kBought, .requests = 3, .unparsed = 4},
             {.name = "timerless", .origin = kBought, .requests = 40, .seen_percent = -1}}},
       {.name = "young",
        .address = "10.3.0.2",
@@ -138,6 +140,16 @@ TEST(TimedTest, MultiplexedConnectionsAreNamedAsTheReason) {
   const Finding envoy = Of("RSP-001", "envoy");
   EXPECT_EQ(Brief(envoy), absl::StrCat("not_satisfied 0/", kMinutes));
   EXPECT_EQ(envoy.reason, "some of its connections are pipelined or multiplexed, so they have no times");
+}
+
+TEST(TimedTest, AMultiplexedConnectionIsARequestWithoutATime) {
+  const auto timed = [](const std::string& application) {
+    return FindingOf(LawfulWorld().OfDay(kLastDay), "RSP-001", 0, application);
+  };
+  EXPECT_EQ(Brief(timed("gateway")), absl::StrCat("satisfied ", kMinutes, "/", kMinutes)) << "half of them";
+  EXPECT_EQ(Brief(timed("broker")), absl::StrCat("not_satisfied 0/", kMinutes));
+  EXPECT_EQ(timed("gateway").reason, timed("broker").reason) << "what it leaves out is said of what passes, too";
+  EXPECT_EQ(timed("exact").reason, "");
 }
 
 TEST(TimedTest, TimesThatNobodyMeasuredContradict) {
@@ -322,6 +334,7 @@ void ExpectSqlGives(const std::string& heading, const std::vector<std::string>& 
 
 TEST(TimedTest, TheDocumentedSqlGivesTheNumbersOfTheExplanation) {
   ExpectSqlGives("RSP-001", {"RSP-001", "RSP-101"}, "timed", "traffic");
+  ExpectSqlGives("RSP-001", {"RSP-001"}, "timed", "traffic", LawfulWorld());
   ExpectSqlGives("RSP-003", {"RSP-003"}, "days", "");
 }
 
@@ -382,13 +395,21 @@ TEST(TimedTest, ThePooledMinutesAddUpToTheFactsOfTheDay) {
     if (row.at("key") == "default/nginx" && row.at("day") < "2026-01-16") {
       EXPECT_EQ(row.at("requests"), absl::StrCat(40 * 6 * 1440));
       EXPECT_EQ(row.at("timed"), row.at("requests"));
+      EXPECT_EQ(row.at("timed_minutes"), "1440");
       ++compared;
     }
     if (row.at("key") == "default/envoy" && row.at("day") < "2026-01-16") {
       EXPECT_EQ(row.at("unparsed_connections"), absl::StrCat(6 * 1440));
+      EXPECT_EQ(row.at("timed_minutes"), "0");
     }
   }
   EXPECT_EQ(compared, kDays);
+  std::map<std::string, std::string> minutes;  // of the first day
+  for (const SqlRow& row : RunSql(LawfulWorld().path(), SqlBelow("RSP-001").at(1), LawfulWorld().clock().Now())) {
+    minutes.try_emplace(row.at("key"), row.at("timed_minutes"));
+  }
+  EXPECT_EQ(minutes.at("default/gateway"), "1440");
+  EXPECT_EQ(minutes.at("default/broker"), "0");
 }
 
 }  // namespace

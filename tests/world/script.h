@@ -76,8 +76,8 @@ struct ApplicationScript {
   Spans untimed = {};     // minutes in which they are answered, but have no times
   bool constant = false;  // each takes 5 ms, to the nanosecond
   std::vector<ReleaseScript> releases = {};
-  int appears = 0;        // its agent knows nothing of it before, and says so when it connects next
-  bool unparsed = false;  // its connections are multiplexed: no request of it is told from the next
+  int appears = 0;   // its agent knows nothing of it before, and says so when it connects next
+  int unparsed = 0;  // connections that turn out to be multiplexed in each step: no request on them is timed
 };
 
 // The machine is off; the next boot proves it.

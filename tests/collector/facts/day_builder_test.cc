@@ -264,6 +264,7 @@ class TimedDayTest : public DayTest {
     std::int64_t connections = 1;
     std::int64_t in_flight_us = 0;
     std::int64_t elapsed_us = 0;
+    std::int64_t pipelined = 1;  // connections that turned out to be so
   };
   void Answer(int from, int to, const Requests& requests) {
     for (int minute = from; minute < to; ++minute) {
@@ -274,7 +275,7 @@ class TimedDayTest : public DayTest {
         times.Add(1'000'000 + (requests.constant ? 0 : minute * 7 + std::int64_t{step}), requests.timed);
         samples.push_back({connections_, step, requests.connections});
         samples.push_back({requests_, step, static_cast<std::int64_t>(requests.a_step)});
-        samples.push_back({pipelined_, step, 1});
+        samples.push_back({pipelined_, step, requests.pipelined});
         samples.push_back({in_flight_, step, requests.in_flight_us});
         samples.push_back({elapsed_, step, requests.elapsed_us});
         sketches.push_back({total_, step, times});
@@ -310,6 +311,18 @@ TEST_F(TimedDayTest, CountsRequestsAndTheirTimes) {
   EXPECT_EQ(nginx.vantages, kArrivalBit);
   EXPECT_EQ(nginx.throughput_coarse_minutes, 0);
   EXPECT_EQ(nginx.synthetic, 0);
+}
+
+// Each was asked at least one request more than was counted.
+TEST_F(TimedDayTest, AConnectionWithoutTimesCountsAsARequestWithoutATime) {
+  Answer(0, 10, {.a_step = 2, .timed = 2, .pipelined = 2});
+  Answer(10, 30, {.a_step = 2, .timed = 2, .pipelined = 3});
+  Answer(30, 40, {.a_step = 0, .timed = 1, .pipelined = 1});
+  Answer(40, 50, {.a_step = 0, .timed = 1, .pipelined = 3});
+  Answer(50, 60, {.a_step = 0, .timed = 0, .pipelined = 1});
+  const DayFacts nginx = Nginx(100);
+  EXPECT_EQ(nginx.timeable_minutes, 59) << "the last minute stays open";
+  EXPECT_EQ(nginx.timed_minutes, 10 + 10);
 }
 
 TEST_F(TimedDayTest, TimesThatAreTheSameToTheNanosecondAreSynthetic) {

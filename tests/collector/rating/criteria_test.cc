@@ -539,6 +539,20 @@ TEST(ResponseTimeTest, IsTheShareOfTrafficMinutes) {
   EXPECT_EQ(Evaluate(timed, world.facts, App(2), world.End()).reason, "none of its requests was timed");
 }
 
+TEST(ResponseTimeTest, ConnectionsWithoutTimesAreNamedWhereAllMinutesAreTimedToo) {
+  const Criterion& timed = Of("RSP-001", catalogue::EVALUATOR_TIMED);
+  World world;
+  world.LiveUntil(10, [](ScopeId id, DayFacts& facts) {
+    facts.timeable_minutes = 100;
+    facts.timed_minutes = 100;
+    facts.unparsed_connections = id == App(1) ? 1 : 0;
+  });
+  EXPECT_EQ(Found(world, timed, App(1)), "decided 1000/1000");
+  EXPECT_EQ(Evaluate(timed, world.facts, App(1), world.End()).reason,
+            "some of its connections are pipelined or multiplexed, so they have no times");
+  EXPECT_EQ(Evaluate(timed, world.facts, App(2), world.End()).reason, "");
+}
+
 TEST(ResponseTimeTest, PercentilesAreTakenOverTheShortestIntervalThatHoldsEnough) {
   const Criterion& percentile = Of("RSP-002", catalogue::EVALUATOR_PERCENTILE);
   World world;

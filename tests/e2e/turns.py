@@ -48,7 +48,10 @@ class Client:
 
     def close(self):
         if isinstance(self.socket, ssl.SSLSocket):
-            self.socket = self.socket.unwrap()
+            try:
+                self.socket = self.socket.unwrap()
+            except ssl.SSLEOFError:  # the server took the notice, and closed without one of its own
+                pass
         self.socket.close()
 
     def get(self, path, words=b""):

@@ -286,6 +286,7 @@ void AddLater(const std::string& comes_with, const std::string& activity,
 
 std::string RenderNextSteps(const Json& steps, const Screen& screen) {
   std::string out;
+  const std::string waiting = WaitingLine(MemberAt(steps, "waiting"), screen);
   std::vector<std::pair<std::string, std::string>> later;  // what it comes with, activities
   for (const Json& step : ArrayAt(steps, "next_steps")) {
     double minutes = 0;
@@ -313,7 +314,7 @@ std::string RenderNextSteps(const Json& steps, const Screen& screen) {
     }
   }
   if (out.empty()) {
-    out = later.empty() ? "Nothing is left to do.\n" : "Nothing is left to do today.\n";
+    out = later.empty() && waiting.empty() ? "Nothing is left to do.\n" : "Nothing is left to do today.\n";
   }
   if (!later.empty()) {
     absl::StrAppend(&out, "\n", Toned(screen, Tone::kHeading, "Comes with a later version"), "\n");
@@ -321,6 +322,7 @@ std::string RenderNextSteps(const Json& steps, const Screen& screen) {
       absl::StrAppend(&out, "  ", Wrap(absl::StrCat(comes_with, ": ", activities), screen.width, 4, 2), "\n");
     }
   }
+  absl::StrAppend(&out, waiting.empty() ? "" : "\n", waiting);
   return out;
 }
 
@@ -397,7 +399,10 @@ std::string RenderExplain(const Json& activity, const Screen& screen) {
   add("Evidence", TextAt(activity, "evidence"));
   add("Why", TextAt(activity, "why"));
   for (const Json& act : ArrayAt(activity, "remediation")) {
-    const std::string cure = TextAt(act, "cure");
+    std::string cure = TextAt(act, "cure");
+    if (cure == absl::StrCat("ppmm explain ", id)) {
+      cure = "";  // this is what it shows
+    }
     const std::string work = WorkOf(act);
     add("Cure", absl::StrCat(TextAt(act, "what"), cure.empty() ? "" : absl::StrCat(": ", cure), " (",
                              TextAt(act, "role"), work == "-" ? "" : absl::StrCat(", ~", work), ")"));

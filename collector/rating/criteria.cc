@@ -19,6 +19,7 @@ constexpr int kLongestOfTier1 = 24;
 // Capture-recapture says nothing about a handful of hosts (model section 13.5).
 constexpr std::int64_t kHostsForEstimate = 50;
 constexpr absl::string_view kNoForecast = "time to exhaustion is not computed on any host";  // none reports
+constexpr absl::string_view kNoMinute = "no full minute yet";
 constexpr absl::string_view kNotCounted = "no requests, connections or bytes of it are counted";
 // The window over which days with a forecast are summed.
 constexpr int kForecastWindow = 7;
@@ -171,11 +172,15 @@ class Evaluation {
     return up == 0 ? NotUp() : Value(well, up);
   }
 
+  // Observed for less long than the criterion asks: what is not there may come.
+  bool IsYoung() const { return now_ < begun_ + absl::Hours(24) * criterion_.decidable_after_days; }
+
+  // A full minute of it was counted in the window.
+  bool WasUp() const { return Get(Sum::kUpMinutes) + Get(Sum::kBootingMinutes) > 0; }
+
   // Nothing of the window was counted: of a scope that is new it comes, another was not up.
   Measured NotUp() const {
-    return now_ < begun_ + absl::Hours(24) * criterion_.decidable_after_days
-               ? Without(State::kUndecided, "no full minute yet")
-               : Without(State::kNotApplicable, "not up in this window");
+    return IsYoung() ? Without(State::kUndecided, kNoMinute) : Without(State::kNotApplicable, "not up in this window");
   }
 
   Measured OfHost() {
@@ -192,12 +197,19 @@ class Evaluation {
         const std::int64_t long_days = Get(Sum::kLongDays);
         if (basis_ == Basis::kCut || long_days == 0) {
           const std::int64_t days = Get(Sum::kSeenDays);
-          return days == 0 ? NotUp() : Value(Get(Sum::kCompleteDays), days);
+          const std::int64_t complete = Get(Sum::kCompleteDays);
+          if (basis_ == Basis::kCut && long_days == 0 && days > 0 && complete < days) {
+            return Without(State::kUndecided, "in a few minutes not each counter has moved");
+          }
+          return days == 0 ? NotUp() : Value(complete, days);
         }
         return Value(Get(Sum::kLongCompleteDays), long_days);
       }
       case catalogue::EVALUATOR_CLOCK_OFFSET: {
         const std::int64_t minutes = Has(Source::kDayCounts) ? Get(Sum::kClockMinutes) : 0;
+        if (minutes == 0 && IsYoung() && !WasUp()) {
+          return Without(State::kUndecided, kNoMinute);
+        }
         return minutes == 0 ? NoSource(begun_, "its clock was not compared with the collector's in this window")
                             : Value(Get(Sum::kClockOver1sMinutes), minutes);
       }
@@ -283,9 +295,8 @@ class Evaluation {
 
   // Of a scope that is new it may come.
   Measured NoTraffic() const {
-    return now_ < begun_ + absl::Hours(24) * criterion_.decidable_after_days
-               ? Without(State::kUndecided, "no traffic yet")
-               : Without(State::kNotApplicable, "no traffic in this window");
+    return IsYoung() ? Without(State::kUndecided, WasUp() ? absl::string_view("no traffic yet") : kNoMinute)
+                     : Without(State::kNotApplicable, "no traffic in this window");
   }
 
   Measured LittlesLaw() {
@@ -298,9 +309,8 @@ class Evaluation {
     if (intervals >= kLittleIntervals) {
       return Value(Get(Sum::kLittleWithin), intervals);
     }
-    return now_ < begun_ + absl::Hours(24) * criterion_.decidable_after_days
-               ? Without(State::kUndecided, "fewer than 30 intervals with enough requests in flight yet")
-               : Without(State::kNotApplicable, "fewer than 30 intervals with enough requests in flight");
+    return IsYoung() ? Without(State::kUndecided, "fewer than 30 intervals with enough requests in flight yet")
+                     : Without(State::kNotApplicable, "fewer than 30 intervals with enough requests in flight");
   }
 
   Measured TimedMinutes() const {
@@ -478,8 +488,13 @@ class Evaluation {
         if (NeverCounted()) {
           return NoSource(begun_, kNotCounted);
         }
-        return scope_.monitored ? Value(Get(Sum::kThroughputMovedDays))
-                                : NoSource(begun_, "no agent sees this application");
+        if (!scope_.monitored) {
+          return NoSource(begun_, "no agent sees this application");
+        }
+        if (basis_ == Basis::kCut && Get(Sum::kThroughputMovedDays) == 0 && IsYoung()) {
+          return Without(State::kUndecided, "no traffic yet");
+        }
+        return Value(Get(Sum::kThroughputMovedDays));
       case catalogue::EVALUATOR_LOSS: {
         const std::int64_t produced = Has(Source::kDayCounts) ? OverHosts(Sum::kSamplesProduced) : 0;
         return produced == 0 ? NoSource(begun_, "no sample was counted in this window")
@@ -580,6 +595,8 @@ constexpr Need kNeeds[] = {
     {catalogue::EVALUATOR_LOSS, Sum::kSamplesProduced, true},
     {catalogue::EVALUATOR_LOSS, Sum::kSamplesLost, true},
     {catalogue::EVALUATOR_CLOCK_OFFSET, Sum::kClockMinutes},
+    {catalogue::EVALUATOR_CLOCK_OFFSET, Sum::kUpMinutes},
+    {catalogue::EVALUATOR_CLOCK_OFFSET, Sum::kBootingMinutes},
     {catalogue::EVALUATOR_CLOCK_OFFSET, Sum::kClockOver1sMinutes},
     {catalogue::EVALUATOR_SILENCE_NOTICED, Sum::kSamplesProduced, true},
     {catalogue::EVALUATOR_SILENCE_NOTICED, Sum::kSilences, true},
@@ -601,10 +618,14 @@ constexpr Need kNeeds[] = {
     {catalogue::EVALUATOR_WARNINGS_ANSWERED, Sum::kWarningsAnswered},
     {catalogue::EVALUATOR_TIMED, Sum::kTimedMinutes},
     {catalogue::EVALUATOR_TIMED, Sum::kTimeableMinutes},
+    {catalogue::EVALUATOR_TIMED, Sum::kUpMinutes},
+    {catalogue::EVALUATOR_TIMED, Sum::kBootingMinutes},
     {catalogue::EVALUATOR_TIMED, Sum::kUnparsedConnections},
     {catalogue::EVALUATOR_TIMED, Sum::kTimedRequests},
     {catalogue::EVALUATOR_TIMED, Sum::kSyntheticDays},
     {catalogue::EVALUATOR_PERCENTILE, Sum::kTimeableMinutes},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kUpMinutes},
+    {catalogue::EVALUATOR_PERCENTILE, Sum::kBootingMinutes},
     {catalogue::EVALUATOR_PERCENTILE, Sum::kTimedRequests},
     {catalogue::EVALUATOR_PERCENTILE, Sum::kSyntheticDays},
     {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileIntervals1h},
@@ -617,6 +638,8 @@ constexpr Need kNeeds[] = {
     {catalogue::EVALUATOR_PERCENTILE, Sum::kPercentileEnough7d},
     {catalogue::EVALUATOR_USER_VANTAGE, Sum::kUserVantageDays},
     {catalogue::EVALUATOR_USER_VANTAGE, Sum::kTimeableMinutes},
+    {catalogue::EVALUATOR_USER_VANTAGE, Sum::kUpMinutes},
+    {catalogue::EVALUATOR_USER_VANTAGE, Sum::kBootingMinutes},
     {catalogue::EVALUATOR_USER_VANTAGE, Sum::kTimedRequests},
     {catalogue::EVALUATOR_USER_VANTAGE, Sum::kSyntheticDays},
     {catalogue::EVALUATOR_RESPONSE_RULE_PROVEN, Sum::kResponseRuleProvenDays},

@@ -21,6 +21,10 @@ constexpr std::int64_t kFivePoints = 50'000;
 constexpr absl::Duration kNewFor = absl::Hours(7 * 24);
 constexpr std::size_t kContradictionsShown = 20;
 constexpr std::size_t kLabelsShown = 8;
+constexpr absl::Duration kMinute = absl::Minutes(1);
+constexpr absl::Duration kUntilEvaluated = absl::Seconds(15);  // it closes, and an evaluation comes each ten seconds
+// An agent that delivers no full minute by then is not only new.
+constexpr absl::Duration kFirstMinuteAtMost = absl::Minutes(5);
 
 std::int64_t Weight(const Scope& scope) {
   switch (scope.tier) {
@@ -97,8 +101,9 @@ bool Within(const Misses& misses, int n, int n1, std::int64_t share) {
 // Judges one criterion over the scopes of its kind.
 class CriterionJudge {
  public:
-  CriterionJudge(const Activity& activity, const Criterion& criterion, const Facts& facts, absl::Time now, View view)
-      : activity_(activity), criterion_(criterion), facts_(facts), now_(now), view_(view) {}
+  CriterionJudge(const Activity& activity, const Criterion& criterion, const Facts& facts, absl::Time now, View view,
+                 std::optional<absl::Time> known_from)
+      : activity_(activity), criterion_(criterion), facts_(facts), now_(now), view_(view), known_from_(known_from) {}
 
   CriterionFinding Run(bool details) {
     finding_.criterion = &criterion_;
@@ -275,7 +280,8 @@ class CriterionJudge {
     }
   }
 
-  // Nothing was found, or nothing of what was found can be judged. Only what is known to be empty leaves the gate.
+  // Nothing was found, or nothing of what was found can be judged. Only what is known to be empty leaves the gate; what
+  // could not be found yet waits.
   void DecideEmpty(bool no_scope) {
     const Organization& organization = facts_.organization();
     const bool confirmed = organization.confirmed_s != 0;
@@ -289,7 +295,15 @@ class CriterionJudge {
       finding_.status = Status::kNotApplicable;
       return;
     }
+    if (criterion_.scope == ScopeKind::kApplication && known_from_.has_value()) {
+      finding_.status = Status::kUndecided;
+      finding_.until = *known_from_;
+      finding_.passes = finding_.passes_after_act = view_ == View::kHigh;
+      finding_.achievement = view_ == View::kHigh ? kMillion : 0;
+      return;
+    }
     finding_.unconfirmed_empty = criterion_.applies_to != catalogue::APPLIES_TO_ALL;
+    finding_.none_serves = criterion_.scope == ScopeKind::kApplication && !finding_.unconfirmed_empty;
     finding_.status = Status::kNoSource;
     finding_.passes = false;
     finding_.passes_after_act = finding_.unconfirmed_empty;
@@ -300,6 +314,7 @@ class CriterionJudge {
   const Facts& facts_;
   absl::Time now_;
   View view_;
+  std::optional<absl::Time> known_from_;
   CriterionFinding finding_;
   std::vector<const Scope*> subjects_;  // of the rows, in their order
   std::int64_t weights_ = 0;
@@ -332,14 +347,15 @@ Status Together(Status a, Status b) {
   return rank(a) <= rank(b) ? a : b;
 }
 
-ActivityFinding JudgeActivity(const Activity& activity, const Facts& facts, absl::Time now, View view, bool details) {
+ActivityFinding JudgeActivity(const Activity& activity, const Facts& facts, absl::Time now, View view,
+                              std::optional<absl::Time> known_from, bool details) {
   ActivityFinding finding;
   finding.activity = &activity;
   finding.gating = activity.gating;
   std::int64_t sum = 0;
   int count = 0;
   for (const Criterion& criterion : activity.criteria) {
-    finding.criteria.push_back(CriterionJudge(activity, criterion, facts, now, view).Run(details));
+    finding.criteria.push_back(CriterionJudge(activity, criterion, facts, now, view, known_from).Run(details));
     const CriterionFinding& row = finding.criteria.back();
     if (criterion.from > activity.rung || row.empty) {
       continue;
@@ -484,6 +500,22 @@ bool ActivityFinding::PassesAfterAct(Rung rung) const {
   });
 }
 
+std::int64_t ObservedMinutes(const Facts& facts) {
+  std::int64_t minutes = 0;
+  for (const Scope& host : facts.Scopes(ScopeKind::kHost)) {
+    if (!host.excluded && host.monitored) {
+      minutes = std::max(minutes, facts.Get(host, Sum::kUpMinutes, 28) + facts.Get(host, Sum::kBootingMinutes, 28));
+    }
+  }
+  return minutes;
+}
+
+absl::Time FirstMinuteDue(const Facts& facts) {
+  const std::int64_t minute_s = absl::ToInt64Seconds(kMinute);
+  const std::int64_t whole = (facts.organization().started_s + minute_s - 1) / minute_s * minute_s;
+  return absl::FromUnixSeconds(whole) + kMinute + kUntilEvaluated;
+}
+
 Judgement Judge(const Catalogue& catalogue, const Facts& facts, absl::Time now, View view, bool details) {
   Judgement judgement;
   judgement.view = view;
@@ -491,6 +523,9 @@ Judgement Judge(const Catalogue& catalogue, const Facts& facts, absl::Time now, 
   judgement.nothing_to_rate = std::none_of(applications.begin(), applications.end(), [](const Scope& scope) {
     return scope.line_of_business && !scope.excluded;
   });
+  if (const absl::Time due = FirstMinuteDue(facts); ObservedMinutes(facts) == 0 && now < due + kFirstMinuteAtMost) {
+    judgement.known_from = due;
+  }
   const Organization& organization = facts.organization();
   const bool confirmed = organization.confirmed_s != 0;
   judgement.no_own_software = confirmed && organization.no_in_house_software && !AnyOf(facts, Origin::kOffTheShelf);
@@ -498,7 +533,7 @@ Judgement Judge(const Catalogue& catalogue, const Facts& facts, absl::Time now, 
       confirmed && organization.no_off_the_shelf_software && !AnyOf(facts, Origin::kInHouse);
   judgement.activities.reserve(catalogue.activities().size());
   for (const Activity& activity : catalogue.activities()) {
-    judgement.activities.push_back(JudgeActivity(activity, facts, now, view, details));
+    judgement.activities.push_back(JudgeActivity(activity, facts, now, view, judgement.known_from, details));
     ActivityFinding& finding = judgement.activities.back();
     finding.gating = (activity.gating && !(activity.waived_without_own_software && judgement.no_own_software)) ||
                      (activity.gating_without_own_software && judgement.no_own_software);
@@ -529,6 +564,9 @@ std::string ReasonOf(const CriterionFinding& finding, const Facts& facts) {
     return "nothing to judge";
   }
   if (finding.counted == 0) {
+    if (finding.status == Status::kUndecided) {
+      return "not known yet: no full minute is over";
+    }
     if (finding.unconfirmed_empty) {
       return criterion.applies_to == catalogue::APPLIES_TO_IN_HOUSE
                  ? "no own software was found, and no confirmation says that there is none"

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,7 @@ struct CriterionFinding {
   bool empty = false;              // nothing to judge, and that is known
   bool not_built = false;          // without a source because this version has no part that could measure it
   bool unconfirmed_empty = false;  // nothing of this class was found, but nobody has confirmed that there is none
+  bool none_serves = false;        // no application is known to be line-of-business, and calls alone make one so
   Status status = Status::kNotApplicable;
   std::int64_t achievement = 0;         // millionths, weighted by tier
   std::array<int, kStatuses> scopes{};  // by Status
@@ -85,6 +87,8 @@ struct ActivityFinding {
 struct Judgement {
   View view = View::kLow;
   bool nothing_to_rate = false;  // no line-of-business application
+  // Until then nobody can say what serves whom: the end of the first full minute; nothing where it is over.
+  std::optional<absl::Time> known_from;
   bool no_own_software = false;  // confirmed and found so
   bool no_off_the_shelf_software = false;
   std::vector<ActivityFinding> activities;  // in the order of the catalogue
@@ -93,6 +97,11 @@ struct Judgement {
 
 // Judges all rows. `details`: keep the finding of every scope.
 Judgement Judge(const Catalogue& catalogue, const Facts& facts, absl::Time now, View view, bool details = false);
+
+// Minutes in which the longest observed host that is rated was up, 28 days.
+std::int64_t ObservedMinutes(const Facts& facts);
+// When the first full minute of the oldest host is over and evaluated.
+absl::Time FirstMinuteDue(const Facts& facts);
 
 // Misses that are allowed among `n` scopes of which `share` (millionths) must hold: max(floor((1 - share) n), 1 from 8
 // scopes on).

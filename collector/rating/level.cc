@@ -78,6 +78,11 @@ std::string DateInWords(absl::Time time) {
   return absl::FormatTime("%-d %b", time, absl::UTCTimeZone());
 }
 
+// "10:14:15 UTC".
+std::string TimeOfDay(absl::Time time) {
+  return absl::StrCat(absl::FormatTime("%H:%M:%S", time, absl::UTCTimeZone()), " UTC");
+}
+
 // "12 hosts, 11 applications, 1 excluded with 3 % of requests, confirmed until 3 May": size and basis of a rating.
 std::string Basis(const Facts& facts) {
   std::int64_t counts[2] = {0, 0};
@@ -203,6 +208,10 @@ std::string Observing(const Judgement& low, const Judgement& provisional, const 
 
 std::string PublishedLabel(const Judgement& low, const Judgement& provisional, const Catalogue& catalogue,
                            const Facts& facts, const LevelState& state, absl::Time now) {
+  if (low.nothing_to_rate && low.known_from.has_value()) {
+    return absl::StrCat(RungName(state.published), " (not known yet, first full minute at ", TimeOfDay(*low.known_from),
+                        ")");
+  }
   if (low.nothing_to_rate) {
     return absl::StrCat(RungName(state.published), " (nothing to rate)");
   }
@@ -280,33 +289,18 @@ std::vector<NextStep> NextSteps(const Judgement& provisional, Rung rung, const C
   return steps;
 }
 
-std::int64_t ObservedMinutes(const Facts& facts) {
-  std::int64_t minutes = 0;
-  for (const Scope& host : facts.Scopes(ScopeKind::kHost)) {
-    if (!host.excluded && host.monitored) {
-      minutes = std::max(minutes, facts.Get(host, Sum::kUpMinutes, 28) + facts.Get(host, Sum::kBootingMinutes, 28));
-    }
-  }
-  return minutes;
-}
-
 // Who reports already, and when the first full minute of the oldest host is over and evaluated.
 std::string BeforeTheFirstMinute(const Facts& facts) {
-  constexpr std::int64_t kMinute = 60;
-  constexpr std::int64_t kUntilEvaluated = 15;  // it closes, and an evaluation comes each ten seconds
   const std::vector<Scope>& scopes = facts.Scopes(ScopeKind::kHost);
   const auto hosts =
       std::count_if(scopes.begin(), scopes.end(), [](const Scope& host) { return host.monitored && !host.excluded; });
   if (hosts == 0) {
     return "not known yet (no host reports)";
   }
-  const std::int64_t whole = (facts.organization().started_s + kMinute - 1) / kMinute * kMinute;
   const auto applications = static_cast<std::int64_t>(facts.Scopes(ScopeKind::kApplication).size());
-  return absl::StrCat(
-      "not known yet (", HumanCount(hosts, "host"), " and ", HumanCount(applications, "application"),
-      hosts + applications == 1 ? " reports" : " report", "; due ",
-      absl::FormatTime("%H:%M:%S", absl::FromUnixSeconds(whole + kMinute + kUntilEvaluated), absl::UTCTimeZone()),
-      " UTC, after the first full minute)");
+  return absl::StrCat("not known yet (", HumanCount(hosts, "host"), " and ", HumanCount(applications, "application"),
+                      hosts + applications == 1 ? " reports" : " report", "; due ", TimeOfDay(FirstMinuteDue(facts)),
+                      ", after the first full minute)");
 }
 
 ProvisionalRating Provisional(const Judgement& judgement, const Facts& facts) {
@@ -373,7 +367,7 @@ std::vector<BlockingRow> Blocking(const Judgement& low, Rung target, const Catal
     if (row.status != Status::kUndecided) {
       Remedy remedy = RemedyOf(finding, *reason, catalogue);
       row.cure = std::move(remedy.cure);
-      if (remedy.act->minutes > 0) {
+      if (remedy.act->minutes > 0 && remedy.way != Way::kTime) {
         row.minutes_of_work = remedy.act->minutes;
       }
       way = remedy.way;
@@ -395,8 +389,8 @@ std::vector<BlockingRow> Blocking(const Judgement& low, Rung target, const Catal
 std::optional<AfterNext> TellAfterNext(const Judgement& provisional, Rung published, const Facts& facts) {
   AfterNext after;
   after.rung = Above(Above(published));
-  if (after.rung == Above(published)) {
-    return std::nullopt;
+  if (after.rung == Above(published) || provisional.known_from.has_value()) {
+    return std::nullopt;  // before the first full minute today's evidence says nothing
   }
   int more = 0;
   for (const ActivityFinding& row : provisional.activities) {

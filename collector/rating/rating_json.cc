@@ -79,6 +79,10 @@ Json StepsOf(const Rating& rating) {
   return steps;
 }
 
+Json WaitingOf(const Rating& rating) {
+  return {{"activities", rating.waiting.count}, {"until", TimeOf(rating.waiting.until)}};
+}
+
 Json AfterNextOf(const Rating& rating) {
   if (!rating.after_next.has_value()) {
     return nullptr;
@@ -259,7 +263,7 @@ std::string RatingJson(const Rating& rating) {
                {"watch_reasons", rating.watch_reasons},
                {"progress", std::move(progress)},
                {"blocking", std::move(blocking)},
-               {"waiting", {{"activities", rating.waiting.count}, {"until", TimeOf(rating.waiting.until)}}},
+               {"waiting", WaitingOf(rating)},
                {"after_next", AfterNextOf(rating)},
                {"next_steps", StepsOf(rating)},
                {"catalogue_digest", rating.catalogue_digest},
@@ -277,7 +281,7 @@ std::string ActivitiesJson(const Rating& rating) {
 }
 
 std::string NextStepsJson(const Rating& rating) {
-  return Dump({{"next_steps", StepsOf(rating)}});
+  return Dump({{"next_steps", StepsOf(rating)}, {"waiting", WaitingOf(rating)}});
 }
 
 absl::StatusOr<std::string> ActivityJson(const Rating& rating, const Judgement& low, const Facts& facts,

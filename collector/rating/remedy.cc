@@ -53,7 +53,13 @@ Remedy RemedyOf(const ActivityFinding& row, const CriterionFinding& finding, con
     remedy.cure = {"", "comes with a later version"};
     remedy.comes_with = "other parts";
   }
-  remedy.way = finding.status == Status::kUndecided ? Way::kTime : remedy.comes_with.empty() ? Way::kAct : Way::kLater;
+  if (finding.none_serves) {
+    remedy.cure = {"", "comes when another application or host calls one"};
+    remedy.comes_with = "";
+  }
+  remedy.way = finding.status == Status::kUndecided || finding.none_serves ? Way::kTime
+               : remedy.comes_with.empty()                                 ? Way::kAct
+                                                                           : Way::kLater;
   return remedy;
 }
 
@@ -70,12 +76,13 @@ Way WayOf(const ActivityFinding& row, Rung rung, const Catalogue& catalogue) {
 std::vector<NextAct> ActsFor(const ActivityFinding& row, Rung rung, const Catalogue& catalogue) {
   std::vector<NextAct> acts;
   for (const CriterionFinding& finding : row.criteria) {
-    const bool to_be_answered =
-        finding.criterion->human && finding.status == Status::kUndecided;  // nothing is there yet
-    if (finding.criterion->from > rung || finding.passes || to_be_answered) {
+    if (finding.criterion->from > rung || finding.passes) {
       continue;
     }
     Remedy remedy = RemedyOf(row, finding, catalogue);
+    if (remedy.way == Way::kTime) {
+      continue;  // there is nothing to do but wait
+    }
     NextAct next;
     next.activity = row.activity->id;
     next.act = remedy.act->what;

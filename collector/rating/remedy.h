@@ -42,7 +42,7 @@ struct NextAct {
   std::string missing;  // not empty: no evidence of it reaches the collector, and why
 };
 
-// What has to be done for a row that fails at `rung`.
+// What has to be done for a row that fails at `rung`; nothing of what only waits for time or calls.
 std::vector<NextAct> ActsFor(const ActivityFinding& row, Rung rung, const Catalogue& catalogue);
 
 }  // namespace ppmm

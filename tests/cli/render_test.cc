@@ -17,6 +17,7 @@ namespace ppmm {
 namespace {
 
 using Json = nlohmann::json;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -280,6 +281,23 @@ TEST(Render, HostileNamesCannotReachTheTerminal) {
   for (const auto& [name, text] : AllViews(ScreenOf(120))) {
     EXPECT_THAT(text, Not(HasSubstr("\x1b"))) << name;
   }
+}
+
+TEST(Render, WhatWaitsForTimeIsSaidBesideTheActsAndALoneWaitIsNoEnd) {
+  Json steps = Json::parse(R"({"next_steps":[],"waiting":{"activities":0,"until":null}})");
+  EXPECT_EQ(RenderNextSteps(steps, ScreenOf(80)), "Nothing is left to do.\n");
+  steps["waiting"] = {{"activities", 12}, {"until", "2026-12-01T00:00:00Z"}};
+  EXPECT_THAT(RenderNextSteps(steps, ScreenOf(80)),
+              AllOf(HasSubstr("Nothing is left to do today.\n\nWaits for time: 12, the last until "),
+                    HasSubstr("(ppmm activities --waiting)\n")));
+}
+
+TEST(Render, ACureThatLeadsToItselfIsLeftOut) {
+  Json activity = Load("activity.json");
+  activity["id"] = "RSP-003";
+  activity["remediation"] = {
+      {{"what", "time them at the edge"}, {"cure", "ppmm explain RSP-003"}, {"role", "operations"}}};
+  EXPECT_THAT(RenderExplain(activity, ScreenOf(80)), HasSubstr("time them at the edge (operations)\n"));
 }
 
 TEST(Render, AHostWhoseAgentIsSentAwayForItsClockSaysSo) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -13,6 +14,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -230,6 +232,105 @@ TEST(RateTest, SpeaksFromTheFirstFullMinute) {
   EXPECT_EQ(rating.next_steps[0].acts[0].role, "management");
   EXPECT_EQ(rating.next_steps[0].acts[1].activity, "ALR-002");
   EXPECT_EQ(rating.next_steps[1].rung, Rung::k3);
+}
+
+std::vector<std::string> ActivitiesWithActs(const Rating& rating) {
+  std::vector<std::string> ids;
+  for (const NextStep& step : rating.next_steps) {
+    for (const NextAct& act : step.acts) {
+      ids.push_back(act.activity);
+    }
+  }
+  return ids;
+}
+
+const ActivityStatus& StatusOf(const Rating& rating, absl::string_view id) {
+  return *std::find_if(rating.activities.begin(), rating.activities.end(),
+                       [&](const ActivityStatus& status) { return status.activity->id == id; });
+}
+
+TEST(RateTest, WhatOnlyWaitsForTimeOrDataIsNoAct) {
+  World world(1, 2);
+  world.LiveToday([](ScopeId, DayFacts& facts) { facts = {}; });
+  const Rating fresh = Rate(CompleteCatalogue(), world.facts, {}, StartOf(kDay1) + absl::Seconds(70));
+  for (const char* const id : {"MON-001", "MON-002", "MON-003", "CAP-001", "RSP-001", "RSP-002", "RSP-005"}) {
+    EXPECT_THAT(ActivitiesWithActs(fresh), Not(Contains(id))) << "no minute is over, and nothing is known to fail";
+  }
+  for (const NextStep& step : fresh.next_steps) {
+    for (const NextAct& act : step.acts) {
+      EXPECT_NE(act.act, "synchronize the clocks") << "they are compared minute by minute";
+    }
+  }
+  EXPECT_EQ(StatusOf(fresh, "RSP-001").status, Status::kUndecided);
+  EXPECT_THAT(StatusOf(fresh, "RSP-001").reason, EndsWith(": no full minute yet"));
+
+  int intervals = 3;
+  const auto minutes = [&](ScopeId id, DayFacts& facts) {
+    if (id.kind == ScopeKind::kHost) {
+      facts = {};
+      facts.up_minutes = facts.covered_minutes = facts.covered_cpu_minutes = 20;
+      facts.kinds_present = kCpuBit | kDiskBit;
+      facts.kinds_moved = kCpuBit;
+    } else if (id.kind == ScopeKind::kApplication) {
+      facts = {};
+      facts.up_minutes = facts.throughput_minutes = 20;
+      facts.timed_requests = 1000;
+      facts.in_flight_minutes = 20;
+      facts.little_intervals = intervals;
+    }
+  };
+  World later(1, 2);
+  later.LiveToday(minutes);
+  const absl::Time now = StartOf(kDay1) + absl::Minutes(20);
+  const Rating idle = Rate(CompleteCatalogue(), later.facts, {}, now);
+  EXPECT_THAT(ActivitiesWithActs(idle), Not(Contains("MON-002"))) << "its disk did not write in 20 minutes";
+  EXPECT_THAT(ActivitiesWithActs(idle), Not(Contains("MON-003"))) << "nobody called it";
+  EXPECT_THAT(ActivitiesWithActs(idle), Not(Contains("RSP-005"))) << "fewer than 30 intervals";
+  EXPECT_THAT(StatusOf(idle, "RSP-001").reason, EndsWith(": no traffic yet"));
+
+  intervals = 60;
+  World wrong(1, 2);
+  wrong.LiveToday(minutes);
+  const Rating failing = Rate(CompleteCatalogue(), wrong.facts, {}, now);
+  EXPECT_THAT(ActivitiesWithActs(failing), Contains("RSP-005")) << "today's evidence says that it fails";
+}
+
+TEST(RateTest, BeforeTheFirstFullMinuteNobodySaysThatThereIsNothing) {
+  World world(1, 2);
+  for (const std::uint32_t number : {1U, 2U}) {
+    world.Change(App(number), [](Scope& scope) { scope.line_of_business = false; });
+  }
+  world.LiveToday([](ScopeId, DayFacts& facts) { facts = {}; });
+  const Rating fresh = Rate(TestCatalogue(), world.facts, {}, StartOf(kDay1) + absl::Seconds(8));
+  EXPECT_EQ(fresh.label, "1 (not known yet, first full minute at 00:01:15 UTC)");
+  EXPECT_EQ(fresh.low, Rung::k1);
+  EXPECT_EQ(fresh.high, Rung::k1);
+  for (const char* const id : {"INV-001", "MON-003", "RSP-001", "RSP-101"}) {
+    EXPECT_EQ(StatusOf(fresh, id).status, Status::kUndecided) << id;
+    EXPECT_THAT(StatusOf(fresh, id).reason, HasSubstr("not known yet: no full minute is over")) << id;
+    EXPECT_THAT(ActivitiesWithActs(fresh), Not(Contains(id)));
+  }
+  EXPECT_EQ(StatusOf(fresh, "RSP-001").decidable_at, StartOf(kDay1) + absl::Seconds(75));
+  EXPECT_EQ(fresh.after_next, std::nullopt);
+
+  World later(1, 2);
+  for (const std::uint32_t number : {1U, 2U}) {
+    later.Change(App(number), [](Scope& scope) { scope.line_of_business = false; });
+  }
+  later.LiveToday([](ScopeId id, DayFacts& facts) {
+    facts = {};
+    facts.up_minutes = id.kind == ScopeKind::kOrganization ? 0 : 1;
+  });
+  const Rating known = Rate(TestCatalogue(), later.facts, {}, StartOf(kDay1) + absl::Seconds(80));
+  EXPECT_EQ(known.label, "1 (nothing to rate)");
+  EXPECT_EQ(StatusOf(known, "MON-003").status, Status::kNoSource);
+  EXPECT_THAT(StatusOf(known, "MON-003").reason, HasSubstr("line-of-business"));
+  EXPECT_THAT(ActivitiesWithActs(known), Not(Contains("MON-003"))) << "no act of the collector's people brings calls";
+  const auto row = std::find_if(known.blocking.begin(), known.blocking.end(),
+                                [](const BlockingRow& blocking) { return blocking.activity == "MON-003"; });
+  ASSERT_NE(row, known.blocking.end());
+  EXPECT_EQ(row->cure.words, "comes when another application or host calls one");
+  EXPECT_EQ(row->minutes_of_work, std::nullopt);
 }
 
 TEST(RateTest, AFreshInstallWithoutAlertingOrResponseTimesIsHonest) {

@@ -43,7 +43,8 @@ std::vector<std::string> Keys(const nlohmann::ordered_json& json) {
 }
 
 TEST(RatingJsonTest, HasTheKeysOfTheContract) {
-  const auto json = nlohmann::ordered_json::parse(RatingJson(RatingOf(Mixed())));
+  const Rating rating = RatingOf(Mixed());
+  const auto json = nlohmann::ordered_json::parse(RatingJson(rating));
   EXPECT_THAT(Keys(json),
               ElementsAre("organization", "level", "sublevel", "label", "published", "low", "high", "provisional",
                           "watch", "watch_reasons", "progress", "blocking", "waiting", "after_next", "next_steps",
@@ -52,6 +53,9 @@ TEST(RatingJsonTest, HasTheKeysOfTheContract) {
   EXPECT_THAT(Keys(json["progress"]), ElementsAre("2.1", "2.2", "2.3", "3", "4", "5"));
   EXPECT_THAT(Keys(json["progress"]["3"]), ElementsAre("low", "high"));
   EXPECT_THAT(Keys(json["next_steps"][0]), ElementsAre("rung", "acts"));
+  const auto steps = nlohmann::ordered_json::parse(NextStepsJson(rating));
+  EXPECT_THAT(Keys(steps), ElementsAre("next_steps", "waiting"));
+  EXPECT_EQ(steps["waiting"], json["waiting"]);
   EXPECT_THAT(Keys(json["next_steps"][0]["acts"][0]),
               ElementsAre("activity", "act", "command", "cure", "comes_with", "role", "minutes_of_work", "missing"));
   EXPECT_THAT(Keys(json["waiting"]), ElementsAre("activities", "until"));

@@ -265,12 +265,14 @@ class RatingCollectable : public prometheus::Collectable {
     Gauge("ppmm_sublevel", "The published sub-level, 1 to 3 while the level is 2, else 0.")
         .Add({}, rating_.sublevel)
         .MoveTo(&out);
-    Gauge("ppmm_provisional_level", "The level that today's evidence supports if it holds for the windows.")
-        .Add({}, rating_.provisional_level)
-        .MoveTo(&out);
-    Gauge("ppmm_provisional_sublevel", "The sub-level that today's evidence supports if it holds for the windows.")
-        .Add({}, rating_.provisional_sublevel)
-        .MoveTo(&out);
+    if (rating_.provisional_minutes > 0) {  // before the first full minute it is not known
+      Gauge("ppmm_provisional_level", "The level that today's evidence supports if it holds for the windows.")
+          .Add({}, rating_.provisional_level)
+          .MoveTo(&out);
+      Gauge("ppmm_provisional_sublevel", "The sub-level that today's evidence supports if it holds for the windows.")
+          .Add({}, rating_.provisional_sublevel)
+          .MoveTo(&out);
+    }
     Gauge("ppmm_watch", "1: the published level is in danger.").Add({}, rating_.watch ? 1 : 0).MoveTo(&out);
     Family progress = Gauge("ppmm_progress_ratio",
                             "Progress toward a rung: what is proven (low), and what it would be "

@@ -97,6 +97,16 @@ TEST(Exposition, WithoutARatingItsFamiliesAreAbsent) {
   EXPECT_THAT(*text, HasSubstr("ppmm_application_info"));
 }
 
+TEST(Exposition, BeforeTheFirstFullMinuteNoProvisionalLevelIsClaimed) {
+  ViewWorld world;
+  RatingSnapshot rating = ViewWorld::Rating();
+  rating.provisional_minutes = 0;
+  const absl::StatusOr<std::string> text = RenderMetrics(world.state(), ViewWorld::Self(), &rating, world.now());
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, Not(HasSubstr("ppmm_provisional_")));
+  EXPECT_THAT(*text, HasSubstr("ppmm_level 1"));
+}
+
 TEST(Exposition, ADeclaredNameDrivesNoTerminal) {
   ViewWorld world;
   {

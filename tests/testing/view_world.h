@@ -120,6 +120,7 @@ class ViewWorld {
     RatingSnapshot rating;
     rating.provisional_level = 2;
     rating.provisional_sublevel = 1;
+    rating.provisional_minutes = 3;
     rating.progress = {{"2.1", 0.62, 0.92}, {"2.2", 0, 0.5}};
     rating.activities = {{"INV-001", "not_satisfied", 0.4}, {"MON-001", "undecided", 1}};
     rating.rating_json = R"({"organization":"Example","level":1})";

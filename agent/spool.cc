@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 #include "agent/spool_internal.h"
@@ -214,13 +215,17 @@ void Spool::WriteOutMemory() {
   if (numbers.empty()) {
     return;
   }
-  absl::Status writable = MakeFolder();  // a disk that was read-only at the start has none
+  const absl::Status folder = MakeFolder();  // a disk that was read-only at the start has none
+  absl::Status writable = folder;
   if (writable.ok()) {
     // First, so that what was dropped meanwhile is known as such whenever the process dies.
     writable = SaveState(/*sync=*/false);
   }
   if (!writable.ok()) {
-    DiskFailed(writable);
+    // Its descriptor of the data directory is open for as long as the agent runs; nothing can be made in one that is
+    // deleted.
+    DiskFailed(absl::IsNotFound(folder) ? absl::NotFoundError(absl::StrCat(kDataDeleted, " (", folder.message(), ")"))
+                                        : writable);
     return;
   }
   for (const std::uint64_t number : numbers) {
@@ -257,7 +262,15 @@ void Spool::WriteOutMemory() {
 }
 
 void Spool::DiskFailed(const absl::Status& status) {
-  if (disk_error_.empty()) {
+  const bool deleted = absl::StartsWith(status.message(), kDataDeleted);
+  const bool known = absl::StartsWith(disk_error_, kDataDeleted);
+  if (known && absl::IsNotFound(status)) {
+    return;
+  }
+  if (deleted) {
+    LogWarning(kSpoolFolder, status.message(),
+               ", keeping the newest batches in memory; restart the agent, it makes it anew");
+  } else if (disk_error_.empty()) {
     LogWarning(kSpoolFolder, "the disk refuses writes, keeping the newest batches in memory: ", status.message());
   }
   disk_error_ = std::string(status.message());

@@ -28,6 +28,9 @@
 
 namespace ppmm {
 
+// What Stats().disk_error begins with once the agent's data directory was deleted under it: only a restart helps.
+inline constexpr absl::string_view kDataDeleted = "the data directory was deleted";
+
 struct SpoolOptions {
   // More bridges a longer outage of the collector and costs disk: 128 MiB hold 72 h of 2,000 series at 10 s.
   std::uint64_t max_bytes = 128ULL << 20U;

@@ -246,8 +246,8 @@ std::vector<DoctorFinding> FindingsOfHosts(const Json& hosts, absl::Time now) {
       findings.Add(
           name, "samples dropped by its agent", HumanNumber(*dropped), "parts of its history, for good",
           "by the cause in its log (journalctl -u ppmm-agent): spool full: a larger spool.max_bytes, or a collector "
-          "that is away for less long; disk full, or records damaged: make room, or repair that disk; none "
-          "there: a power cut took up to 10 s");
+          "that is away for less long; disk full, or records damaged: make room, or repair that disk; deleted "
+          "under it: leave its data directory alone; none there: a power cut took up to 10 s");
     }
   }
   return findings.Take();

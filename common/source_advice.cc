@@ -80,7 +80,9 @@ SourceAdvice AdviceOnSource(absl::string_view source, bool failed, absl::string_
   SourceAdvice advice;
   advice.loses =
       known == std::end(kKnown) ? absl::StrCat("what its agent reads as \"", source, "\"") : std::string(known->loses);
-  if (source == "spool") {
+  if (source == "spool" && absl::StrContains(reason, "the data directory was deleted")) {
+    advice.cure = "restart that ppmm-agent: it makes its data directory anew";
+  } else if (source == "spool") {
     advice.cure = "make room on the disk of the agent's data directory, or move that with --data";
   } else if (const std::optional<std::string> cure = CureByWords(reason); cure.has_value()) {
     advice.cure = *cure;

@@ -409,6 +409,21 @@ TEST(SpoolDiskTest, AFailedSyncClosesTheSegment) {
   EXPECT_THAT(rig.spool->Stats().disk_error, IsEmpty());
 }
 
+TEST(SpoolDeletedTest, ADataDirectoryThatIsDeletedIsNamedAndNoFullDisk) {
+  SpoolRig rig(SmallSegments());
+  rig.Start();
+  rig.Append(1);
+  rig.disk.DeleteFolder("spool");
+  rig.disk.FailWrites(ENOENT);
+  rig.Append(1);
+  rig.Tick();
+  EXPECT_THAT(rig.spool->Stats().disk_error, ::testing::StartsWith(std::string(kDataDeleted)));
+  rig.Append(3);
+  rig.Tick();
+  EXPECT_THAT(rig.spool->Stats().disk_error, ::testing::StartsWith(std::string(kDataDeleted))) << "what follows";
+  ExpectBalanced(rig);
+}
+
 // ---- a cloned disk --------------------------------------------------------------------------------------------------
 
 TEST(SpoolInheritedTest, IsSetAsideAndDeletedUnsentAfterThreeDays) {

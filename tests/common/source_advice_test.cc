@@ -3,10 +3,12 @@
 #include <iterator>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include "agent/source_names.h"
+#include "agent/spool.h"
 
 namespace ppmm {
 namespace {
@@ -48,6 +50,8 @@ TEST(SourceAdviceTest, WhatFailedHasTheCureThatItsReasonNames) {
   EXPECT_THAT(AdviceOnSource("applications", true, "more processes begin than can be identified").cure,
               HasSubstr("by itself"));
   EXPECT_THAT(AdviceOnSource("spool", true, "No space left on device").cure, HasSubstr("make room"));
+  const std::string deleted = absl::StrCat("batches wait in 1 MiB of memory: ", kDataDeleted, " (make /d/spool: ...)");
+  EXPECT_EQ(AdviceOnSource("spool", true, deleted).cure, "restart that ppmm-agent: it makes its data directory anew");
   EXPECT_THAT(AdviceOnSource("cpu", true, "/proc/stat line 2: no number").cure, HasSubstr("journalctl -u ppmm-agent"));
 }
 

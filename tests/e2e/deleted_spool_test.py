@@ -59,10 +59,22 @@ def check_deletion(rig, delete):
     check(total == told["damaged_bytes"], f"and on /metrics: {total}")
 
 
+def check_data_directory(rig):
+    rig.start_agent()
+    wait_until(lambda: segments(rig), 20, "it has begun a segment")
+    shutil.rmtree(rig.agent_data)
+    wait_until(lambda: "the data directory was deleted" in spool(rig).get("disk_error", ""), 40, "its status names it")
+    wait_until(lambda: "the data directory was deleted" in rig.cli("doctor").stdout, 90, "the doctor, too")
+    doctor = " ".join(rig.cli("doctor").stdout.split())
+    check("restart that ppmm-agent" in doctor and "make room on the disk" not in doctor, f"with the cure: {doctor}")
+    check(rig.agent.stop() == 0, "the agent ends with 0 on SIGTERM")
+
+
 def test(rig):
     rig.start_collector()
     for delete in (delete_segments, delete_folder):
         check_deletion(rig, delete)
+    check_data_directory(rig)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,8 @@ Answer Ask(const CommandContext& context, const std::string& path, absl::string_
     return answer;
   }
   const std::string body = EscapeForDisplay(http->body, 500);
+  const std::string at =
+      context.collector.empty() ? " there" : absl::StrCat(" at ", EscapeForDisplay(context.collector));
   if (http->status == 400) {
     answer.exit_code = Fail(context, kExitUsage, said.empty() ? "the collector refused the request" : said, body);
   } else if (http->status == 503) {
@@ -75,11 +77,13 @@ Answer Ask(const CommandContext& context, const std::string& path, absl::string_
                             absl::StrCat("the collector refused: ", absl::StripTrailingAsciiWhitespace(body)));
   } else if (http->status == 200) {
     answer.exit_code =
-        Fail(context, kExitUnreachable, "what answers there is no ppmm-collector; name it with --collector URL", body);
+        Fail(context, kExitUnreachable,
+             absl::StrCat("what answers", at, " is no ppmm-collector; name it with --collector URL"), body);
   } else {
     answer.exit_code = Fail(context, kExitUnreachable,
-                            absl::StrCat("the collector answered ", http->status,
-                                         said.empty() ? "; is that address a ppmm-collector?" : ": ", said),
+                            said.empty() ? absl::StrCat("what answers", at, " said ", http->status,
+                                                        ": is that a ppmm-collector? Name it with --collector URL")
+                                         : absl::StrCat("the collector answered ", http->status, ": ", said),
                             body);
   }
   return answer;
@@ -89,7 +93,7 @@ Answer Ask(const CommandContext& context, const std::string& path, absl::string_
 template <class Render>
 int Print(const CommandContext& context, const Answer& answer, const Render& render) {
   if (!answer.json.has_value()) {
-    if (answer.status == 404) {
+    if (answer.status == 404 && answer.exit_code == kExitUsage) {
       return Fail(context, kExitUnreachable, "this collector does not answer that; it may be older than this command",
                   EscapeForDisplay(answer.text, 500));
     }
@@ -110,11 +114,28 @@ std::string WrittenOut(absl::string_view id) {
   return absl::StrFormat("%s-%03d", absl::AsciiStrToUpper(absl::StripSuffix(id.substr(0, digits), "-")), number);
 }
 
+// `; there are "db1", "web1" and 3 more`, each once.
+std::string ThereAre(std::vector<std::string> names) {
+  constexpr std::size_t kNamed = 8;
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kNamed); ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : ", ", "\"", EscapeForDisplay(names[i]), "\"");
+  }
+  return names.empty()
+             ? "; there is none yet"
+             : absl::StrCat(names.size() == 1 ? "; there is " : "; there are ", text,
+                            names.size() > kNamed ? absl::StrCat(" and ", names.size() - kNamed, " more") : "");
+}
+
 // Whether a row has that name under one of the keys; else says so, with the one nearest to it, or to what was meant.
 bool Knows(const CommandContext& context, absl::string_view what, const Json& rows,
            std::initializer_list<absl::string_view> keys, const std::string& name, const std::string& meant) {
   std::vector<std::string> names;
+  std::vector<std::string> shown;  // of each row the shortest
   for (const Json& row : rows) {
+    shown.push_back(TextAt(row, *std::prev(keys.end())));
     for (std::string& one : NamesAt(row, keys)) {
       names.push_back(std::move(one));
     }
@@ -122,7 +143,12 @@ bool Knows(const CommandContext& context, absl::string_view what, const Json& ro
   if (std::find(names.begin(), names.end(), name) != names.end()) {
     return true;
   }
-  Fail(context, kExitUsage, absl::StrCat("no ", what, " \"", EscapeForDisplay(name), "\"", DidYouMean(meant, names)));
+  const std::string nearest = DidYouMean(meant, names);
+  Fail(context, kExitUsage,
+       absl::StrCat("no ", what, " \"", EscapeForDisplay(name), "\"",
+                    !nearest.empty()     ? nearest
+                    : what == "activity" ? " (ppmm activities lists them)"
+                                         : ThereAre(std::move(shown))));
   return false;
 }
 

@@ -22,6 +22,7 @@ inline constexpr int kExitNotPermitted = 77;
 inline constexpr int kExitConfigInvalid = 78;
 
 struct CommandContext {
+  std::string collector;  // its address, as it is told; perhaps empty
   // Asks the collector; path with query -> answer. `cause` gets what the system said of an error.
   std::function<absl::StatusOr<HttpAnswer>(const std::string& path, std::string* cause)> get;
   // Sends JSON through the collector's socket; path, body -> answer. May be missing where nothing writes.

@@ -48,6 +48,7 @@ std::string DefaultSocket() {
 
 ppmm::CommandContext ContextOf(const Options& options) {
   ppmm::CommandContext context;
+  context.collector = options.collector.socket.empty() ? options.collector.url : options.collector.socket;
   context.get = [collector = options.collector](const std::string& path, std::string* cause) {
     return ppmm::HttpGet(collector, path, cause);
   };

@@ -38,7 +38,8 @@ bool IsBaseUrl(absl::string_view url) {
 }
 
 void CheckHttp(const config::CollectorHttp& http, ConfigReport* report) {
-  if (const auto listen = ParseListenAddress(http.listen()); !listen.ok()) {
+  constexpr int kHttpPort = 7766;  // the default
+  if (const auto listen = ParseListenAddress(http.listen(), kHttpPort); !listen.ok()) {
     report->AddError("http.listen", listen.status().message());
   }
   for (int i = 0; i < http.names_size(); ++i) {

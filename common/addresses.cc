@@ -21,7 +21,6 @@ namespace {
 
 constexpr absl::string_view kConnectForm =
     "write ADDRESS:PORT, as 10.0.0.7:7767, [fd00::7]:7767 or collector.example:7767";
-constexpr absl::string_view kListenForm = "write ADDRESS:PORT, as 127.0.0.1:7767, [::1]:7767 or 0.0.0.0:7767";
 
 absl::Status NoAddress(absl::string_view text, absl::string_view what, absl::string_view form) {
   return absl::InvalidArgumentError(
@@ -223,15 +222,17 @@ absl::StatusOr<HostPort> ParseHostPort(absl::string_view text) {
   return SplitHostPort(text, kConnectForm, 1);
 }
 
-absl::StatusOr<HostPort> ParseListenAddress(absl::string_view text) {
-  auto result = SplitHostPort(text, kListenForm, 0);
+absl::StatusOr<HostPort> ParseListenAddress(absl::string_view text, int example_port) {
+  const std::string form = absl::StrCat("write ADDRESS:PORT, as 127.0.0.1:", example_port, ", [::1]:", example_port,
+                                        " or 0.0.0.0:", example_port);
+  auto result = SplitHostPort(text, form, 0);
   if (!result.ok()) {
     return result;
   }
   if (absl::EqualsIgnoreCase(result->host, "localhost")) {
     result->host = "127.0.0.1";
   } else if (!IpAddress::Parse(result->host).ok()) {
-    return NoAddress(text, "names a host, and listening needs an address of this one", kListenForm);
+    return NoAddress(text, "names a host, and listening needs an address of this one", form);
   }
   return result;
 }

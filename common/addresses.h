@@ -87,6 +87,7 @@ struct HostPort {
 absl::StatusOr<HostPort> ParseHostPort(absl::string_view text);
 
 // Reads where to listen: as above, but no name except localhost, which is 127.0.0.1; port 0 lets the system choose.
-absl::StatusOr<HostPort> ParseListenAddress(absl::string_view text);
+// `example_port`: of the addresses that an error shows.
+absl::StatusOr<HostPort> ParseListenAddress(absl::string_view text, int example_port = 7767);
 
 }  // namespace ppmm

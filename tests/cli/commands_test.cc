@@ -162,13 +162,28 @@ TEST_F(CommandsTest, AnActivityMayBeWrittenShortAndInSmallLetters) {
   EXPECT_EQ(error_.str(), "ppmm: no activity \"FOO-1\" (ppmm activities lists them)\n");
   error_.str("");
   ExplainCommand(context_, "MON-99999999999999999999");
-  EXPECT_EQ(error_.str(), "ppmm: no activity \"MON-99999999999999999999\"\n");
+  EXPECT_EQ(error_.str(), "ppmm: no activity \"MON-99999999999999999999\" (ppmm activities lists them)\n");
 }
 
 TEST_F(CommandsTest, AWrongHostIsAnsweredWithTheNearestRightOne) {
   answers_["/api/v1/hosts"] = {200, R"({"hosts":[{"host":"web1","state":"live"}]})"};
   EXPECT_EQ(HostsCommand(context_, "web"), 2);
   EXPECT_THAT(error_.str(), HasSubstr("did you mean \"web1\"?"));
+  error_.str("");
+  EXPECT_EQ(HostsCommand(context_, "nope"), 2);
+  EXPECT_EQ(error_.str(), "ppmm: no host \"nope\"; there is \"web1\"\n");
+  answers_["/api/v1/hosts"] = {200, R"({"hosts":[{"host":"a1"},{"host":"b1"},{"host":"c1"},{"host":"d1"},{"host":"e1"},
+      {"host":"f1"},{"host":"g1"},{"host":"h1"},{"host":"i1"},{"host":"a1"}]})"};
+  error_.str("");
+  HostsCommand(context_, "nope");
+  EXPECT_EQ(
+      error_.str(),
+      "ppmm: no host \"nope\"; there are \"a1\", \"b1\", \"c1\", \"d1\", \"e1\", \"f1\", \"g1\", \"h1\" and 1 more\n");
+  answers_["/api/v1/hosts"] = {200, R"({"hosts":[]})"};
+  error_.str("");
+  HostsCommand(context_, "nope");
+  EXPECT_EQ(error_.str(), "ppmm: no host \"nope\"; there is none yet\n");
+  answers_["/api/v1/hosts"] = {200, R"({"hosts":[{"host":"web1","state":"live"}]})"};
   EXPECT_EQ(HostsCommand(context_, "web1"), 0);
   EXPECT_THAT(out_.str(), HasSubstr("web1"));
 }
@@ -294,6 +309,20 @@ TEST_F(CommandsTest, DoctorTellsOfAnUnreachableCollectorAsAFinding) {
   EXPECT_EQ(DoctorCommand(context_, HealthyHost()), 1);
   EXPECT_THAT(out_.str(), HasSubstr("no collector answers"));
   EXPECT_THAT(out_.str(), HasSubstr("1 thing can be cured."));
+}
+
+TEST_F(CommandsTest, WhatIsNoCollectorIsNamedByItsAddress) {
+  context_.collector = "http://127.0.0.1:8080";
+  answers_["/api/v1/hosts"] = {200, "<h1>Welcome to nginx!</h1>"};
+  EXPECT_EQ(HostsCommand(context_, ""), 69);
+  EXPECT_EQ(error_.str(),
+            "ppmm: what answers at http://127.0.0.1:8080 is no ppmm-collector; name it with --collector URL\n");
+  answers_["/api/v1/hosts"] = {404, "<h1>404 Not Found</h1>"};
+  error_.str("");
+  EXPECT_EQ(HostsCommand(context_, ""), 69);
+  EXPECT_EQ(error_.str(),
+            "ppmm: what answers at http://127.0.0.1:8080 said 404: is that a ppmm-collector? Name it with --collector "
+            "URL\n");
 }
 
 TEST_F(CommandsTest, DoctorTellsOfFailedSourcesOfAllHosts) {

@@ -221,6 +221,7 @@ TEST(CuresTest, AnUnknownFlagIsAnsweredWithTheNearest) {
     EXPECT_EQ(typo.output, "ppmm: no flag \"--colector\"; did you mean \"--collector\"? (--help lists them)\n")
         << words;
   }
+  EXPECT_EQ(Type("--nope").output, "ppmm: no flag \"--nope\" (--help lists them)\n");
   EXPECT_EQ(Type("rating one two").output, "ppmm: not expected here: one two (--help says what is)\n");
 }
 

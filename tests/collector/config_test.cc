@@ -109,7 +109,7 @@ TEST(CollectorConfigTest, TellsEachMistakeOfAFileWithItsPlace) {
            "data: \"\"\n")
           .error,
       "collector.yaml:2:11: http.listen: \"web1:80\" names a host, and listening needs an address of this one; "
-      "write ADDRESS:PORT, as 127.0.0.1:7767, [::1]:7767 or 0.0.0.0:7767\n"
+      "write ADDRESS:PORT, as 127.0.0.1:7766, [::1]:7766 or 0.0.0.0:7766\n"
       "collector.yaml:3:3: unknown key \"lisen\" in \"http\"; did you mean \"listen\"?\n"
       "collector.yaml:4:11: http.names[0]: \"https://a\" is no host name; write it without scheme and port, as "
       "ppmm.example\n"

@@ -33,7 +33,8 @@ bool Same(const google::protobuf::Message& a, const google::protobuf::Message& b
 
 }  // namespace
 
-Recorder::Recorder(std::size_t max_series) : max_series_(max_series), entities_(2), series_(1) {
+Recorder::Recorder(std::size_t max_series, Histograms histograms)
+    : max_series_(max_series), histograms_(histograms), entities_(2), series_(1) {
   entities_[host()].live = true;
 }
 
@@ -187,6 +188,10 @@ void Recorder::RemoveSeries(SeriesHandle handle) {
     return;
   }
   // What it said in this batch still counts; the slot is freed when the next batch begins.
+  if (!series->held.empty()) {
+    PutSketch(*series, series->held);
+    series->held.Clear();
+  }
   series->ending = true;
   if (!series->announced) {
     series->mask = 0;
@@ -242,12 +247,43 @@ void Recorder::Histogram(SeriesHandle handle, const Sketch& sketch) {
   if (series == nullptr || sketch.empty()) {
     return;
   }
-  series->sketches.resize(shape_.steps_per_batch);
-  if ((series->mask >> step_ & 1) == 0) {
-    series->sketches[step_].Clear();
-    series->mask |= std::uint64_t{1} << step_;
+  const std::int64_t now = t0_ + std::int64_t{step_} * shape_.step_seconds;
+  if (EndsPeriod(*series, now)) {
+    PutSketch(*series, sketch);
+    return;
   }
-  series->sketches[step_].Merge(sketch);
+  if (series->held.empty()) {
+    held_.push_back(handle);
+    series->held_since = now;
+  }
+  series->held.Merge(sketch);
+}
+
+void Recorder::PutSketch(SeriesRecord& series, const Sketch& sketch) {
+  series.sketches.resize(shape_.steps_per_batch);
+  if ((series.mask >> step_ & 1) == 0) {
+    series.sketches[step_].Clear();
+    series.mask |= std::uint64_t{1} << step_;
+  }
+  series.sketches[step_].Merge(sketch);
+}
+
+bool Recorder::EndsPeriod(const SeriesRecord& series, std::int64_t since) const {
+  const std::int64_t period = histograms_ == Histograms::kEachStep ? 1 : std::max(1, series.metric->period_seconds);
+  return (t0_ + (std::int64_t{step_} + 1) * shape_.step_seconds) / period > since / period;
+}
+
+bool Recorder::ReleaseHistograms() {
+  bool released = false;
+  for (const SeriesHandle handle : std::exchange(held_, {})) {
+    // One that was removed has put it, and its place may be another one's by now.
+    if (SeriesRecord* series = Find(handle); series != nullptr && !series->held.empty()) {
+      PutSketch(*series, series->held);
+      series->held.Clear();
+      released = true;
+    }
+  }
+  return released;
 }
 
 void Recorder::ForgetReading(SeriesHandle handle) {
@@ -316,6 +352,13 @@ void Recorder::BeginBatch(std::int64_t t0_seconds, BatchShape shape) {
 
 void Recorder::BeginStep(std::uint32_t index) {
   step_ = index;
+  const bool ends = std::any_of(held_.begin(), held_.end(), [this](SeriesHandle handle) {
+    const SeriesRecord* series = Find(handle);
+    return series != nullptr && !series->held.empty() && EndsPeriod(*series, series->held_since);
+  });
+  if (ends) {  // all periods are the same
+    ReleaseHistograms();
+  }
 }
 
 void Recorder::SetClockEvent(absl::Time from, absl::Time to) {

@@ -175,6 +175,13 @@ void Sampler::Run() {
   }
   MutexLock lock(&step_mutex_);
   Flush();
+  // What histograms hold for the end of their period goes into one step more.
+  recorder_->BeginBatch(next_step_, active_);
+  if (recorder_->ReleaseHistograms()) {
+    batch_t0_ = next_step_;
+    steps_in_batch_ = 1;
+    Flush();
+  }
 }
 
 void Sampler::Stop() {

@@ -106,9 +106,8 @@ void AddCallTimes(const Tables& tables, const EntityState& entity, absl::Time no
     CallTimes& calls = (*out)[{is_unnamed ? kNoApplication : entity.instance.application, entity.row.host,
                                std::string(labels[0]), std::string(labels[1])}];
     if (series->histogram != nullptr) {
-      const std::int64_t end = host->row.newest_step / SketchRing::kSliceSeconds + 1;
-      calls.times.Merge(series->histogram->ring.Merged(
-          end - absl::ToInt64Seconds(kResponseTimesWindow) / SketchRing::kSliceSeconds, end));
+      calls.times.Merge(series->histogram->ring.Newest(
+          host->row.newest_step, absl::ToInt64Seconds(kResponseTimesWindow) / SketchRing::kSliceSeconds));
     } else if (series->metric->name == "ppmm_instance_calls_unanswered_total") {
       calls.unanswered = calls.unanswered.value_or(0) +
                          RatePerSecond(*series, host->row.newest_step, kResponseTimesWindow).value_or(0);

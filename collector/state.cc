@@ -248,10 +248,15 @@ void SketchRing::Add(std::int64_t step, const Sketch& sketch) {
   slice.sketch.Merge(sketch);
 }
 
-Sketch SketchRing::Merged(std::int64_t from, std::int64_t to) const {
+Sketch SketchRing::Newest(std::int64_t newest, std::int64_t count) const {
+  const std::int64_t running = newest / kSliceSeconds;
+  const bool is_told = std::any_of(slices.begin(), slices.end(), [running](const Slice& slice) {
+    return slice.number == running && !slice.sketch.empty();
+  });
+  const std::int64_t end = is_told ? running + 1 : running;
   Sketch result;
   for (const Slice& slice : slices) {
-    if (slice.number >= from && slice.number < to) {
+    if (slice.number >= end - count && slice.number < end) {
       result.Merge(slice.sketch);
     }
   }

@@ -55,8 +55,9 @@ struct SketchRing {
   std::array<Slice, kSlices> slices;
 
   void Add(std::int64_t step, const Sketch& sketch);
-  // The merge of the slices with numbers in [from, to).
-  Sketch Merged(std::int64_t from, std::int64_t to) const;
+  // The merge of the `count` newest slices at the step `newest` of the host; the running one is among them once it has
+  // anything, which agents send at its end.
+  Sketch Newest(std::int64_t newest, std::int64_t count) const;
 };
 
 struct HistogramState {

@@ -266,7 +266,7 @@ const Metric kMetrics[] = {
      "Connections to a remote service whose calls are not timed from there on: pipelined, or streams (multiplexed, "
      "upgraded, subscribed).",
      "first bytes of requests, hooks where the application writes and where data arrive"},
-    {"ppmm_instance_call_time_seconds", kHistogram, kInstance, -9, "seconds", Resource::kNone, kOther, kRemoteLabels, 0,
+    {"ppmm_instance_call_time_seconds", kHistogram, kInstance, -9, "seconds", Resource::kNone, kOther, kRemoteLabels, 10,
      "Time of calls of a remote service, at the client's socket: first byte of the request written to first byte of "
      "the answer ready to be read. Of an instance 32 remote services are told apart; the others are `~other`.",
      "hooks where the application writes and where data arrive"},
@@ -350,7 +350,7 @@ const Metric kMetrics[] = {
     {"ppmm_instance_resident_memory_bytes", kGauge, kInstance, 0, "bytes", Resource::kMemory, kUtilization, kNoLabels,
      0, "Resident memory, pages shared between processes counted in each.", "iter/task or /proc/PID/stat"},
     {"ppmm_instance_response_time_seconds", kHistogram, kInstance, -9, "seconds", Resource::kNone, kOther, kKindLabels,
-     0,
+     10,
      "Time of requests from their arrival at the server's socket: total to the first byte of the response, wait to the "
      "first read, service from there to the first byte of the response, full to its last byte.",
      "hooks where data arrive, are read and are written"},

@@ -148,7 +148,7 @@ class ApplicationsTest : public ::testing::Test {
   absl::Duration cpu_time_;
   absl::Duration identify_cost_;
   std::unique_ptr<ApplicationsSource> source_;
-  Recorder recorder_;
+  Recorder recorder_{Recorder::kMaxSeries, Recorder::Histograms::kEachStep};
   DecodedFrames frames_;
   std::int64_t now_ = kStart;
 };

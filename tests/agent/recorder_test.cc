@@ -25,7 +25,7 @@ class RecorderTest : public ::testing::Test {
     return frames_.TakeBatch(built_.frame);
   }
 
-  Recorder recorder_;
+  Recorder recorder_{Recorder::kMaxSeries, Recorder::Histograms::kEachStep};
   DecodedFrames frames_;
   Recorder::BuiltBatch built_;
 };
@@ -74,6 +74,40 @@ TEST_F(RecorderTest, SendsTheDurationsOfEachStepAndNothingWhereThereWereNone) {
     EXPECT_EQ(sketches.at({name, kT0 + 3 * batch}), merged);
     EXPECT_EQ(sketches.at({name, kT0 + 3 * batch + 2}), once) << "nothing is left of the batch before";
   }
+}
+
+TEST_F(RecorderTest, HoldsDurationsForTheLastStepOfTheirPeriod) {
+  constexpr std::int64_t kBegin = kT0 / 10 * 10;
+  const std::string name = "ppmm_instance_response_time_seconds{total}";
+  Recorder recorder;
+  const EntityHandle instance = recorder.AddInstance({}, absl::FromUnixSeconds(kBegin));
+  const SeriesHandle total = recorder.AddSeries(instance, MetricNamed("ppmm_instance_response_time_seconds"), {"total"});
+  DecodedFrames frames;
+  const auto step = [&](std::int64_t second, std::uint64_t durations, bool ends = false) {
+    recorder.BeginBatch(kBegin + second, {1, 1});
+    recorder.BeginStep(0);
+    Sketch sketch;
+    sketch.Add(1'000'000, durations);
+    recorder.Histogram(total, durations > 0 ? sketch : Sketch());
+    if (ends) {
+      recorder.RemoveSeries(total);
+    }
+    if (const auto dictionary = recorder.TakeDictionaryChanges()) {
+      frames.TakeDictionary(*dictionary);
+    }
+    frames.TakeBatch(recorder.BuildBatch(1).frame);
+    const auto found = frames.sketches().find({name, kBegin + second});
+    return found == frames.sketches().end() ? std::uint64_t{0} : found->second.count();
+  };
+  EXPECT_EQ(step(0, 1), 0u);
+  EXPECT_EQ(step(8, 2), 0u);
+  EXPECT_EQ(step(9, 4), 7u) << "the last second of the period tells of all";
+  EXPECT_EQ(step(13, 8), 0u);
+  EXPECT_EQ(step(19, 0), 8u) << "also if there was nothing in it";
+  EXPECT_EQ(step(22, 16), 0u);
+  EXPECT_EQ(step(31, 32), 16u) << "or if that second was missed";
+  EXPECT_EQ(step(33, 64, /*ends=*/true), 96u) << "the end of a series does not wait";
+  EXPECT_FALSE(recorder.ReleaseHistograms());
 }
 
 TEST_F(RecorderTest, CountsProducedSamplesOfTheEpochAndOfAll) {

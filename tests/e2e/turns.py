@@ -131,12 +131,14 @@ def rise_together(work, *expectations):
                    for name, value in expected.items())
 
     try:
-        wait_until(arrived, 20, "the counts rise")
+        wait_until(arrived, 30, "the counts rise")
     except AssertionError as error:
         raise AssertionError(f"{error}: " + "; ".join(
             f"{counts.application}: {expected} expected, rose by {rise}"
             for rise, (counts, expected) in zip(risen(), expectations))) from error
     time.sleep(2 * e2e.POLL_SECONDS + 1)  # what comes too much would come with the next batch
+    # Times are sent at the end of each ten seconds.
+    wait_until(lambda: all(rise["total"] >= rise["requests"] for rise in risen()), 15, "times of all requests")
     rises = risen()
     for rise, (counts, expected) in zip(rises, expectations):
         for name, value in expected.items():

@@ -107,8 +107,8 @@ Sketch* TimesOf(ApplicationView& view, absl::string_view kind) {
 void AddTimes(const SeriesState& series, std::int64_t newest_step, ApplicationView& view) {
   Sketch* const times = TimesOf(view, series.LabelValues()[0]);
   if (times != nullptr && series.histogram != nullptr) {
-    times->Merge(
-        series.histogram->ring.Newest(newest_step, absl::ToInt64Seconds(view.times_window) / SketchRing::kSliceSeconds));
+    times->Merge(series.histogram->ring.Newest(newest_step,
+                                               absl::ToInt64Seconds(view.times_window) / SketchRing::kSliceSeconds));
   }
 }
 

@@ -266,7 +266,8 @@ const Metric kMetrics[] = {
      "Connections to a remote service whose calls are not timed from there on: pipelined, or streams (multiplexed, "
      "upgraded, subscribed).",
      "first bytes of requests, hooks where the application writes and where data arrive"},
-    {"ppmm_instance_call_time_seconds", kHistogram, kInstance, -9, "seconds", Resource::kNone, kOther, kRemoteLabels, 10,
+    {"ppmm_instance_call_time_seconds", kHistogram, kInstance, -9, "seconds", Resource::kNone, kOther, kRemoteLabels,
+     10,
      "Time of calls of a remote service, at the client's socket: first byte of the request written to first byte of "
      "the answer ready to be read. Of an instance 32 remote services are told apart; the others are `~other`.",
      "hooks where the application writes and where data arrive"},

@@ -81,7 +81,8 @@ TEST_F(RecorderTest, HoldsDurationsForTheLastStepOfTheirPeriod) {
   const std::string name = "ppmm_instance_response_time_seconds{total}";
   Recorder recorder;
   const EntityHandle instance = recorder.AddInstance({}, absl::FromUnixSeconds(kBegin));
-  const SeriesHandle total = recorder.AddSeries(instance, MetricNamed("ppmm_instance_response_time_seconds"), {"total"});
+  const SeriesHandle total =
+      recorder.AddSeries(instance, MetricNamed("ppmm_instance_response_time_seconds"), {"total"});
   DecodedFrames frames;
   const auto step = [&](std::int64_t second, std::uint64_t durations, bool ends = false) {
     recorder.BeginBatch(kBegin + second, {1, 1});

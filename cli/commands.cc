@@ -239,9 +239,33 @@ int HostsCommand(const CommandContext& context, const std::string& only) {
                   [&](const Json& json) { return RenderHosts(json, only, context.screen); });
 }
 
-int DependenciesCommand(const CommandContext& context) {
-  return Print(context, Ask(context, "/api/v1/dependencies", "dependencies"),
-               [&](const Json& json) { return RenderDependencies(json, context.screen); });
+int DependenciesCommand(const CommandContext& context, const std::string& only, bool all) {
+  const Answer answer = Ask(context, "/api/v1/dependencies", "dependencies");
+  std::string shown = only;
+  const auto has_calls = [&only](const Json& row) {
+    return TextAt(row, "application") == only || TextAt(MemberAt(row, "remote"), "application") == only;
+  };
+  if (answer.json.has_value() && !only.empty() && only != "~other" &&
+      std::none_of(ArrayAt(*answer.json, "dependencies").begin(), ArrayAt(*answer.json, "dependencies").end(),
+                   has_calls)) {
+    // A key, the discovered name of what a declared one hides, or an application without calls.
+    const Answer applications = Ask(context, "/api/v1/applications?window=60s", "applications");
+    if (!applications.json.has_value()) {
+      return applications.exit_code == kExitOk ? kExitUnreachable : applications.exit_code;
+    }
+    const Json& rows = ArrayAt(*applications.json, "applications");
+    if (!Knows(context, "application", rows, {"key", "shown_as", "name"}, only, only)) {
+      return kExitUsage;
+    }
+    for (const Json& row : rows) {
+      const std::vector<std::string> names = NamesAt(row, {"key", "shown_as", "name"});
+      if (std::find(names.begin(), names.end(), only) != names.end()) {
+        shown = ShownAs(row);
+        break;
+      }
+    }
+  }
+  return Print(context, answer, [&](const Json& json) { return RenderDependencies(json, shown, all, context.screen); });
 }
 
 int ReleasesCommand(const CommandContext& context, const std::string& only) {

@@ -40,7 +40,8 @@ int ActivitiesCommand(const CommandContext& context, bool waiting);
 int ExplainCommand(const CommandContext& context, const std::string& activity);
 // `only`: one of that name; empty: those that are listed, or `all`.
 int ApplicationsCommand(const CommandContext& context, const std::string& window, const std::string& only, bool all);
-int DependenciesCommand(const CommandContext& context);
+// `only`: of one application, as caller or as what is called.
+int DependenciesCommand(const CommandContext& context, const std::string& only, bool all);
 // `only`: one of that name; empty: all.
 int ReleasesCommand(const CommandContext& context, const std::string& only);
 // Tells the collector that a version of an application was deployed. `at`: "2026-11-22 13:00", with seconds or without,

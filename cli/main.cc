@@ -165,6 +165,8 @@ int Run(int argc, char** argv) {
   hosts->add_option("HOST", options.name, "one only, with its sources");
   CLI::App* const dependencies =
       app.add_subcommand("dependencies", "which application calls which service, as measured");
+  dependencies->add_option("APPLICATION", options.name, "one only, as caller or as what is called");
+  dependencies->add_flag("--all", options.all, "those too that say little: one short connection, or of ~other");
   CLI::App* const releases = app.add_subcommand("releases", "new versions, with what each changed");
   releases->add_option("APPLICATION", options.name, "one only");
   CLI::App* const deployed =
@@ -212,7 +214,7 @@ int Run(int argc, char** argv) {
     return ppmm::HostsCommand(context, options.name);
   }
   if (dependencies->parsed()) {
-    return ppmm::DependenciesCommand(context);
+    return ppmm::DependenciesCommand(context, options.name, options.all);
   }
   if (releases->parsed()) {
     return ppmm::ReleasesCommand(context, options.name);

@@ -29,7 +29,9 @@ std::string RenderApplications(const nlohmann::json& applications, absl::string_
 // `only`: of that name; empty: all.
 std::string RenderReleases(const nlohmann::json& releases, absl::string_view only, const Screen& screen);
 std::string RenderHosts(const nlohmann::json& hosts, absl::string_view only, const Screen& screen);
-std::string RenderDependencies(const nlohmann::json& dependencies, const Screen& screen);
+// `only`: calls of or to this application; else, without `all`, those that say little are counted in one line.
+std::string RenderDependencies(const nlohmann::json& dependencies, absl::string_view only, bool all,
+                               const Screen& screen);
 std::string RenderInventory(const nlohmann::json& inventory, const Screen& screen);
 std::string RenderStatus(const nlohmann::json& status, const Screen& screen);
 

@@ -54,6 +54,26 @@ class CommandsTest : public testing::Test {
   std::ostringstream error_;
 };
 
+TEST_F(CommandsTest, DependenciesOfOneApplicationByAnyOfItsNames) {
+  answers_["/api/v1/dependencies"] = {200, R"({"days":7,"dependencies":[
+      {"application":"Checkout","connections":7,"remote":{"address":"10.0.0.2","port":5432,"application":"redis"}},
+      {"application":"Orders","connections":7,"remote":{"address":"10.0.0.3","port":5432}}]})"};
+  answers_["/api/v1/applications?window=60s"] = {200, R"({"applications":[
+      {"key":"default/checkout","name":"checkout","shown_as":"Checkout"},
+      {"key":"default/cron","name":"cron","shown_as":"cron"}]})"};
+  for (const char* const name : {"redis", "Checkout", "checkout", "default/checkout"}) {
+    out_.str("");
+    EXPECT_EQ(DependenciesCommand(context_, name, false), kExitOk) << name;
+    EXPECT_THAT(out_.str(), HasSubstr("10.0.0.2:5432")) << name;
+    EXPECT_THAT(out_.str(), Not(HasSubstr("10.0.0.3"))) << name;
+  }
+  out_.str("");
+  EXPECT_EQ(DependenciesCommand(context_, "cron", false), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("No call of or to cron "));
+  EXPECT_EQ(DependenciesCommand(context_, "chekout", false), kExitUsage);
+  EXPECT_THAT(error_.str(), HasSubstr("no application \"chekout\"; did you mean \"checkout\"?"));
+}
+
 TEST_F(CommandsTest, DeployedSaysWhatWasNoted) {
   ASSERT_TRUE(absl::ParseTime("%Y-%m-%d %H:%M", "2026-11-22 15:00", &context_.screen.now, nullptr));
   context_.screen.zone = absl::FixedTimeZone(3600);

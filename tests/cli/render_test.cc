@@ -116,20 +116,74 @@ std::vector<std::pair<std::string, std::string>> AllViews(const Screen& screen) 
 }
 
 TEST(Dependencies, TellWhoCallsWhomAndWhoHasNoAgent) {
-  Screen screen;
-  screen.width = 120;
-  const std::string text = RenderDependencies(Json::parse(R"({"days":7,"left_out":2,"dependencies":[
+  const Json dependencies = Json::parse(R"({"days":7,"left_out":2,"dependencies":[
         {"application":"checkout","host":"web1","connections":1234,"bytes":700000,
          "remote":{"address":"10.0.0.2","port":5432,"host":"db1","application":"postgresql"}},
         {"application":null,"host":"web1","connections":1,"bytes":0,
-         "remote":{"address":"2001:db8::7","port":443,"host":null,"application":null}}]})"),
-                                              screen);
-  EXPECT_THAT(text, HasSubstr("checkout     web1     postgresql  db1       10.0.0.2:5432"));
-  EXPECT_THAT(text, HasSubstr("~other       web1     -           no agent  [2001:db8::7]:443"));
+         "remote":{"address":"2001:db8::7","port":443,"host":null,"application":null}}]})");
+  const std::string text = RenderDependencies(dependencies, "", /*all=*/true, ScreenOf(120));
+  EXPECT_THAT(text, HasSubstr("checkout     web1       postgresql  db1       10.0.0.2:5432"));
+  EXPECT_THAT(text, HasSubstr("~other       web1       -           no agent  [2001:db8::7]:443"));
   EXPECT_THAT(text, HasSubstr("Of the last 7 days"));
   EXPECT_THAT(text, HasSubstr("2 more are left out"));
-  EXPECT_EQ(RenderDependencies(Json::parse(R"({"days":7,"left_out":0,"dependencies":[]})"), screen),
+  EXPECT_EQ(RenderDependencies(Json::parse(R"({"days":7,"left_out":0,"dependencies":[]})"), "", false, ScreenOf(120)),
             "No call of a monitored host was seen in the last 7 days.\n");
+}
+
+Json Call(const char* caller, const char* called, int connections, int bytes, const char* address = "10.0.0.2") {
+  const auto text = [](const char* name) { return name == nullptr ? Json() : Json(name); };
+  return {{"application", text(caller)},
+          {"host", "web1"},
+          {"remote", {{"address", address}, {"port", 34029}, {"host", "db1"}, {"application", text(called)}}},
+          {"connections", connections},
+          {"bytes", bytes},
+          {"calls_per_second", nullptr}};
+}
+
+TEST(Dependencies, ThatSayLittleAreCounted) {
+  const Json one_short = Call("nmap", nullptr, 1, 40);
+  Json one_that_calls = Call("checkout", nullptr, 1, 40);
+  one_that_calls["calls_per_second"] = 12;
+  const Json kept = Json::array({one_that_calls, Call("archive", nullptr, 1, 4096), Call("orders", "redis", 1, 40),
+                                 Call(nullptr, "postgresql", 100, 40)});
+  Json rows = kept;
+  rows.push_back(one_short);
+  rows.push_back(Call(nullptr, nullptr, 2000, 1 << 20));
+  rows.push_back(Call(nullptr, "mysql", 99, 1 << 20));
+  const Json json = {{"days", 7}, {"dependencies", rows}};
+  const std::string text = RenderDependencies(json, "", false, ScreenOf(120));
+  for (const char* const name : {"checkout", "archive", "orders", "~other       web1       postgresql"}) {
+    EXPECT_THAT(text, HasSubstr(name));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("nmap")));
+  EXPECT_THAT(text, Not(HasSubstr("mysql")));
+  EXPECT_THAT(text, HasSubstr("3 more, of ~other or one short connection each: ppmm"));
+  EXPECT_THAT(text, HasSubstr("ppmm dependencies --all\n"));
+  EXPECT_THAT(RenderDependencies(json, "", true, ScreenOf(120)), Not(HasSubstr("--all")));
+  EXPECT_THAT(RenderDependencies({{"days", 7}, {"dependencies", Json::array({one_short})}}, "", false, ScreenOf(120)),
+              AllOf(HasSubstr("No call that says much of a monitored host "), HasSubstr("\n1 more, of ~other")));
+
+  const std::string of_mysql = RenderDependencies(json, "mysql", false, ScreenOf(120));
+  EXPECT_THAT(of_mysql, HasSubstr("~other       web1       mysql"));
+  EXPECT_THAT(of_mysql, Not(HasSubstr("checkout")));
+  EXPECT_THAT(of_mysql, Not(HasSubstr("more")));
+  EXPECT_THAT(RenderDependencies(json, "nmap", false, ScreenOf(120)), HasSubstr("10.0.0.2:34029"));
+  EXPECT_EQ(RenderDependencies(json, "cron", false, ScreenOf(120)),
+            "No call of or to cron was seen in the last 7 days.\n");
+}
+
+TEST(Dependencies, NameTheWholeAddressOnANarrowScreen) {
+  Json row = Call("application-with-a-long-name", "service-with-a-long-name", 123456, 1 << 30, "203.0.113.205");
+  row["remote"]["host"] = "host-with-a-long-name.example.org";
+  row["call_time"] = {{"p50_seconds", 0.0123}, {"p90_seconds", 0.0456}, {"p99_seconds", 0.0789}};
+  row["calls_per_second"] = 12345;
+  const std::string text =
+      RenderDependencies({{"days", 7}, {"dependencies", Json::array({row})}}, "", false, ScreenOf(80));
+  EXPECT_THAT(text, HasSubstr("  203.0.113.205:34029  "));
+  EXPECT_THAT(text, HasSubstr("Does not fit here: from host, to host, bytes, p90"));
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    EXPECT_LE(DisplayWidth(line), 80) << line;
+  }
 }
 
 TEST(Doctor, TellsOnceWhyTheCollectorIsNotReadyAndWhatToDo) {
@@ -261,7 +315,7 @@ TEST(Render, WhatMayBeTooLittleIsMarked) {
   EXPECT_THAT(text, HasSubstr("wait, service: medians. \u2265: at least; what is asked over pipelined or multiplexed"));
   EXPECT_THAT(RenderApplications(Load("applications.json"), "", false, ScreenOf(200)), Not(HasSubstr("\u2265")));
   const std::string calls = RenderDependencies(
-      Json::parse(R"({"days":7,"dependencies":[{"calls_per_second":12,"calls_at_least":true,"remote":{}}]})"),
+      Json::parse(R"({"days":7,"dependencies":[{"calls_per_second":12,"calls_at_least":true,"remote":{}}]})"), "", true,
       ScreenOf(120));
   EXPECT_THAT(calls, AllOf(HasSubstr("\u226512 "), HasSubstr("\n\u2265: at least; ")));
 }
@@ -328,7 +382,7 @@ TEST(Render, AnyJsonIsRenderedWithoutHarm) {
     EXPECT_NE(RenderActivities(json, false, screen), "");
     EXPECT_NE(RenderExplain(json, screen), "");
     EXPECT_NE(RenderApplications(json, "", false, screen), "");
-    EXPECT_NE(RenderDependencies(json, screen), "");
+    EXPECT_NE(RenderDependencies(json, "", false, screen), "");
     EXPECT_NE(RenderHosts(json, "", screen), "");
     EXPECT_NE(RenderStatus(json, screen), "");
     FindingsOfHosts(json, absl::UnixEpoch());

@@ -18,16 +18,41 @@ namespace {
 
 using Json = nlohmann::json;
 
-// "1.22.0 to 1.22.1"; a build without a version by its digest.
-std::string ChangeOf(const Json& row) {
-  const auto named = [&row](absl::string_view version, absl::string_view digest) {
-    const std::string text = TextAt(row, version);
-    constexpr std::size_t kDigits = 8;
-    return !text.empty() ? text : absl::StrCat("build ", TextAt(row, digest).substr(0, kDigits));
-  };
-  const std::string before = TextAt(row, "previous_version") + TextAt(row, "previous_code_digest");
-  return absl::StrCat(before.empty() ? "" : absl::StrCat(named("previous_version", "previous_code_digest"), " to "),
-                      named("version", "code_digest"));
+// Of a change the part that must be seen: both ends.
+constexpr int kWholeChange = 33;
+
+// "1.22.0 to 1.22.1"; a build without a version by its digest: "build cc1c8209 to 4c538a08". What people call the new
+// one goes first: "build cc1c8209 to 1.1 (4c538a08)". Where it is long and the screen narrow, each end gives way.
+std::string ChangeOf(const Json& row, const Screen& screen) {
+  constexpr int kWideScreen = 120;
+  constexpr std::size_t kDigits = 8;
+  const std::string old_version = TextAt(row, "previous_version");
+  const std::string old_digest = TextAt(row, "previous_code_digest").substr(0, kDigits);
+  const std::string new_version = TextAt(row, "version");
+  const std::string new_digest = TextAt(row, "code_digest").substr(0, kDigits);
+  const std::string announced = TextAt(MemberAt(row, "deployment"), "source") == "ppmm_deployed"
+                                    ? TextAt(MemberAt(row, "deployment"), "version")
+                                    : "";
+  const std::string before = !old_version.empty()  ? old_version
+                             : !old_digest.empty() ? absl::StrCat("build ", old_digest)
+                                                   : "";
+  const bool builds = !before.empty() && old_version.empty();
+  const std::string own = !new_version.empty() ? new_version : absl::StrCat(builds ? "" : "build ", new_digest);
+  const std::string after = announced.empty() || announced == new_version ? own
+                            : new_version.empty() && new_digest.empty()   ? announced
+                                                                          : absl::StrCat(announced, " (", own, ")");
+  if (before.empty()) {
+    return after;
+  }
+  constexpr absl::string_view kTo = " to ";
+  int room_before = DisplayWidth(before);
+  int room_after = DisplayWidth(after);
+  if (screen.width < kWideScreen) {
+    const int room = kWholeChange - DisplayWidth(kTo);
+    room_after = std::max(room - room_before, std::min(room_after, room / 2));
+    room_before = std::max(room - DisplayWidth(after), std::min(room_before, room / 2));
+  }
+  return absl::StrCat(CutTo(before, room_before), kTo, CutTo(after, room_after));
 }
 
 // "12 ms to 15 ms"; "-" where a side has no number, or too few requests to mean something.
@@ -69,27 +94,33 @@ std::string VerdictText(const Json& row) {
 }  // namespace
 
 std::string RenderReleases(const Json& releases, absl::string_view only, const Screen& screen) {
+  std::vector<const Json*> shown;
+  int widest_change = 0;
+  for (const Json& row : ArrayAt(releases, "releases")) {
+    std::vector<std::string> names = NamesAt(row, {"application", "key"});
+    names.emplace_back(absl::StripPrefix(TextAt(row, "key"), "default/"));  // the name that a declared one hides
+    if (only.empty() || std::find(names.begin(), names.end(), only) != names.end()) {
+      shown.push_back(&row);
+      widest_change = std::max(widest_change, DisplayWidth(ChangeOf(row, screen)));
+    }
+  }
   Table table({{"when"},
                {"application", false, true},
-               {"change", false, true},
-               {"known by"},
-               {"verdict"},
-               {"requests", true},
+               {"change", false, true, false, std::min(widest_change, kWholeChange)},
+               {"known by", false, false, true},
+               {"verdict", false, false, false, 0, true},
+               {"requests", true, false, true},
                {"response time"},
                {"errors", false, false, true},
                {"cpu a request", false, false, true}});
   bool too_few = false;
   bool unannounced = false;
-  for (const Json& row : ArrayAt(releases, "releases")) {
-    std::vector<std::string> names = NamesAt(row, {"application", "key"});
-    names.emplace_back(absl::StripPrefix(TextAt(row, "key"), "default/"));  // the name that a declared one hides
-    if (!only.empty() && std::find(names.begin(), names.end(), only) == names.end()) {
-      continue;
-    }
+  for (const Json* const pointer : shown) {
+    const Json& row = *pointer;
     too_few |= !TrueAt(row, "enough_requests");
     unannounced |= TrueAt(row, "deployments_known") && TextAt(MemberAt(row, "deployment"), "source").empty();
     const std::optional<absl::Time> at = TimeAt(row, "at");
-    table.AddRow({at.has_value() ? DateTimeText(screen, *at) : "-", TextAt(row, "application"), ChangeOf(row),
+    table.AddRow({at.has_value() ? DateTimeText(screen, *at) : "-", TextAt(row, "application"), ChangeOf(row, screen),
                   KnownBy(row, TimeAt(releases, "to")), VerdictText(row),
                   absl::StrCat(HumanNumber(NumberAt(MemberAt(row, "before"), "requests").value_or(0)), " to ",
                                HumanNumber(NumberAt(MemberAt(row, "after"), "requests").value_or(0))),
@@ -104,13 +135,23 @@ std::string RenderReleases(const Json& releases, absl::string_view only, const S
   std::vector<std::string> too_wide;
   std::string out = table.Render(screen, 0, &too_wide);
   if (!too_wide.empty()) {
-    absl::StrAppend(&out, "Does not fit here: ", absl::StrJoin(too_wide, ", "),
-                    "; a wider terminal (or COLUMNS) and --json have it.\n");
+    absl::StrAppend(&out,
+                    Wrap(absl::StrCat("Does not fit here: ", absl::StrJoin(too_wide, ", "),
+                                      "; a wider terminal (or COLUMNS) and --json have it."),
+                         screen.width, 0, 0),
+                    "\n");
   }
-  absl::StrAppend(&out, "The hour before the new version to the hour after it; means over all instances.",
-                  too_few ? " -: fewer than 59 requests in one of them." : "", "\n");
-  if (unannounced) {
-    out += "Not announced: no package of it was installed and nobody said `ppmm deployed` within 10 minutes.\n";
+  absl::StrAppend(&out,
+                  Wrap(absl::StrCat("The hour before the new version to the hour after it; means over all instances.",
+                                    too_few ? " -: fewer than 59 requests in one of them." : ""),
+                       screen.width, 0, 0),
+                  "\n");
+  if (unannounced && std::find(too_wide.begin(), too_wide.end(), "known by") == too_wide.end()) {
+    absl::StrAppend(
+        &out,
+        Wrap("Not announced: no package of it was installed and nobody said `ppmm deployed` within 10 minutes.",
+             screen.width, 0, 0),
+        "\n");
   }
   if (const std::optional<double> left_out = NumberAt(releases, "left_out"); left_out.value_or(0) > 0) {
     absl::StrAppend(&out, HumanCount(static_cast<std::int64_t>(*left_out), "older release"), " left out.\n");

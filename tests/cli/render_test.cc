@@ -427,8 +427,36 @@ TEST(RenderReleasesTest, SaysWhatDoesNotFit) {
                   "cpu_seconds_per_request": 0.0001},
        "after": {"requests": 7000, "mean_response_seconds": 0.018, "error_ratio": 0,
                  "cpu_seconds_per_request": 0.0001}}]})");
-  EXPECT_THAT(RenderReleases(releases, "orders", ScreenOf(80)), HasSubstr("cpu a request; a wider terminal"));
+  EXPECT_THAT(RenderReleases(releases, "orders", ScreenOf(80)), HasSubstr("cpu a request; a wider"));
   EXPECT_THAT(RenderReleases(releases, "Orders shop", ScreenOf(200)), Not(HasSubstr("fit")));
+}
+
+TEST(RenderReleasesTest, BothEndsOfAChangeAreSeenOnANarrowScreen) {
+  Json row = {{"application", "orders"},
+              {"at", "2026-11-22T13:00:00Z"},
+              {"code_digest", "4c538a0811111111"},
+              {"previous_code_digest", "cc1c820911111111"},
+              {"enough_requests", true},
+              {"deployments_known", true},
+              {"verdicts", Json::array({{{"minutes", 60}, {"verdict", "no worse"}}})},
+              {"before", {{"requests", 7200}, {"mean_response_seconds", 0.012}}},
+              {"after", {{"requests", 7000}, {"mean_response_seconds", 0.018}}}};
+  const auto text_of = [&row](int width) {
+    return RenderReleases(Json{{"releases", Json::array({row})}}, "", ScreenOf(width));
+  };
+  EXPECT_THAT(text_of(80), HasSubstr("  build cc1c8209 to 4c538a08  "));
+  row["deployment"] = {{"source", "ppmm_deployed"}, {"told_by", "root"}, {"version", "1.1"}};
+  EXPECT_THAT(text_of(80), HasSubstr("  build cc1c8209 to 1.1 (4c538a08)"));
+  EXPECT_THAT(text_of(200), HasSubstr("  build cc1c8209 to 1.1 (4c538a08)  ppmm deployed, root  "));
+  row["version"] = "2.0.0~rc2+dfsg-1ubuntu1";
+  row["previous_version"] = "1.9.0~rc1+dfsg-1ubuntu3.2";
+  EXPECT_THAT(text_of(80), HasSubstr("  1.9.0~rc1+dfs\u2026 to 1.1 (2.0.0~rc\u2026"));
+  EXPECT_THAT(text_of(200), HasSubstr("  1.9.0~rc1+dfsg-1ubuntu3.2 to 1.1 (2.0.0~rc2+dfsg-1ubuntu1)  "));
+  row["deployment"]["version"] = row["version"] = "1.9.1";
+  EXPECT_THAT(text_of(80), HasSubstr("  1.9.0~rc1+dfsg-1ubuntu3\u2026 to 1.9.1  "));
+  for (const absl::string_view line : absl::StrSplit(text_of(80), '\n')) {
+    EXPECT_LE(DisplayWidth(line), 80) << line;
+  }
 }
 
 TEST(RenderReleasesTest, ShowsTheHourBeforeAndTheHourAfter) {
@@ -453,7 +481,7 @@ TEST(RenderReleasesTest, ShowsTheHourBeforeAndTheHourAfter) {
       all,
       testing::ContainsRegex(
           "nginx +1.22.0 to 1.22.1 +package log +no worse .an hour. +7,200 to 7,000 +12 ms to 18 ms +1 % to 0 % +-"));
-  EXPECT_THAT(all, testing::ContainsRegex("web/api +build fedcba98 to build 01234567 +- +- +3 to 0 +- +- +-"));
+  EXPECT_THAT(all, testing::ContainsRegex("web/api +build fedcba98 to 01234567 +- +- +3 to 0 +- +- +-"));
   EXPECT_THAT(all, testing::ContainsRegex("api +to 3 +not announced yet"));
   EXPECT_THAT(all, testing::ContainsRegex("api +to 4 +not announced "));
   EXPECT_THAT(all, testing::ContainsRegex("api +to 5 +ppmm deployed, ann"));

@@ -1,6 +1,8 @@
 #include "cli/check.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "nlohmann/json.hpp"
 
 #include "agent/config.h"
@@ -55,6 +58,20 @@ CheckResult AsInventory(const std::string& file) {
   return ResultOf("inventory", report);
 }
 
+// An unknown key at the top, and none that is near it.
+bool IsStrangeKey(absl::string_view error) {
+  return absl::StrContains(error, ":1: unknown key") && !absl::StrContains(error, "; did you mean ");
+}
+
+// How many keys stand at the top of a file of YAML.
+std::ptrdiff_t CountTopKeys(const std::string& path) {
+  const std::string text = ReadConfigFile(path).value_or("");
+  const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
+  return std::count_if(lines.begin(), lines.end(), [](absl::string_view line) {
+    return !line.empty() && !absl::StrContains(" \t#-%.}]", line.substr(0, 1)) && absl::StrContains(line, ':');
+  });
+}
+
 }  // namespace
 
 CheckResult CheckFile(const std::string& path) {
@@ -81,6 +98,19 @@ CheckResult CheckFile(const std::string& path) {
   if (!best.errors.empty() &&
       std::all_of(kinds.begin(), kinds.end(), [&](const auto& kind) { return kind.first.errors == best.errors; })) {
     best.kind.clear();
+    return std::move(best);
+  }
+  // Most of it is strange even to the kind that it fits best: its mistakes would be told of what it is not.
+  const auto strange = std::count_if(best.errors.begin(), best.errors.end(), [&path](const std::string& error) {
+    return absl::StartsWith(error, path + ":") && IsStrangeKey(error);
+  });
+  const bool named = std::any_of(kinds.begin(), kinds.end(),
+                                 [&file](const auto& kind) { return absl::StrContains(file, kind.second); });
+  if (!named && 2 * strange > CountTopKeys(path)) {
+    return {"",
+            {absl::StrCat(path,
+                          ": fits no kind of file that ppmm reads: most keys at its top are strange to a "
+                          "collector's configuration, to an agent's, and to an inventory")}};
   }
   return std::move(best);
 }

@@ -15,7 +15,8 @@ struct CheckResult {
 
 // Reads the file as each kind there is, by the functions behind `--check-config`; meant was the one with the fewest
 // keys at the top that are strange to it, those that are near to none of its own first, then with the fewest mistakes.
-// Where the content fits all (a file of comments), the name decides.
+// Where the content fits all (a file of comments), the name decides. Where most keys at the top are strange to the best
+// and near to none of its own, and the name says nothing, the file is of no kind: the one error says so.
 //
 // Shape: the errors stand in the order of the file, and call it as `path` does; those of a file that it names, like the
 //        inventory, stand behind.

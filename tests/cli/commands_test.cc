@@ -275,6 +275,23 @@ TEST_F(CommandsTest, CheckGuessesNoKindWhereNoneCanRead) {
   EXPECT_EQ(out_.str(), file + ":2:1: a tab in the indentation; use blanks\n1 error in " + file + ".\n");
 }
 
+TEST_F(CommandsTest, CheckSaysWhatFitsNoKind) {
+  const std::string file = PPMM_SOURCE_DIR "/deploy/prometheus.yml";
+  EXPECT_EQ(CheckCommand(context_, file), 78);
+  EXPECT_EQ(out_.str(), file +
+                            ": fits no kind of file that ppmm reads: most keys at its top are strange to a collector's "
+                            "configuration, to an agent's, and to an inventory\n1 error in " +
+                            file + ".\n");
+  // A name says what was meant, and so do keys that are known.
+  const TempFolder folder;
+  out_.str("");
+  CheckCommand(context_, folder.Write("agent.yaml", "scrape_configs: []\n"));
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("unknown key \"scrape_configs\""), HasSubstr("read as agent")));
+  out_.str("");
+  CheckCommand(context_, folder.Write("some.yaml", "# mine\nretention: {}\nscrape_configs:\n  - job: a\n"));
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("unknown key \"scrape_configs\""), HasSubstr("read as collector")));
+}
+
 TEST_F(CommandsTest, CheckTellsWhatTheDaemonsOwnCheckTellsInTheOrderOfTheFile) {
   const TempFolder folder;
   const std::string agent =

@@ -567,10 +567,12 @@ void RenderFoot(HtmlWriter& html, const PageData& data) {
   html.Raw("<footer class=\"bottom\"><div class=\"wrap foot\"><p>As of ")
       .Text(Moment(data.now, data.time_zone))
       .Raw("</p><p>The same as data: ");
-  constexpr std::array<http::Markup, 7> kLinks = {"<a href=\"/api/v1/rating\">rating</a>",
+  constexpr std::array<http::Markup, 9> kLinks = {"<a href=\"/api/v1/rating\">rating</a>",
                                                   "<a href=\"/api/v1/next-steps\">next steps</a>",
                                                   "<a href=\"/api/v1/activities\">activities</a>",
                                                   "<a href=\"/api/v1/applications\">applications</a>",
+                                                  "<a href=\"/api/v1/dependencies\">dependencies</a>",
+                                                  "<a href=\"/api/v1/releases\">releases</a>",
                                                   "<a href=\"/api/v1/hosts\">hosts</a>",
                                                   "<a href=\"/api/v1/status\">status</a>",
                                                   "<a href=\"/metrics\">metrics</a>"};

@@ -116,7 +116,7 @@ align-items:center}
 .empty{padding:18px 24px;color:var(--soft)}
 .bottom{border-top:1px solid var(--line);background:var(--card);color:var(--soft);font-size:14px}
 .foot{padding-top:18px;padding-bottom:28px;display:flex;flex-wrap:wrap;gap:8px 28px}
-.foot p{margin:0}.foot a{margin-right:12px}
+.foot p{margin:0}.foot a{display:inline-block;margin-right:12px}
 @media(max-width:760px){.wrap{padding-left:16px;padding-right:16px}.levels{grid-template-columns:1fr}
 .level{padding:16px}.level .big{font-size:48px;min-width:64px}
 .top nav{margin-left:0;width:100%}
@@ -124,6 +124,7 @@ align-items:center}
 .ladder li{grid-template-columns:2.6em minmax(0,1fr) auto;gap:4px 10px}.ladder .bar{grid-column:1/4;grid-row:2}
 th:first-child,td:first-child{padding-left:14px}
 .name bdi{max-width:9em}
+.list .wide,.list .wide small{max-width:none;white-space:nowrap}
 .list tbody th,.list thead th:first-child{border-right:1px solid var(--line)}
 .acts thead{display:none}
 .acts tr{display:grid;grid-template-columns:1fr auto;gap:2px 12px;padding:10px 16px;border-top:1px solid var(--line)}

@@ -218,6 +218,14 @@ TEST(Page, LongListsAreCutAndTheRestIsNamed) {
   EXPECT_LT(html.size(), 400'000u);
 }
 
+TEST(Page, LeadsToTheSameAsData) {
+  const std::string page = RenderPage(Sample());
+  for (const char* const path :
+       {"rating", "next-steps", "activities", "applications", "dependencies", "releases", "hosts", "status"}) {
+    EXPECT_THAT(page, HasSubstr(absl::StrCat("<a href=\"/api/v1/", path, "\">")));
+  }
+}
+
 TEST(Page, HasNeitherScriptNorStyleAttributesNorForeignAddresses) {
   const std::string html = RenderPage(Sample());
   for (const char* forbidden : {"<script", "style=", "onload", "src=", "@import", "https://"}) {

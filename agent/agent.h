@@ -59,8 +59,9 @@ class Agent {
 enum class OnceForm { kPage, kJson };
 
 // This host's utilization and applications as a page of text, or as one JSON object, without any collector. Looks
-// twice, and by `wait` (absl::SleepFor) lets time pass in between; rates are by the time that passed.
-absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Clock* clock, OnceForm form,
+// twice, and by `wait` (absl::SleepFor) lets time pass in between; rates are by the time that passed. `width`: of the
+// page; where nothing is left for evidence, it is left out.
+absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Clock* clock, OnceForm form, int width,
                                          const std::function<void(absl::Duration)>& wait);
 
 }  // namespace ppmm

@@ -29,6 +29,7 @@
 #include "common/data_lock.h"
 #include "common/default_paths.h"
 #include "common/log.h"
+#include "common/output_width.h"
 #include "common/sd_notify.h"
 #include "common/status.h"
 #include "common/version.h"
@@ -176,7 +177,8 @@ int main(int argc, char** argv) {
         const ppmm::RealClock clock;
         if (once) {
           return ppmm::Print(ppmm::DescribeOnce(ppmm::SettingsOf(*config), &clock,
-                                                json ? ppmm::OnceForm::kJson : ppmm::OnceForm::kPage, absl::SleepFor));
+                                                json ? ppmm::OnceForm::kJson : ppmm::OnceForm::kPage,
+                                                ppmm::OutputWidth(), absl::SleepFor));
         }
         if (privacy->parsed()) {
           std::fprintf(stderr, "looking for %d s, as the daemon would\n",

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -124,6 +125,7 @@ struct NotSeen {
 
 struct Seen {
   double seconds = 0;  // between the looks, of the source where it was longest
+  bool connections_at_least = false;
   HostNumbers host;
   std::vector<NotSeen> not_seen;
   std::vector<ApplicationNumbers> applications;
@@ -241,6 +243,7 @@ Seen Look(const AgentSettings& settings, const Clock* clock, const std::function
   seen.host = HostOf(values, ReadHostInfo(settings.root), recorder.host());
   seen.host.name = ReadHostName(settings.root);
   seen.host.capture = sources.capture;
+  seen.connections_at_least = sources.polls_sockets;
   wire::AgentFrame frame;
   frame.ParseFromString(recorder.CompleteDictionary().front());  // the one with the entities
   for (const wire::SourceState& source : frame.dictionary().sources()) {
@@ -253,7 +256,7 @@ Seen Look(const AgentSettings& settings, const Clock* clock, const std::function
   return seen;
 }
 
-std::string AsPage(const Seen& seen) {
+std::string AsPage(const Seen& seen, int width) {
   const HostNumbers& host = seen.host;
   std::string out =
       absl::StrCat(host.name, "  ", host.operating_system, ", kernel ", host.kernel, ", ", host.cpus,
@@ -276,20 +279,47 @@ std::string AsPage(const Seen& seen) {
   for (const NotSeen& source : seen.not_seen) {
     absl::StrAppend(&out, "  not seen   ", source.source, ": ", source.reason, "\n");
   }
-  constexpr int kWidest = 32;
-  int width = 20;
+  constexpr int kWidestName = 32;
+  constexpr int kOthers = 59;  // what stands between name and evidence
+  constexpr int kReadable = 24;
+  int name_width = 12;
   for (const ApplicationNumbers& row : seen.applications) {
-    width = std::clamp(DisplayWidth(row.name), width, kWidest);
+    name_width = std::clamp(DisplayWidth(row.name), name_width, kWidestName);
   }
-  absl::StrAppendFormat(&out, "\n%-*s  %-13s  %6s  %9s  %7s  %-11s  %s\n", width, "APPLICATIONS", "origin", "cpu",
-                        "memory", "conn/s", "ports", "evidence");
+  int evidence_width = width - name_width - kOthers;
+  if (evidence_width < kReadable) {
+    evidence_width = 0;
+    name_width = std::min(name_width, width - kOthers + 2);
+  }
+  const auto padded = [](const std::string& text, int columns) {
+    const std::string cut = CutTo(text, columns);
+    return absl::StrCat(cut, std::string(static_cast<std::size_t>(columns - DisplayWidth(cut)), ' '));
+  };
+  const auto add_line = [&](const std::string& name, const std::string& numbers, const std::string& ports,
+                            const std::string& evidence) {
+    const std::string line = absl::StrCat(padded(name, name_width), numbers, padded(ports, 11), "  ",
+                                          evidence_width > 0 ? CutTo(evidence, evidence_width) : "");
+    absl::StrAppend(&out, absl::StripTrailingAsciiWhitespace(line), "\n");
+  };
+  out += "\n";
+  add_line("APPLICATIONS", absl::StrFormat("  %-13s  %6s  %9s  %8s  ", "origin", "cpu", "memory", "conn/s"), "ports",
+           "evidence");
+  bool at_least = false;
   for (const ApplicationNumbers& row : seen.applications) {
-    const std::string name = CutTo(row.name, width);
-    const std::string ports = absl::StrJoin(row.ports, ",");
-    absl::StrAppendFormat(&out, "%s%*s  %-13s  %6.2f  %9s  %7s  %-11s  %s\n", name, width - DisplayWidth(name), "",
-                          row.origin, row.cpu_cores, Bytes(row.resident_memory_bytes),
-                          ports.empty() ? "-" : absl::StrFormat("%.1f", row.connections_per_second),
-                          ports.empty() ? "-" : ports.substr(0, 11), row.evidence);
+    const bool serves = !row.ports.empty();
+    at_least |= serves && seen.connections_at_least;
+    const std::string connections =
+        serves ? absl::StrFormat("%s%.1f", seen.connections_at_least ? "\u2265" : "", row.connections_per_second) : "-";
+    add_line(row.name,
+             absl::StrFormat("  %-13s  %6.2f  %9s  %*s%s  ", row.origin, row.cpu_cores,
+                             Bytes(row.resident_memory_bytes), 8 - DisplayWidth(connections), "", connections),
+             serves ? absl::StrJoin(row.ports, ",") : "-", row.evidence);
+  }
+  if (evidence_width == 0) {
+    out += "Does not fit here: evidence; a wider terminal (or COLUMNS) and --json have it.\n";
+  }
+  if (at_least) {
+    out += "\u2265: at least; connections that began and ended between two looks were not seen.\n";
   }
   return out;
 }
@@ -309,6 +339,7 @@ std::string AsJson(const Seen& seen) {
                             {"cpu_cores", row.cpu_cores},
                             {"resident_memory_bytes", row.resident_memory_bytes},
                             {"connections_per_second", row.ports.empty() ? Json() : Json(row.connections_per_second)},
+                            {"connections_at_least", !row.ports.empty() && seen.connections_at_least},
                             {"ports", row.ports},
                             {"evidence", row.evidence}});
   }
@@ -333,12 +364,12 @@ std::string AsJson(const Seen& seen) {
 
 }  // namespace
 
-absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Clock* clock, OnceForm form,
+absl::StatusOr<std::string> DescribeOnce(const AgentSettings& settings, const Clock* clock, OnceForm form, int width,
                                          const std::function<void(absl::Duration)>& wait) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Identifier> identifier,
                    Identifier::Create(settings.root.empty() ? "/" : settings.root));
   const Seen seen = Look(settings, clock, wait, identifier.get());
-  return form == OnceForm::kJson ? AsJson(seen) : AsPage(seen);
+  return form == OnceForm::kJson ? AsJson(seen) : AsPage(seen, width);
 }
 
 }  // namespace ppmm

@@ -133,6 +133,7 @@ ApplicationsInputs MakeInputs(const SourceOptions& options, Sources* sources) {
     };
     inputs.response_times_limits = absl::StrCat("the times of requests are taken by BPF: ", bpf.message());
     ways.push_back("sock_diag");
+    sources->polls_sockets = true;
   }
   if (inputs.takes_response_times) {
     sources->response_clock.set_arrival(sockets->hooks().arrival);

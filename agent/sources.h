@@ -34,6 +34,7 @@ struct Sources {
   // cure. For status, log and the host's record.
   std::string capture;
   bool degraded = false;
+  bool polls_sockets = false;  // what connects and ends between two looks is not seen: connections are at least these
   wire::ResponseClock response_clock;
 };
 

@@ -1,21 +1,17 @@
 #include "cli/screen.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
+#include "common/output_width.h"
+
 namespace ppmm {
 namespace {
-
-constexpr int kPipeWidth = 120;
-constexpr int kWidest = 200;
 
 absl::string_view CodeOf(Tone tone) {
   switch (tone) {
@@ -41,16 +37,8 @@ Screen ScreenOfStdout(absl::Time now) {
   Screen screen;
   screen.now = now;
   screen.zone = absl::LocalTimeZone();
-  screen.width = kPipeWidth;
-  int columns = 0;
-  if (const char* const said = std::getenv("COLUMNS"); said != nullptr && absl::SimpleAtoi(said, &columns)) {
-    screen.width = std::clamp(columns, Screen::kNarrowest, kWidest);
-  }
+  screen.width = OutputWidth();
   if (isatty(STDOUT_FILENO) != 0) {
-    winsize size{};
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-      screen.width = std::clamp(static_cast<int>(size.ws_col), Screen::kNarrowest, kWidest);
-    }
     const char* const no_color = std::getenv("NO_COLOR");
     screen.colour = no_color == nullptr || *no_color == '\0';
   }

@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
+#include "common/output_width.h"
 #include "common/text.h"
 
 namespace ppmm {
@@ -14,7 +15,7 @@ namespace ppmm {
 enum class Tone { kPlain, kHeading, kGood, kBad, kWarning, kDim };
 
 struct Screen {
-  static constexpr int kNarrowest = 80;
+  static constexpr int kNarrowest = kNarrowestOutput;
 
   int width = kNarrowest;
   bool colour = false;

@@ -1,8 +1,14 @@
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
 #include "agent/agent.h"
+#include "common/text.h"
 #include "tests/testing/fake_proc.h"
 #include "tests/testing/manual_clock.h"
 
@@ -28,13 +34,14 @@ class OnceTest : public testing::Test {
     settings_.use_bpf = false;
   }
   // It asks for two seconds; the host is busy, and five pass.
-  std::string Describe(OnceForm form) {
-    const absl::StatusOr<std::string> text = DescribeOnce(settings_, &clock_, form, [this](absl::Duration asked) {
-      EXPECT_EQ(asked, absl::Seconds(2));
-      clock_.Advance(absl::Seconds(5));
-      root_.Write("/proc/net/dev", NetDev(6000));
-      root_.Write("/proc/1/net/dev", NetDev(6000));
-    });
+  std::string Describe(OnceForm form, int width = 80) {
+    const absl::StatusOr<std::string> text =
+        DescribeOnce(settings_, &clock_, form, width, [this](absl::Duration asked) {
+          EXPECT_EQ(asked, absl::Seconds(2));
+          clock_.Advance(absl::Seconds(5));
+          root_.Write("/proc/net/dev", NetDev(6000));
+          root_.Write("/proc/1/net/dev", NetDev(6000));
+        });
     EXPECT_TRUE(text.ok()) << text.status();
     return text.value_or("");
   }
@@ -58,6 +65,18 @@ TEST_F(OnceTest, TheSameAsOneJsonObject) {
   EXPECT_TRUE(json["applications"].is_array());
   EXPECT_TRUE(json["not_seen"].is_array());
   EXPECT_FALSE(json["not_seen"].empty()) << "most of /proc is not there";
+}
+
+TEST_F(OnceTest, EvidenceTakesWhatRoomThereIs) {
+  for (const int width : {80, 120, 200}) {
+    const std::string page = Describe(OnceForm::kPage, width);
+    const std::string table = page.substr(std::min(page.size(), page.find("\n\nAPPLICATIONS")));
+    for (const absl::string_view line : absl::StrSplit(table, '\n')) {
+      EXPECT_LE(DisplayWidth(line), width) << line;
+    }
+    EXPECT_EQ(absl::StrContains(table, "Does not fit here: evidence"), width == 80) << table;
+    EXPECT_EQ(absl::StrContains(table, "ports        evidence\n"), width > 80) << table;
+  }
 }
 
 }  // namespace

@@ -230,8 +230,8 @@ class CriterionJudge {
     }
   }
 
-  // Not by number of scopes but by how far one is; contradictions first.
-  static bool Worse(const ScopeFinding& a, const ScopeFinding& b) {
+  // Not by number of scopes but by how far one is; contradictions first. Of what is not decided by how far it is so far.
+  bool Worse(const ScopeFinding& a, const ScopeFinding& b) const {
     const auto rank = [](const ScopeFinding& row) {
       switch (row.status) {
         case Status::kContradicted:
@@ -246,7 +246,13 @@ class CriterionJudge {
           return 4;
       }
     };
-    return rank(a) != rank(b) ? rank(a) < rank(b) : a.achievement < b.achievement;
+    if (rank(a) != rank(b)) {
+      return rank(a) < rank(b);
+    }
+    if (a.status == Status::kUndecided && b.status == Status::kUndecided) {
+      return Achievement(criterion_, a.measured) < Achievement(criterion_, b.measured);
+    }
+    return a.achievement < b.achievement;
   }
 
   void Decide(bool no_scope) {

@@ -133,6 +133,14 @@ TEST(ShareTest, OneMissInEightPassesAndOneInSevenDoesNot) {
   EXPECT_LT(finding.achievement, kMillion);
 }
 
+TEST(ShareTest, OfUndecidedScopesTheWorstIsTheOneThatIsFurthestOff) {
+  World world(3);
+  world.LiveUntil(2, HalfSilent(2, 2));
+  const ActivityFinding finding = Row(world, "MON-001");
+  ASSERT_EQ(finding.status, Status::kUndecided);
+  EXPECT_THAT(ReasonOf(finding, world.facts), testing::HasSubstr("worst host2: "));
+}
+
 TEST(ShareTest, Tier1MustPassWhole) {
   World world(40);
   world.LiveUntil(10, HalfSilent(1, 1));

@@ -1,9 +1,10 @@
-// DEP-001, REL-002 and the new applications of IMP-101: each outcome, from what agents and people say to the documented
-// SQL.
+// DEP-001, REL-002 and the new applications of IMP-101: each outcome that they have, from what agents and people say to
+// the documented SQL.
 #include "collector/deployments.h"
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -171,6 +172,33 @@ TEST(NewcomerTest, NewApplicationsAreToBeTimedWithinAWeekOfTheirFirstRequest) {
   const auto rows = RunSql(DeployingWorld().path(), SqlBelow("IMP-101").at(2), DeployingWorld().clock().Now());
   EXPECT_EQ(rows.at(0).at("timed"), "1");
   EXPECT_EQ(rows.at(0).at("used"), "2");
+}
+
+// A collector whose first agent comes on its second day.
+OrganizationRun& EmptyWorld() {
+  static OrganizationRun* const world = [] {
+    auto* const made = new OrganizationRun(
+        {{.name = "web", .address = "10.3.0.1", .lives = {.from = At(1)}, .applications = {{.name = "nginx"}}}},
+        WorldPath("empty_world"));
+    made->RateAtNoon();
+    made->LiveUntil(At(1, 12, 10));
+    return made;
+  }();
+  return *world;
+}
+
+TEST(ReleaseSourceTest, BeforeTheFirstAgentThereIsNoSource) {
+  for (const auto& [activity, reason] :
+       {std::pair("DEP-001", "deployments are not recorded"), std::pair("REL-002", "deployments are not recorded"),
+        std::pair("IMP-101", "new versions and their first response times are not recorded")}) {
+    const Finding before = FindingOf(EmptyWorld().AtNoon(0), activity, 0, "Example Ltd");
+    EXPECT_EQ(Brief(before), "no_source") << activity;
+    EXPECT_EQ(before.reason, reason);
+    EXPECT_EQ(RowOf(EmptyWorld().AtNoon(0), activity).status, "no_source") << activity;
+    EXPECT_EQ(Brief(FindingOf(EmptyWorld().AtNoon(1), activity, 0, "Example Ltd")), "not_applicable") << activity;
+  }
+  EXPECT_EQ(Brief(FindingOf(EmptyWorld().AtNoon(0), "REL-002", 1, "Example Ltd")), "no_source");
+  EXPECT_EQ(Brief(FindingOf(EmptyWorld().AtNoon(0), "IMP-101", 1, "Example Ltd")), "no_source");
 }
 
 }  // namespace

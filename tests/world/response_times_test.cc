@@ -23,6 +23,7 @@ using testing::Not;
 constexpr int kDays = 15;
 constexpr int kLastDay = kDays - 1;
 constexpr int kMinutes = kDays * 1440;
+constexpr int kOfAllSoftware = 1;  // the criterion of 2.3 of RSP-002 and RSP-003
 constexpr wire::Origin kBought = wire::ORIGIN_OFF_THE_SHELF;
 
 // One line says which outcome an application is there for. Nginx has two thirds of the requests, so it is tier 1.
@@ -153,9 +154,9 @@ TEST(TimedTest, AMultiplexedConnectionIsARequestWithoutATime) {
 }
 
 TEST(TimedTest, TimesThatNobodyMeasuredContradict) {
-  for (const char* activity : {"RSP-101"}) {
-    EXPECT_EQ(Brief(Of(activity, "canned")), "contradicted");
-  }
+  EXPECT_EQ(Brief(Of("RSP-101", "canned")), "contradicted");
+  EXPECT_EQ(Brief(Of("RSP-002", "canned", kOfAllSoftware)), "contradicted");
+  EXPECT_EQ(Brief(Of("RSP-003", "canned", kOfAllSoftware)), "contradicted");
   EXPECT_EQ(Brief(Of("RSP-005", "canned", 3)), "contradicted");
   EXPECT_THAT(Of("RSP-101", "canned").reason, HasSubstr("the same to the nanosecond"));
   EXPECT_EQ(RowOf(TimedWorld().OfDay(kLastDay), "RSP-101").status, "contradicted");
@@ -176,6 +177,16 @@ TEST(TimedTest, WithoutTrafficThereIsNothingToJudge) {
 
 TEST(TimedTest, ANewApplicationIsUndecided) {
   EXPECT_THAT(Brief(Of("RSP-101", "newborn")), testing::StartsWith("undecided until 2026-01-20T00:0"));
+}
+
+TEST(TimedTest, ANewApplicationIsUndecidedHoweverManySamplesItHas) {
+  for (const char* activity : {"RSP-002", "RSP-003"}) {
+    const Finding bought = FindingOf(LawfulWorld().OfDay(kLastDay), activity, 0, "newborn");
+    for (const Finding& newborn : {bought, Of(activity, "newborn", kOfAllSoftware)}) {
+      EXPECT_THAT(Brief(newborn), testing::StartsWith("undecided until 2026-01-20T00:0")) << activity;
+      EXPECT_EQ(newborn.reason, "not observed for long enough") << activity;
+    }
+  }
 }
 
 TEST(TimedTest, UnknownOriginsCountInBothClasses) {
@@ -232,6 +243,7 @@ TEST(PercentileTest, In23AllSoftwareIsAsked) {
 TEST(PercentileTest, TheOpenHourCountsOnceItHoldsEnough) {
   const auto today = FindingsOf(TimedWorld().AtNoon(0), "RSP-002");
   EXPECT_EQ(today.at("nginx").words, "100 % of intervals of 1 h hold 59 samples (12 of 12)") << "the thirteenth begins";
+  EXPECT_THAT(Brief(today.at("attic")), testing::StartsWith("undecided until 2026-01-08T00:0"));
   EXPECT_EQ(today.at("attic").reason, "no interval with 59 timed requests, and none is over yet");
 }
 
@@ -239,6 +251,12 @@ TEST(VantageTest, TheArrivalClockIsWhereUsersWait) {
   EXPECT_EQ(Brief(Of("RSP-003", "nginx")), absl::StrCat("satisfied ", kDays, "/1"));
   EXPECT_EQ(Brief(Of("RSP-003", "envoy")), "not_satisfied 0/1");
   EXPECT_EQ(Brief(Of("RSP-003", "unused")), "not_applicable");
+}
+
+TEST(VantageTest, WhatIsNewAndUnusedWaitsForTraffic) {
+  const Finding unused = FindingOf(TimedWorld().AtNoon(0), "RSP-003", 0, "unused");
+  EXPECT_THAT(Brief(unused), testing::StartsWith("undecided until 2026-01-08T00:0"));
+  EXPECT_EQ(unused.reason, "no traffic yet");
 }
 
 Finding Law(const std::string& application) {

@@ -661,6 +661,47 @@ TEST(ReleaseTest, CountsTheOnesThatWereTimedInTime) {
   EXPECT_THAT(Found(world, timed, kOrganizationScope), testing::StartsWith("no source"));
 }
 
+TEST(ReleaseTest, RowsOfReleasesHaveNoSourceOnlyBeforeTheFirstAgent) {
+  World world;
+  world.LiveUntil(30, [](ScopeId, DayFacts& facts) {
+    facts.releases_used = facts.releases_seen = facts.releases_due = facts.releases_compared = facts.newcomers_used = 1;
+    facts.timed_requests = facts.requests = 0;
+  });
+  world.Change(App(1), [](Scope& scope) { scope.untimed = "BPF is switched off"; });
+  const auto expect = [&world](State state) {
+    for (const absl::string_view id : {"IMP-101", "DEP-001", "REL-002"}) {
+      for (const Criterion& criterion : TestCatalogue().Find(id)->criteria) {
+        EXPECT_EQ(Evaluate(criterion, world.facts, kOrganizationScope, world.End()).state, state) << id;
+      }
+    }
+  };
+  expect(State::kDecided);
+  world.facts.organization().source_since_s.fill(0);
+  expect(State::kNoSource);
+}
+
+TEST(ReleaseTest, RowsOfReleasesAreNeverContradicted) {
+  World world;
+  for (const ScopeId scope : {Host(1), App(1)}) {
+    world.Change(scope, [](Scope& changed) { changed.contradiction = "duplicate identity"; });
+  }
+  for (int day = 1; day <= 30; ++day) {
+    world.LiveUntil(day, [day](ScopeId, DayFacts& facts) {
+      facts.off_contradicted = facts.chain_breaks = facts.synthetic = 1;
+      facts.little_half_off = facts.little_intervals;
+      facts.releases_used = facts.releases_seen = facts.releases_due = facts.releases_compared = facts.newcomers_used =
+          day / 10;
+    });
+    for (const absl::string_view id : {"IMP-101", "DEP-001", "REL-002"}) {
+      for (const Criterion& criterion : TestCatalogue().Find(id)->criteria) {
+        EXPECT_NE(Evaluate(criterion, world.facts, kOrganizationScope, world.End()).state, State::kContradicted) << id;
+      }
+    }
+  }
+  EXPECT_EQ(Evaluate(Of("RSP-002", catalogue::EVALUATOR_PERCENTILE), world.facts, App(3), world.End()).state,
+            State::kContradicted);
+}
+
 TEST(UnobservedTest, SaysWhatIsMissing) {
   World world;
   world.LiveUntil(400 / 10);

@@ -652,6 +652,20 @@ void ApplicationsSource::RecordCgroup(Instance& instance, Recorder& recorder) {
     recorder.Gauge(series(instance.series.cgroup_limit, "ppmm_instance_cgroup_memory_limit_bytes"),
                    Signed(*stats.memory_limit_bytes));
   }
+  if (stats.io_read_bytes.has_value()) {
+    recorder.Counter(series(instance.series.cgroup_read_bytes, "ppmm_instance_cgroup_io_read_bytes_total"),
+                     *stats.io_read_bytes);
+  }
+  if (stats.io_written_bytes.has_value()) {
+    recorder.Counter(series(instance.series.cgroup_written_bytes, "ppmm_instance_cgroup_io_written_bytes_total"),
+                     *stats.io_written_bytes);
+  }
+  if (stats.io_reads.has_value()) {
+    recorder.Counter(series(instance.series.cgroup_reads, "ppmm_instance_cgroup_io_reads_total"), *stats.io_reads);
+  }
+  if (stats.io_writes.has_value()) {
+    recorder.Counter(series(instance.series.cgroup_writes, "ppmm_instance_cgroup_io_writes_total"), *stats.io_writes);
+  }
 }
 
 void ApplicationsSource::RecordUsage(Instance& instance, Recorder& recorder) {

@@ -134,8 +134,8 @@ class ApplicationsSource : public Source {
     SeriesHandle cpu = 0, run_delay = 0, processes = 0, threads = 0, resident = 0, anonymous = 0, file = 0, shared = 0,
                  proportional = 0, estimated = 0, minor_faults = 0, major_faults = 0, read_bytes = 0, written_bytes = 0,
                  open_fds = 0, fd_utilization = 0, throttled_seconds = 0, throttled_periods = 0, cgroup_memory = 0,
-                 cgroup_limit = 0, received = 0, sent = 0, accepted = 0, opened = 0, established = 0, queue = 0,
-                 queue_limit = 0;
+                 cgroup_limit = 0, cgroup_read_bytes = 0, cgroup_written_bytes = 0, cgroup_reads = 0, cgroup_writes = 0,
+                 received = 0, sent = 0, accepted = 0, opened = 0, established = 0, queue = 0, queue_limit = 0;
   };
   struct Instance {
     std::string key;

@@ -1,6 +1,7 @@
 #include "agent/cgroup_stats.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -39,6 +40,56 @@ std::optional<std::uint64_t> ValueOf(absl::string_view text, absl::string_view n
   return std::nullopt;
 }
 
+void Add(std::uint64_t by, std::optional<std::uint64_t>* sum) {
+  *sum = sum->value_or(0) + by;
+}
+
+// Lines "MAJ:MIN rbytes=N wbytes=N rios=N wios=N dbytes=N dios=N". Some kernels name devices without values on the line
+// of the next, so fields are told by their names alone.
+void SumIoV2(absl::string_view text, CgroupStats* stats) {
+  absl::string_view line;
+  while (NextLine(&text, &line)) {
+    absl::string_view field;
+    while (NextField(&line, &field)) {
+      const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(field, absl::MaxSplits('=', 1));
+      std::uint64_t value = 0;
+      if (!ParseUint(parts.second, &value)) {
+        continue;
+      }
+      if (parts.first == "rbytes") {
+        Add(value, &stats->io_read_bytes);
+      } else if (parts.first == "wbytes") {
+        Add(value, &stats->io_written_bytes);
+      } else if (parts.first == "rios") {
+        Add(value, &stats->io_reads);
+      } else if (parts.first == "wios") {
+        Add(value, &stats->io_writes);
+      }
+    }
+  }
+}
+
+// Lines "MAJ:MIN Read N", "MAJ:MIN Write N"; the others (Sync, Async, Total) count the same once more.
+void SumIoV1(absl::string_view text, std::optional<std::uint64_t>* read, std::optional<std::uint64_t>* written) {
+  read->reset();
+  written->reset();
+  absl::string_view line;
+  while (NextLine(&text, &line)) {
+    absl::string_view device;
+    absl::string_view operation;
+    std::uint64_t value = 0;
+    if (!NextField(&line, &device) || !absl::StrContains(device, ':') || !NextField(&line, &operation) ||
+        !NextUint(&line, &value)) {
+      continue;
+    }
+    if (operation == "Read") {
+      Add(value, read);
+    } else if (operation == "Write") {
+      Add(value, written);
+    }
+  }
+}
+
 struct Line {
   absl::string_view controllers;  // empty: v2
   absl::string_view path;
@@ -66,8 +117,14 @@ CgroupReader::CgroupReader(absl::string_view root, absl::string_view cgroup_text
       own.push_back(line.path);
     }
     if (line.controllers.empty()) {
-      AddV2(absl::StrCat(root, "/sys/fs/cgroup", line.path));
-      AddV2(absl::StrCat(root, "/sys/fs/cgroup/unified", line.path));  // hybrid machines
+      // The latter on hybrid machines.
+      for (const absl::string_view mount : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+        const std::string folder = absl::StrCat(root, mount, line.path);
+        AddV2(folder);
+        if (line.path != "/") {  // the I/O of the root is that of the whole host
+          files_.push_back({folder + "/io.stat", What::kIoV2});
+        }
+      }
     }
   }
   for (const Line& line : lines) {
@@ -83,6 +140,13 @@ CgroupReader::CgroupReader(absl::string_view root, absl::string_view cgroup_text
         const std::string folder = absl::StrCat(root, "/sys/fs/cgroup/memory", line.path);
         files_.push_back({folder + "/memory.usage_in_bytes", What::kMemory});
         files_.push_back({folder + "/memory.limit_in_bytes", What::kMemoryLimit});
+      } else if (controller == "blkio") {
+        const std::string prefix =
+            absl::StrCat(root, "/sys/fs/cgroup/", line.controllers, line.path, "/blkio.throttle.io_");
+        files_.push_back({prefix + "service_bytes", What::kIoBytesV1});
+        files_.push_back({prefix + "service_bytes_recursive", What::kIoBytesV1, /*is_substitute=*/true});
+        files_.push_back({prefix + "serviced", What::kIoOperationsV1});
+        files_.push_back({prefix + "serviced_recursive", What::kIoOperationsV1, /*is_substitute=*/true});
       }
     }
   }
@@ -96,7 +160,12 @@ void CgroupReader::AddV2(absl::string_view folder) {
 
 CgroupStats CgroupReader::Read() {
   CgroupStats stats;
+  bool has_one_before = false;
   for (File& file : files_) {
+    if (file.is_substitute && has_one_before) {
+      continue;
+    }
+    has_one_before = false;
     if (file.readings_without > 0 && file.readings_without < kLookAgain) {
       ++file.readings_without;
       continue;
@@ -106,6 +175,7 @@ CgroupStats CgroupReader::Read() {
     if (!text.ok()) {
       continue;
     }
+    has_one_before = true;
     switch (file.what) {
       case What::kCpuV1:
       case What::kCpuV2: {
@@ -122,6 +192,15 @@ CgroupStats CgroupReader::Read() {
         break;
       case What::kMemoryLimit:
         stats.memory_limit_bytes = NumberIn(*text);
+        break;
+      case What::kIoV2:
+        SumIoV2(*text, &stats);
+        break;
+      case What::kIoBytesV1:
+        SumIoV1(*text, &stats.io_read_bytes, &stats.io_written_bytes);
+        break;
+      case What::kIoOperationsV1:
+        SumIoV1(*text, &stats.io_reads, &stats.io_writes);
         break;
     }
   }

@@ -1,4 +1,4 @@
-// What a control group says of an application: throttling by its CPU quota, memory charged to it. v2 and v1.
+// What a control group says of an application: throttling by its CPU quota, memory and I/O charged to it. v2 and v1.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,11 @@ struct CgroupStats {
   std::optional<std::uint64_t> throttled_us;
   std::optional<std::uint64_t> memory_bytes;
   std::optional<std::uint64_t> memory_limit_bytes;
+  // Summed over devices; a sum falls when a device goes. Unknown until the group used one.
+  std::optional<std::uint64_t> io_read_bytes;
+  std::optional<std::uint64_t> io_written_bytes;
+  std::optional<std::uint64_t> io_reads;
+  std::optional<std::uint64_t> io_writes;
 };
 
 // Reads the group of a process again and again.
@@ -31,15 +36,17 @@ class CgroupReader {
   CgroupReader(absl::string_view root, absl::string_view cgroup_text);
 
   // Units:  v1 counts throttled time in nanoseconds, v2 in microseconds. A limit of 2^62 bytes or more is none.
-  // Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
+  // Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst,
+  //         cgroup-v1/blkio-controller.rst, scheduler/sched-bwc.rst.
   CgroupStats Read();
 
  private:
-  enum class What { kCpuV1, kCpuV2, kMemory, kMemoryLimit };
+  enum class What { kCpuV1, kCpuV2, kMemory, kMemoryLimit, kIoV2, kIoBytesV1, kIoOperationsV1 };
   struct File {
     std::string path;
     What what;
-    int readings_without = 0;  // since it was last looked for and was absent
+    bool is_substitute = false;  // read only where the file before it is absent
+    int readings_without = 0;    // since it was last looked for and was absent
   };
   void AddV2(absl::string_view folder);
 

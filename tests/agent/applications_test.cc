@@ -816,6 +816,45 @@ TEST_F(ApplicationsTest, EstimatesProportionalMemoryThatCannotBeRead) {
   EXPECT_EQ(minute.at("opaque proportional_memory_estimated"), 1);
 }
 
+TEST_F(ApplicationsTest, CountsTheIoOfTheControlGroup) {
+  const std::string stat = "/sys/fs/cgroup/db.service/io.stat";
+  proc_.Write(stat, "");
+  AddProcess(120, "postgres");
+  identities_[120].cgroup_text = "0::/db.service\n";
+  StepTo(10);
+  proc_.Write(stat, "8:0 rbytes=100 wbytes=10 rios=4 wios=2 dbytes=0 dios=0\n");
+  EXPECT_EQ(StepTo(20).count("postgres cgroup_io_read_bytes_total"), 0u) << "the baseline";
+  proc_.Write(stat,
+              "8:0 rbytes=150 wbytes=30 rios=6 wios=3 dbytes=0 dios=0\n"
+              "8:16 rbytes=1000 wbytes=5 rios=1 wios=1 dbytes=0 dios=0\n");
+  const auto risen = StepTo(30);
+  EXPECT_EQ(risen.at("postgres cgroup_io_read_bytes_total"), 1050);
+  EXPECT_EQ(risen.at("postgres cgroup_io_written_bytes_total"), 25);
+  EXPECT_EQ(risen.at("postgres cgroup_io_reads_total"), 3);
+  EXPECT_EQ(risen.at("postgres cgroup_io_writes_total"), 2);
+  proc_.Write(stat, "8:0 rbytes=160 wbytes=31 rios=6 wios=3 dbytes=0 dios=0\n");
+  EXPECT_EQ(StepTo(40).count("postgres cgroup_io_read_bytes_total"), 0u) << "a device went";
+  proc_.Write(stat, "8:0 rbytes=167 wbytes=31 rios=6 wios=3 dbytes=0 dios=0\n");
+  const auto after = StepTo(50);
+  EXPECT_EQ(after.at("postgres cgroup_io_read_bytes_total"), 7);
+  EXPECT_EQ(after.at("postgres cgroup_io_written_bytes_total"), 0);
+}
+
+TEST_F(ApplicationsTest, HasNoSeriesOfIoWhereTheControlGroupHasNone) {
+  proc_.Write("/sys/fs/cgroup/idle.service/io.stat", "");
+  AddProcess(120, "idle");
+  identities_[120].cgroup_text = "0::/idle.service\n";
+  AddProcess(121, "nofile");
+  identities_[121].cgroup_text = "0::/nofile.service\n";
+  StepTo(10);
+  const std::size_t series = recorder_.series_count();
+  StepTo(20);
+  EXPECT_EQ(recorder_.series_count(), series);
+  proc_.Write("/sys/fs/cgroup/idle.service/io.stat", "8:0 rbytes=1 wbytes=1 rios=1 wios=1 dbytes=0 dios=0\n");
+  StepTo(30);
+  EXPECT_EQ(recorder_.series_count(), series + 4);
+}
+
 TEST(ProcessExtrasTest, NamesWhatItCannotRead) {
   EXPECT_EQ(*ParseOpenFilesLimit("Max open files   unlimited unlimited files\n"), std::uint64_t{INT64_MAX});
   EXPECT_THAT(ParseOpenFilesLimit("").status().message(), HasSubstr("no line \"Max open files\""));
@@ -869,11 +908,68 @@ TEST(CgroupStatsTest, LooksForAnAbsentFileNowAndThen) {
   EXPECT_EQ(reader.Read().memory_bytes, 4096u);
 }
 
+TEST(CgroupStatsTest, SumsIoOfV2OverDevices) {
+  FakeProc root;
+  root.Write("/sys/fs/cgroup/b/io.stat",
+             "8:0 rbytes=100 wbytes=20 rios=3 wios=2 dbytes=7 dios=1\n"
+             "253:0 8:16 rbytes=1000 wbytes=200 rios=30 wios=20 dbytes=70 dios=10\n");
+  const CgroupStats stats = CgroupReader(root.root(), "0::/b\n").Read();
+  EXPECT_EQ(stats.io_read_bytes, 1100u);
+  EXPECT_EQ(stats.io_written_bytes, 220u);
+  EXPECT_EQ(stats.io_reads, 33u);
+  EXPECT_EQ(stats.io_writes, 22u);
+}
+
+TEST(CgroupStatsTest, SumsIoOfV1OverDevicesAndPrefersItWhereBothAreMounted) {
+  FakeProc root;
+  root.Write("/sys/fs/cgroup/unified/b/io.stat", "8:0 rbytes=9 wbytes=9 rios=9 wios=9\n");
+  root.Write("/sys/fs/cgroup/blkio/b/blkio.throttle.io_service_bytes",
+             "8:0 Read 100\n8:0 Write 20\n8:0 Sync 120\n8:0 Async 0\n8:0 Total 120\n"
+             "8:16 Read 1000\n8:16 Write 200\n8:16 Total 1200\nTotal 1320\n");
+  root.Write("/sys/fs/cgroup/blkio/b/blkio.throttle.io_service_bytes_recursive", "8:0 Read 5\n8:0 Write 5\n");
+  root.Write("/sys/fs/cgroup/blkio/b/blkio.throttle.io_serviced_recursive", "8:0 Read 3\n8:0 Write 2\nTotal 5\n");
+  CgroupReader reader(root.root(), "6:blkio:/b\n0::/b\n");
+  for (int i = 0; i < 2; ++i) {
+    const CgroupStats stats = reader.Read();
+    EXPECT_EQ(stats.io_read_bytes, 1100u);
+    EXPECT_EQ(stats.io_written_bytes, 220u);
+    EXPECT_EQ(stats.io_reads, 3u) << "in the place of the file that is absent";
+    EXPECT_EQ(stats.io_writes, 2u);
+  }
+}
+
+TEST(CgroupStatsTest, LeavesOutLinesOfIoThatAreMalformed) {
+  FakeProc root;
+  root.Write("/sys/fs/cgroup/b/io.stat", "8:0 rbytes=-1 wbytes=x rios= wios\n\nrubbish\n8:16 rbytes=5 =7 rios=1\n8:32");
+  const CgroupStats v2 = CgroupReader(root.root(), "0::/b\n").Read();
+  EXPECT_EQ(v2.io_read_bytes, 5u);
+  EXPECT_EQ(v2.io_reads, 1u);
+  EXPECT_FALSE(v2.io_written_bytes.has_value());
+  EXPECT_FALSE(v2.io_writes.has_value());
+  root.Write("/sys/fs/cgroup/blkio/c/blkio.throttle.io_service_bytes",
+             "8:0\n8:0 Read\n8:0 Read x\nRead 4\n\n8:0 Read 6\nTotal 6\n");
+  const CgroupStats v1 = CgroupReader(root.root(), "6:blkio:/c\n").Read();
+  EXPECT_EQ(v1.io_read_bytes, 6u);
+  EXPECT_FALSE(v1.io_written_bytes.has_value());
+}
+
+TEST(CgroupStatsTest, KnowsNoIoWithoutLinesNorOfTheRoot) {
+  FakeProc root;
+  root.Write("/sys/fs/cgroup/b/io.stat", "");
+  root.Write("/sys/fs/cgroup/io.stat", "8:0 rbytes=9 wbytes=9 rios=9 wios=9\n");
+  root.Write("/sys/fs/cgroup/blkio/c/blkio.throttle.io_serviced", "Total 0\n");
+  EXPECT_FALSE(CgroupReader(root.root(), "0::/b\n").Read().io_read_bytes.has_value());
+  EXPECT_FALSE(CgroupReader(root.root(), "6:blkio:/c\n").Read().io_reads.has_value());
+  EXPECT_FALSE(CgroupReader(root.root(), "0::/\n").Read().io_read_bytes.has_value()) << "the root is the whole host";
+}
+
 TEST(CgroupStatsTest, KnowsNothingOfAGroupThatIsGone) {
   FakeProc root;
   const CgroupStats stats = CgroupReader(root.root(), "0::/gone\nrubbish\n3:cpu:/../../etc\n").Read();
   EXPECT_FALSE(stats.throttled_us.has_value());
   EXPECT_FALSE(stats.memory_bytes.has_value());
+  EXPECT_FALSE(stats.io_read_bytes.has_value());
+  EXPECT_FALSE(stats.io_writes.has_value());
 }
 
 }  // namespace

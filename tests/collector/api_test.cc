@@ -62,11 +62,13 @@ class MinutesReader : public StoreReader {
     return std::vector<PeerDayRow>{row};
   }
   absl::StatusOr<std::vector<InstanceDayRow>> InstancesOf(std::int64_t) override { return Unused(); }
-  absl::StatusOr<std::vector<ReleaseRow>> ReleasesOf(std::int64_t) override { return Unused(); }
-  absl::StatusOr<std::vector<DeploymentRow>> Deployments(std::int64_t, std::int64_t) override { return Unused(); }
+  absl::StatusOr<std::vector<ReleaseRow>> ReleasesOf(std::int64_t) override { return std::vector<ReleaseRow>{}; }
+  absl::StatusOr<std::vector<DeploymentRow>> Deployments(std::int64_t, std::int64_t) override {
+    return std::vector<DeploymentRow>{};
+  }
   absl::StatusOr<std::int64_t> CountDeployments(std::int64_t, std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<ReleaseVerdictRow>> ReleaseVerdicts(std::int64_t, std::int64_t) override {
-    return Unused();
+    return std::vector<ReleaseVerdictRow>{};
   }
   absl::StatusOr<std::vector<SampleDayRow>> SamplesOf(std::int64_t) override { return Unused(); }
   absl::StatusOr<std::vector<WatchdogRow>> WatchdogOf(std::int64_t) override { return Unused(); }

@@ -46,7 +46,9 @@ bool EachColumn(Rollups& points, const Visit& visit) {
          column([&](auto& p, const BlockPoint& b) {
            return visit(
                p.rollup.count, [&] { return ZigZag(std::int64_t{p.rollup.count} - b.rollup.count); },
-               [&](std::uint64_t v) { return static_cast<std::uint32_t>(b.rollup.count + UnZigZag(v)); });
+               [&](std::uint64_t v) {
+                 return static_cast<std::uint32_t>(b.rollup.count + static_cast<std::uint64_t>(UnZigZag(v)));
+               });
          }) &&
          column([&](auto& p, const BlockPoint&) {
            return visit(

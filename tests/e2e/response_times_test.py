@@ -26,6 +26,8 @@ http {{
   access_log off;
   log_not_found off;
   keepalive_requests 100000;
+  keepalive_timeout 1h;
+  client_header_timeout 1h;
   sendfile on;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;

@@ -148,30 +148,56 @@ class RunReader {
  public:
   RunReader(ByteReader bytes, uint32_t steps) : bytes_(bytes), steps_(steps) {}
 
-  bool ReadCount(uint64_t* count) { return bytes_.ReadVarint(count) && *count <= kMaxSeriesPerBatch; }
+  bool ReadCount() { return bytes_.ReadVarint(&headers_) && headers_ <= kMaxSeriesPerBatch; }
 
+  bool AtEnd() const { return headers_ == 0 && repeats_ == 0; }
+
+  // Precondition: !AtEnd().
   bool Next(Run* run) {
-    uint64_t gap = 0;
-    uint64_t length = 0;
-    uint64_t present = 0;
-    if (!bytes_.ReadVarint(&gap) || !bytes_.ReadVarint(&length) || (steps_ > 1 && !bytes_.ReadVarint(&present))) {
+    if (repeats_ > 0) {
+      --repeats_;
+    } else if (!ReadHeader()) {
       return false;
     }
-    if (gap > UINT32_MAX || length == 0 || length > kMaxSeriesPerBatch || (present & ~AllSteps(steps_)) != 0 ||
-        next_id_ + gap + length - 1 > UINT32_MAX) {
+    if (next_id_ + gap_ + run_.length - 1 > UINT32_MAX) {
       return false;
     }
-    *run = {static_cast<uint32_t>(next_id_ + gap), static_cast<uint32_t>(length),
-            present == 0 ? AllSteps(steps_) : present};
-    next_id_ += gap + length;
+    run_.first = static_cast<uint32_t>(next_id_ + gap_);
+    next_id_ += gap_ + run_.length;
+    *run = run_;
     return true;
   }
 
   ByteReader rest() const { return bytes_; }
 
  private:
+  bool ReadHeader() {
+    uint64_t gap = 0;
+    uint64_t length = 0;
+    if (!bytes_.ReadVarint(&gap) || !bytes_.ReadVarint(&length) || length > kMaxSeriesPerBatch) {
+      return false;
+    }
+    --headers_;
+    if (length == 0) {  // the run before, `gap` times more
+      repeats_ = gap - 1;
+      return run_.length > 0 && gap > 0 && gap <= kMaxSeriesPerBatch;
+    }
+    uint64_t present = 0;
+    if (gap > UINT32_MAX || (steps_ > 1 && !bytes_.ReadVarint(&present)) || (present & ~AllSteps(steps_)) != 0) {
+      return false;
+    }
+    gap_ = gap;
+    run_.length = static_cast<uint32_t>(length);
+    run_.present = present == 0 ? AllSteps(steps_) : present;
+    return true;
+  }
+
   ByteReader bytes_;
   uint32_t steps_;
+  uint64_t headers_ = 0;  // not read yet
+  uint64_t repeats_ = 0;  // of run_, to come
+  uint64_t gap_ = 0;      // before run_
+  Run run_;
   uint64_t next_id_ = 1;
 };
 
@@ -214,26 +240,65 @@ absl::Status CheckColumns(absl::Span<const Column> columns, uint32_t steps) {
   return absl::OkStatus();
 }
 
+// Writes run headers, gathering those that are alike: instances of one kind have the same series.
+class RunWriter {
+ public:
+  explicit RunWriter(uint32_t steps) : steps_(steps) {}
+
+  void Put(const Run& run) {
+    const uint64_t gap = run.first - next_id_;
+    next_id_ = run.first + run.length;
+    if (headers_ > 0 && gap == gap_ && run.length == before_.length && run.present == before_.present) {
+      ++repeats_;
+      return;
+    }
+    EndRepeats();
+    AppendVarint(gap, &bytes_);
+    AppendVarint(run.length, &bytes_);
+    if (steps_ > 1) {
+      AppendVarint(run.present == AllSteps(steps_) ? 0 : run.present, &bytes_);
+    }
+    ++headers_;
+    gap_ = gap;
+    before_ = run;
+  }
+
+  void AppendTo(std::string* out) {
+    EndRepeats();
+    AppendVarint(headers_, out);
+    out->append(bytes_);
+  }
+
+ private:
+  void EndRepeats() {
+    if (repeats_ > 0) {
+      AppendVarint(repeats_, &bytes_);
+      AppendVarint(0, &bytes_);
+      ++headers_;
+      repeats_ = 0;
+    }
+  }
+
+  uint32_t steps_;
+  std::string bytes_;
+  uint64_t headers_ = 0;
+  uint64_t repeats_ = 0;
+  uint64_t gap_ = 0;
+  Run before_;
+  uint32_t next_id_ = 1;
+};
+
 void AppendRuns(absl::Span<const Column> columns, uint32_t steps, std::string* out) {
-  std::string headers;
-  uint64_t runs = 0;
-  uint32_t next_id = 1;
+  RunWriter runs(steps);
   for (size_t begin = 0, end = 0; begin < columns.size(); begin = end) {
     const Column& first = columns[begin];
     for (end = begin + 1;
          end < columns.size() && columns[end].id == columns[end - 1].id + 1 && columns[end].present == first.present;) {
       ++end;
     }
-    AppendVarint(first.id - next_id, &headers);
-    AppendVarint(end - begin, &headers);
-    if (steps > 1) {
-      AppendVarint(first.present == AllSteps(steps) ? 0 : first.present, &headers);
-    }
-    next_id = columns[end - 1].id + 1;
-    ++runs;
+    runs.Put({first.id, static_cast<uint32_t>(end - begin), first.present});
   }
-  AppendVarint(runs, out);
-  out->append(headers);
+  runs.AppendTo(out);
 }
 
 absl::Status DecodeHistogram(uint32_t id, uint64_t present, ValueReader* values, ColumnVisitor& visitor) {
@@ -309,22 +374,21 @@ absl::StatusOr<uint32_t> DecodeColumns(absl::string_view bytes, uint32_t steps, 
     return Malformed(absl::StrCat(steps, " steps"));
   }
   RunReader runs((ByteReader(bytes)), steps);
-  uint64_t run_count = 0;
-  if (!runs.ReadCount(&run_count)) {
+  if (!runs.ReadCount()) {
     return Malformed("the number of runs is missing or too large");
   }
   RunReader headers = runs;
   Run run;
   uint64_t series = 0;
   uint32_t samples = 0;
-  for (uint64_t i = 0; i < run_count; ++i) {
+  for (uint32_t number = 0; !headers.AtEnd(); ++number) {
     if (!headers.Next(&run) || (series += run.length) > kMaxSeriesPerBatch) {
-      return Malformed(absl::StrCat("run ", i, " is malformed"));
+      return Malformed(absl::StrCat("run ", number, " is malformed"));
     }
     samples += run.length * static_cast<uint32_t>(std::popcount(run.present));
   }
   ValueReader values(headers.rest());
-  for (uint64_t i = 0; i < run_count; ++i) {
+  while (!runs.AtEnd()) {
     runs.Next(&run);
     for (uint32_t k = 0; k < run.length; ++k) {
       const uint32_t id = run.first + k;

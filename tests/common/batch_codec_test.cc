@@ -233,6 +233,23 @@ TEST(BatchCodecTest, TakesAtMost1Point6BytesASampleOnABusyHost) {
   ExpectRoundTrip(with_histograms.columns(), 1);
 }
 
+TEST(BatchCodecTest, RunsThatAreAlikeTakeTwoBytesMore) {
+  const auto instances = [](uint32_t count) {
+    Columns columns;
+    for (uint32_t i = 0; i < count; ++i) {
+      columns.Counter(8 * i + 3, 1, {1}).Counter(8 * i + 4, 1, {1});
+    }
+    return columns;
+  };
+  ExpectRoundTrip(instances(70), 1);
+  // Ids 3 and 4, then a gap of six; that again; and again 68 times.
+  EXPECT_EQ(Hex(Encoded(instances(2), 1)), "020202060211111111");
+  EXPECT_EQ(Hex(Encoded(instances(70), 1)).substr(0, 14), "03020206024400");
+  Columns steps;  // only what is present at the same steps is alike
+  steps.Gauge(1, 1, {5}).Gauge(3, 2, {5}).Gauge(5, 2, {5}).Gauge(7, 3, {5, 5}).Gauge(9, 3, {5, 6});
+  ExpectRoundTrip(steps, 2);
+}
+
 TEST(BatchCodecTest, RefusesToWriteColumnsOutOfShape) {
   const Sketch sketch;
   const auto error = [](const Columns& columns, uint32_t steps) {
@@ -284,6 +301,10 @@ TEST(BatchCodecTest, RefusesWhatNoEncoderWrites) {
   EXPECT_THAT(error("0100a19c01", 1), HasSubstr("run 0")) << "20,001 series";
   EXPECT_THAT(error("0200a09c01000107", 1), HasSubstr("run 1")) << "20,001 series in two runs";
   EXPECT_THAT(error("01ffffffff0f0100", 1), HasSubstr("run 0")) << "id over 32 bits";
+  EXPECT_THAT(error("010100", 1), HasSubstr("run 0")) << "nothing before that could come again";
+  EXPECT_THAT(error("020001000000", 1), HasSubstr("run 1")) << "again, no times";
+  EXPECT_THAT(error("02000ad00f0000", 1), HasSubstr("run 2000")) << "20,010 series by coming again";
+  EXPECT_THAT(error("02ffffffff070103000000", 1), HasSubstr("run 1")) << "again, with ids over 32 bits";
   EXPECT_THAT(error("0100010400", 2), HasSubstr("run 0")) << "a step that is not in the batch";
   EXPECT_THAT(error("010001", 1), HasSubstr("series 1: the values end early"));
   EXPECT_THAT(error("01000101", 1), HasSubstr("left over")) << "a run of zeros past the end";

@@ -92,7 +92,7 @@ std::vector<std::string> Seeds() {
   for (const std::uint32_t steps : {1u, 10u, 60u}) {
     const std::uint64_t all = steps == 60 ? (std::uint64_t{1} << 60) - 1 : (std::uint64_t{1} << steps) - 1;
     std::map<std::uint32_t, Decoded> series;
-    for (const std::uint32_t id : {1u, 4u, 5u, 8u, 1000u}) {
+    for (const std::uint32_t id : {1u, 4u, 5u, 8u, 1000u, 1004u, 1008u, 1012u}) {
       Decoded& decoded = series[id];
       decoded.kind = id % 4 == 0 ? MetricKind::kGauge : MetricKind::kCounter;
       decoded.present = id == 8 ? 1 : all;

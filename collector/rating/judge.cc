@@ -230,7 +230,8 @@ class CriterionJudge {
     }
   }
 
-  // Not by number of scopes but by how far one is; contradictions first. Of what is not decided by how far it is so far.
+  // Not by number of scopes but by how far one is; contradictions first. Of what is not decided by how far it is so
+  // far.
   bool Worse(const ScopeFinding& a, const ScopeFinding& b) const {
     const auto rank = [](const ScopeFinding& row) {
       switch (row.status) {
